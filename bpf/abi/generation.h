@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_ABI_GENERATION_H
+#define VD_ABI_GENERATION_H
+
+#include "maps.h"
+
+/*
+ * Which generation slot stands for what. The same in the kernel and in user space. A change bumps:
+ *   a port (its flags, table, MAC, opened sources)           vd_slot_port
+ *   an endpoint changed or removed, or added where a custom
+ *   route or a wider prefix could have answered before       vd_slot_endpoint
+ *   a route added, changed or removed                        vd_slot_table
+ * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
+ */
+static inline __attribute__((always_inline)) __u32 vd_mix(__u32 hash, __u32 word)
+{
+	hash ^= word;
+	hash *= 0x9e3779b1u;
+	return hash ^ (hash >> 15);
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot(__u32 hash)
+{
+	hash &= VD_GENERATION_SLOTS - 1;
+	return hash ? hash : 1;
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_port(__u32 port_id)
+{
+	return vd_slot(vd_mix(0x706f7274u, port_id));
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_endpoint(__u32 domain, const union vd_addr *address)
+{
+	__u32 hash = vd_mix(0x656e6470u, domain);
+
+	hash = vd_mix(hash, address->word[0]);
+	hash = vd_mix(hash, address->word[1]);
+	hash = vd_mix(hash, address->word[2]);
+	return vd_slot(vd_mix(hash, address->word[3]));
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_table(__u32 domain, __u32 table)
+{
+	return vd_slot(vd_mix(vd_mix(0x7461626cu, domain), table));
+}
+
+/* 32 bits that stand for a VTEP's address: an IPv4 address is itself. Never 0. */
+static inline __attribute__((always_inline)) __u32 vd_vtep_fold(const union vd_addr *vtep)
+{
+	__u32 fold = vtep->word[0];
+
+	if (vtep->word[1] | vtep->word[2] | vtep->word[3])
+		fold = vd_mix(vd_mix(vd_mix(fold, vtep->word[1]), vtep->word[2]), vtep->word[3]);
+	return fold ? fold : 1;
+}
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_ABI_MAPS_H
+#define VD_ABI_MAPS_H
+
+#include <linux/types.h>
+
+/*
+ * Keys and values of the maps that kernel and user space share. No implicit padding: every hole is a named zero field, because keys
+ * are compared as bytes. be: network byte order; everything else is the host's. A value may grow at its end in a later version
+ * (docs/dev/upgrade.md); a key never changes.
+ */
+
+/* The router's MAC, the same in every VPC and on every host: instances see it for their gateway and may move without asking again. */
+#define VD_GATEWAY_MAC {0x02, 0x76, 0x69, 0x61, 0x64, 0x01}
+
+union vd_addr { /* IPv6, or IPv4 in word[0] with the rest zero: network byte order */
+	__be32 word[4];
+	__u8 byte[16];
+};
+
+/* ---- generations: what makes a cached flow stale --------------------------------------------------------------------------------
+ *
+ * One array entry, mapped by user space. A flow stamps the sum of the slots that it depends on, read before the lookups they stand
+ * for; a change bumps its slots after its last map write. Values only grow, so equal sums mean that none moved. Slots are found by
+ * hashing what they stand for (abi/generation.h): two things in one slot cost a needless decision, never a wrong one. Slot 0 is
+ * never bumped: a dependency that is not needed.
+ */
+#define VD_GENERATION_SLOTS 65536
+struct vd_generations {
+	__u32 value[VD_GENERATION_SLOTS];
+};
+
+/* ---- flow cache: LRU, per direction ------------------------------------------------------------------------------------------- */
+
+enum vd_ingress {
+	VD_INGRESS_PORT = 1, /* ingress: ifindex */
+	VD_INGRESS_TUNNEL,   /* ingress: VNI */
+};
+
+struct vd_flow4_key {
+	__u32 ingress;
+	__be32 source, destination;
+	__be16 source_port, destination_port; /* ICMP: identifier, and type << 8 | code */
+	__u8 protocol;
+	__u8 ingress_type; /* enum vd_ingress */
+	__u16 zero;
+};
+
+struct vd_flow6_key {
+	__u32 ingress;
+	union vd_addr source, destination;
+	__be16 source_port, destination_port;
+	__u8 protocol;
+	__u8 ingress_type;
+	__u16 zero;
+};
+
+enum vd_output {
+	VD_OUTPUT_PEER = 1, /* bpf_redirect_peer to output_ifindex, a veth */
+	VD_OUTPUT_DEVICE,   /* bpf_redirect to output_ifindex, a tap */
+	VD_OUTPUT_TUNNEL,   /* to the VXLAN device, with vni and vtep */
+};
+
+enum vd_flow_flag {
+	VD_FLOW_FLAG_TTL = 1,     /* one hop: decrement */
+	VD_FLOW_FLAG_CAPTURE = 2, /* someone captures at the source or destination port */
+};
+
+#define VD_FLOW_DEPENDENCIES 4
+
+struct vd_flow {
+	__u64 generation_sum;
+	__u32 dependency[VD_FLOW_DEPENDENCIES]; /* slots */
+	__u8 expected_source_mac[6], expected_destination_mac[6]; /* as they must arrive; destination is compared on tunnels only */
+	__u8 source_mac[6], destination_mac[6];                   /* as they leave */
+	__u32 expected_vtep; /* tunnels: folded address of the host it came from (abi/generation.h) */
+	__u32 output_ifindex;
+	__u32 vni;
+	union vd_addr vtep; /* of the destination's host */
+	__u8 vtep_family;   /* 4, 6 */
+	__u8 output;        /* enum vd_output */
+	__u8 flags;         /* enum vd_flow_flag */
+	__u8 zero;
+	__u32 mtu;          /* bytes of the IP packet; larger ones go to decide */
+	__u32 identity;     /* of the source port (VXLAN-GBP), 0 none */
+	__u32 domain;       /* of the connection it belongs to */
+	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
+	__u32 zero2;
+	__u64 packets, bytes;  /* not atomic: a direction of a flow is on one CPU nearly always */
+	__u64 last_seen;       /* jiffies64 */
+	__u64 touched;         /* jiffies64 of the last time its connection was told */
+};
+
+/* ---- connection table: the truth, per host and domain, both directions in one ------------------------------------------------- */
+
+/* "low" is the end with the smaller (address, port) as bytes; equal ends count as low first. ICMP echo: both ports the identifier. */
+struct vd_connection4_key {
+	__u32 domain;
+	__be32 low, high;
+	__be16 low_port, high_port;
+	__u8 protocol;
+	__u8 zero[3];
+};
+
+struct vd_connection6_key {
+	__u32 domain;
+	union vd_addr low, high;
+	__be16 low_port, high_port;
+	__u8 protocol;
+	__u8 zero[3];
+};
+
+enum vd_connection_state { /* of TCP; other protocols are NEW until answered, then ESTABLISHED */
+	VD_CONNECTION_STATE_NEW = 1,
+	VD_CONNECTION_STATE_ESTABLISHED,
+	VD_CONNECTION_STATE_CLOSING, /* a FIN was seen */
+	VD_CONNECTION_STATE_CLOSED,  /* RST, or FIN both ways */
+};
+
+struct vd_connection {
+	__u64 created, last_seen; /* jiffies64 */
+	__u64 packets, bytes;     /* as decide and the touches saw them */
+	__u8 initiator_is_high;
+	__u8 state;               /* enum vd_connection_state */
+	__u8 tcp_flags_low, tcp_flags_high; /* seen from either side, or-ed */
+	__u32 source_port_id;     /* of the initiator, 0 when it is on another host */
+	__u32 destination_port_id;
+	__u32 zero;
+};
+
+/* How many connections a domain holds on this host, and may. Hash by domain. */
+struct vd_share_value {
+	__u32 used, limit;
+};
+
+/* ---- what compile decided: written by user space only ------------------------------------------------------------------------- */
+
+enum vd_port_flag {
+	VD_PORT_FLAG_SOURCE_CHECK = 1,
+	VD_PORT_FLAG_TAP = 2,     /* output by bpf_redirect */
+	VD_PORT_FLAG_SERVICE = 4, /* the router's namespace */
+	VD_PORT_FLAG_CAPTURE = 8,
+};
+
+/* Hash by ifindex (__u32). */
+struct vd_port_value {
+	__u32 id;
+	__u32 domain;
+	__u32 subnet;   /* id; 0 for a service port */
+	__u32 table;    /* 0: the domain's main table */
+	__u32 mtu;
+	__u32 identity;
+	__u8 mac[6];
+	__u16 flags;    /* enum vd_port_flag */
+};
+
+/* Hash by id (__u32). */
+struct vd_subnet_value {
+	__u32 domain;
+	__u32 vni;
+	__be32 gateway4; /* 0: none */
+	__u32 zero;
+	union vd_addr gateway6;
+};
+
+/* Hash by domain (__u32). */
+struct vd_domain_value {
+	__u32 vni;             /* for routed traffic */
+	__u32 mtu;             /* of an instance's interface; what a tunnel carries */
+	__u32 service_ifindex; /* 0: no router here */
+	__u32 service_port_id;
+};
+
+/* Hash by VNI (__u32). */
+struct vd_segment_value {
+	__u32 domain;
+	__u32 subnet; /* 0: the VPC's own VNI (routed) */
+};
+
+struct vd_endpoint4_key {
+	__u32 domain;
+	__be32 address;
+};
+
+struct vd_endpoint6_key {
+	__u32 domain;
+	union vd_addr address;
+};
+
+enum vd_endpoint_place {
+	VD_ENDPOINT_PLACE_HERE = 1, /* ifindex */
+	VD_ENDPOINT_PLACE_HOST,     /* host */
+	VD_ENDPOINT_PLACE_GATEWAY,  /* the domain's service port; mac is VD_GATEWAY_MAC */
+};
+
+/* Hash by {domain, address}. */
+struct vd_endpoint_value {
+	__u32 port_id;  /* 0: a gateway */
+	__u32 subnet;
+	__u32 ifindex;  /* HERE */
+	__u32 host;     /* HOST: id, key of the host map */
+	__u32 identity;
+	__u8 mac[6];
+	__u8 place;     /* enum vd_endpoint_place */
+	__u8 flags;     /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
+};
+
+/* Which port here has this MAC: how a routed tunnel packet finds it. Hash. */
+struct vd_mac_key {
+	__u32 domain;
+	__u8 mac[6];
+	__u16 zero;
+};
+
+struct vd_mac_value {
+	__u32 ifindex;
+	__u32 port_id;
+};
+
+/* LPM trie. prefix_length counts domain and table too: 64 + the prefix's own. */
+struct vd_route4_key {
+	__u32 prefix_length;
+	__u32 domain, table;
+	__be32 address;
+};
+
+struct vd_route6_key {
+	__u32 prefix_length;
+	__u32 domain, table;
+	union vd_addr address;
+};
+
+enum vd_route_type {
+	VD_ROUTE_TYPE_LOCAL = 1, /* inside the VPC's CIDRs: the endpoint table decides */
+	VD_ROUTE_TYPE_NEXT_HOP,  /* next_hop, an address of the domain */
+	VD_ROUTE_TYPE_BLACKHOLE,
+	VD_ROUTE_TYPE_UNUSABLE,  /* the next hop is not there */
+};
+
+struct vd_route_value {
+	__u32 id; /* of the resource, for drops and the trace; 0 for LOCAL */
+	__u8 type; /* enum vd_route_type */
+	__u8 zero[3];
+	union vd_addr next_hop;
+};
+
+/* LPM tries: sources opened in spite of source check. Value: __u32 1. */
+struct vd_source4_key {
+	__u32 prefix_length; /* 32 + the prefix's own */
+	__u32 port_id;
+	__be32 address;
+};
+
+struct vd_source6_key {
+	__u32 prefix_length;
+	__u32 port_id;
+	union vd_addr address;
+};
+
+/* Hash by host id (__u32). */
+struct vd_host_value {
+	union vd_addr vtep;
+	__u32 family; /* 4, 6 */
+};
+
+/* Hash of folded vtep addresses that are ours: value __u32 1 (abi/generation.h: vd_vtep_fold). Several hosts may share one: counted. */
+
+/* ---- fragments: LRU, the ports of the first one ------------------------------------------------------------------------------- */
+
+struct vd_fragment_key {
+	__u32 ingress;
+	union vd_addr source, destination;
+	__u32 id;
+	__u8 protocol;
+	__u8 ingress_type;
+	__u16 zero;
+};
+
+struct vd_fragment_value {
+	__be16 source_port, destination_port;
+};
+
+/* ---- what comes back ---------------------------------------------------------------------------------------------------------- */
+
+/* Per-CPU array by enum vd_drop_reason. */
+struct vd_drop_count {
+	__u64 packets, bytes;
+};
+
+/* Per-CPU array of one. */
+struct vd_counters {
+	__u64 hits, misses, decided, installed, touched, neighbour_answers;
+};
+
+/* Ring buffer: one sampled drop. At most VD_DROP_SAMPLES_PER_SECOND a reason and CPU. */
+#define VD_DROP_SAMPLES_PER_SECOND 64
+struct vd_drop_event {
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+	__u32 reason; /* enum vd_drop_reason */
+	__u32 port_id; /* 0: came by tunnel, see vni */
+	__u32 ifindex;
+	__u32 vni;
+	__u32 domain;
+	__u32 route_id;
+	__u32 size;
+	__u8 family; /* 4, 6, 0: not IP */
+	__u8 protocol;
+	__be16 source_port, destination_port;
+	__u16 zero;
+	union vd_addr source, destination;
+};
+
+/* Ring buffer of its own: one captured packet, from the Ethernet header on. */
+#define VD_CAPTURE_SNAP 1600
+struct vd_capture_event {
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+	__u32 port_id;
+	__u32 size;     /* of the packet */
+	__u32 captured; /* bytes that follow, at most VD_CAPTURE_SNAP */
+	__u32 is_egress; /* from the instance: 0, to the instance: 1 */
+	__u8 data[VD_CAPTURE_SNAP];
+};
+
+/* ---- trace: array of one, the scratch area of the tracing copy (BPF_PROG_TEST_RUN) -------------------------------------------- */
+
+struct vd_trace_step {
+	__u32 stage;  /* enum vd_stage */
+	__u32 reason; /* enum vd_drop_reason; 0: went on */
+	__u32 detail[4]; /* ids, by stage: bpf/lib/trace.h */
+};
+
+#define VD_TRACE_STEPS 24
+struct vd_trace {
+	/* in */
+	__u32 ingress;      /* ifindex, or VNI */
+	__u32 ingress_type; /* enum vd_ingress */
+	union vd_addr vtep; /* tunnels: whom it came from */
+	__u32 vtep_family;
+	/* out */
+	__u32 step_count;
+	struct vd_trace_step step[VD_TRACE_STEPS];
+	struct vd_flow flow; /* what would be installed; output 0: nothing */
+};
+
+#endif

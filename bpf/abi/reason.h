@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_ABI_REASON_H
+#define VD_ABI_REASON_H
+
+/*
+ * Why a packet was dropped, the one list of it: X(ENUMERATOR, name, sentence). Codes are positions and part of the pinned state:
+ * append only.
+ */
+#define VD_DROP_REASONS(X) \
+	X(NONE, "none", "not dropped") \
+	X(MALFORMED, "malformed", "the packet's headers are cut short or contradict each other") \
+	X(NOT_IP, "not_ip", "neither IPv4, IPv6 nor ARP") \
+	X(MULTICAST, "multicast", "multicast and broadcast do not leave an instance in a VPC") \
+	X(UNKNOWN_PORT, "unknown_port", "the interface belongs to no port") \
+	X(SOURCE_MAC, "source_mac", "the source MAC is not the port's (source check)") \
+	X(SOURCE_ADDRESS, "source_address", "the source address is not the port's and not opened for it (source check)") \
+	X(NEIGHBOUR_UNKNOWN, "neighbour_unknown", "asked for the MAC of an address that no one has") \
+	X(NEIGHBOUR_SPOOFED, "neighbour_spoofed", "an ARP or neighbour discovery packet claims an address or MAC that is not the port's") \
+	X(NO_ROUTE, "no_route", "no route leads to the destination") \
+	X(NO_ENDPOINT, "no_endpoint", "no one has the destination address") \
+	X(BLACKHOLE, "blackhole", "a blackhole route") \
+	X(NEXT_HOP_UNUSABLE, "next_hop_unusable", "the route's next hop is not attached or its host is down") \
+	X(LOOP, "loop", "the packet would go back to the port that it came from") \
+	X(HOP_LIMIT, "hop_limit", "time to live ran out and there is no service port to answer") \
+	X(TOO_BIG, "too_big", "larger than the path's MTU and there is no service port to answer") \
+	X(FRAGMENT, "fragment", "a fragment whose first one was not seen") \
+	X(CONNECTION_TABLE_FULL, "connection_table_full", "the VPC's share of the connection table, or the table, is full") \
+	X(ICMP_UNRELATED, "icmp_unrelated", "an ICMP error about a connection that does not exist") \
+	X(UNKNOWN_SEGMENT, "unknown_segment", "a tunnel packet with a VNI that is not used here") \
+	X(UNKNOWN_VTEP, "unknown_vtep", "a tunnel packet from a host that is not one of ours") \
+	X(NO_TUNNEL, "no_tunnel", "the destination's host has no tunnel address") \
+	X(UNREACHABLE_PORT, "unreachable_port", "a tunnel packet for a MAC that is not attached here") \
+	X(INTERNAL, "internal", "the data plane could not rewrite or redirect the packet")
+
+enum vd_drop_reason {
+#define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,
+	VD_DROP_REASONS(X)
+#undef X
+	VD_DROP_REASON_COUNT,
+};
+
+/* The stages a packet goes through, for the trace: X(ENUMERATOR, name). Append only. */
+#define VD_STAGES(X) \
+	X(PARSE, "parse") \
+	X(NEIGHBOUR, "neighbour") \
+	X(FLOW, "flow cache") \
+	X(SOURCE_CHECK, "source check") \
+	X(CONNECTION, "connection") \
+	X(ROUTE, "route") \
+	X(ENDPOINT, "endpoint") \
+	X(TTL, "ttl") \
+	X(MTU, "mtu") \
+	X(OUTPUT, "output")
+
+enum vd_stage {
+#define X(enumerator, name) VD_STAGE_##enumerator,
+	VD_STAGES(X)
+#undef X
+	VD_STAGE_COUNT,
+};
+
+#endif

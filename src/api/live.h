@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_API_LIVE_H
+#define VD_API_LIVE_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/*
+ * Questions and orders that only a running host can answer: the narrow interface between api and agent, which cmd/viaductd wires.
+ * Called on api's threads; the implementer takes them to its own.
+ *
+ * verb        arguments -> reply
+ * attach      {project, port, netns | tap, ifname?, dhcp?} -> the attachment; returns when this host's data plane has it
+ * detach      {project, port} -> {}
+ * status      {} -> this host's status
+ * drops       {} -> {"drops": […], "kernel": N}     stream "drops": one object per sampled drop
+ * flows       {limit, port?} -> {"flows": […], "connections": […]}   stream "flows": newly seen ones, once a second
+ * trace       {from_port, to address, protocol, port…} -> datapath.h's trace; {"vni", …} for the far side
+ * capture     stream only: {ports: […]} -> {"time", "port", "size", "data": base64, "direction"}
+ * plan        {} -> {"text": the plan}
+ */
+struct vd_live {
+	/* 0 and a new reference in ret, or a negative errno and a sentence. */
+	int (*call)(void *userdata, const char *verb, const json_t *arguments, json_t **ret, struct vd_error *error);
+	/*
+	 * Calls emit (a borrowed object) until emit returns false; also with NULL at least once a second, so that a client that is gone
+	 * is noticed.
+	 */
+	int (*stream)(void *userdata, const char *verb, const json_t *arguments, bool (*emit)(const json_t *object, void *emit_userdata),
+		      void *emit_userdata, struct vd_error *error);
+	void *userdata;
+};
+
+#endif

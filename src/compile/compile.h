@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_COMPILE_COMPILE_H
+#define VD_COMPILE_COMPILE_H
+
+#include "model/change.h"
+#include "plan/plan.h"
+
+/*
+ * Model + "I am host h1" -> plan. Pure: no I/O. The compiler remembers which resources each record was derived from, so that a
+ * change costs what it touches: vd_compiler_update on the changes gives the same plan as a new compiler on the new model
+ * (a property test holds that).
+ */
+struct vd_compiler;
+
+struct vd_compiler *vd_compiler_new(const char *host);
+void vd_compiler_free(struct vd_compiler *compiler);
+
+/*
+ * Brings the plan to the model. changes: what differs from the model of the last call (as vd_changes: before/after); NULL: compile
+ * everything anew. The model is only read during the call. ret (may be NULL) receives the difference to the plan before.
+ */
+int vd_compiler_update(struct vd_compiler *compiler, const struct vd_model *model, const struct vd_changes *changes,
+		       struct vd_plan_difference **ret);
+/* The plan as it is; borrowed, changes with the next update. */
+const struct vd_plan *vd_compiler_plan(const struct vd_compiler *compiler);
+
+/*
+ * What a user should know of a resource beyond its document, as this host derives it: {"state": "active" | "unusable" | "inert" |
+ * "detached" …, "reason": sentence}. NULL: nothing to say. A new reference. Used by status, describe and `get`.
+ */
+json_t *vd_compile_status(const struct vd_model *model, const struct vd_resource *resource);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_DATAPATH_DATAPATH_H
+#define VD_DATAPATH_DATAPATH_H
+
+#include "base/error.h"
+#include "plan/plan.h"
+
+#include <jansson.h>
+
+/*
+ * The eBPF programs and maps of one host: the only user of libbpf. Everything is pinned below pin_directory, so that traffic goes
+ * on without the daemon. Not thread-safe.
+ */
+struct vd_datapath;
+
+struct vd_datapath_options {
+	const char *pin_directory; /* on a bpffs; made when missing */
+	uint32_t overlay_ifindex;  /* the collect-metadata VXLAN device */
+	uint32_t flow_entries, connection_entries; /* 0: defaults (262144 each) */
+	uint32_t connection_share; /* most connections of one domain; 0: half of connection_entries */
+};
+
+/*
+ * Opens what is pinned, or loads anew. When the pinned programs are of another build, loads ours beside them, carries live state
+ * over (connections, generations; values that grew are zero-filled at their end) and swaps the programs on every interface
+ * without a packet lost. Nothing is flushed. Interfaces keep their programs until sync says otherwise.
+ */
+int vd_datapath_open(const struct vd_datapath_options *options, struct vd_datapath **ret, struct vd_error *error);
+/* Lets go of it; what is pinned stays and traffic goes on. */
+void vd_datapath_close(struct vd_datapath *datapath);
+/* Detaches the programs and removes everything pinned. Only pin_directory, overlay_ifindex are read. */
+int vd_datapath_purge(const struct vd_datapath_options *options, struct vd_error *error);
+
+/*
+ * Makes the maps and attached programs what the plan says, whatever stood there: reads every map that a plan fills, changes only
+ * entries that differ, and bumps only what those concern. For the start and after a resynchronisation.
+ */
+int vd_datapath_sync(struct vd_datapath *datapath, const struct vd_plan *plan, struct vd_error *error);
+/* The same for a difference to the plan last given; costs as much as the difference. When it returns, the next packet obeys. */
+int vd_datapath_apply(struct vd_datapath *datapath, const struct vd_plan_difference *difference, struct vd_error *error);
+/*
+ * The service port of a domain: where its router's namespace hangs. ifindex 0 takes it away. Call it after the DOMAIN record is in
+ * place; agent makes the namespace (host/router.h).
+ */
+int vd_datapath_service_set(struct vd_datapath *datapath, uint32_t domain, uint32_t ifindex, struct vd_error *error);
+
+/* Map writes (update, delete, generation bump) since open: tests hold that one change costs one change. */
+uint64_t vd_datapath_writes(const struct vd_datapath *datapath);
+
+/*
+ * Names for ids come from the plan last given. JSON objects, new references:
+ * counters: {"hits": …, "misses": …, …}; drops: [{"reason", "sentence", "packets", "bytes"}] with packets > 0;
+ * flows: up to limit cached flows; connections: up to limit; status: entries and limits of each map, build ids.
+ */
+json_t *vd_datapath_counters(struct vd_datapath *datapath);
+json_t *vd_datapath_drops(struct vd_datapath *datapath);
+json_t *vd_datapath_flows(struct vd_datapath *datapath, size_t limit);
+json_t *vd_datapath_connections(struct vd_datapath *datapath, size_t limit);
+json_t *vd_datapath_status(struct vd_datapath *datapath);
+
+/* Sampled drops: becomes readable when there are some; vd_datapath_drop_events reads them all and calls back with
+ * {"time", "reason", "sentence", "port", "host_interface", "source", "destination", "protocol", …}, borrowed. */
+int vd_datapath_drop_fd(struct vd_datapath *datapath);
+int vd_datapath_drop_events(struct vd_datapath *datapath, void (*event)(json_t *drop, void *userdata), void *userdata);
+
+/* Captures: on sets the port's flag (and bumps its flows). Packets as pcap records' payload. */
+struct vd_captured_packet {
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	uint32_t port, size, captured;
+	bool to_instance;
+	const uint8_t *data; /* from the Ethernet header */
+};
+int vd_datapath_capture_set(struct vd_datapath *datapath, uint32_t port, bool on, struct vd_error *error);
+int vd_datapath_capture_fd(struct vd_datapath *datapath);
+int vd_datapath_capture_events(struct vd_datapath *datapath, void (*packet)(const struct vd_captured_packet *packet, void *userdata),
+			       void *userdata);
+
+/*
+ * What the next packet would meet: builds it, runs the tracing copy of the programs over the live maps.
+ * from_port: plan port id here (0: it comes by tunnel: vni, vtep and destination_mac say how). ret:
+ * {"verdict": "delivered" | "sent" | "dropped" | "answered", "reason", "sentence", "steps": [{"stage", "text"}],
+ *  "to_port": name | "to_host": id, "vni", "destination_mac"}; a new reference.
+ */
+struct vd_trace_request {
+	uint32_t from_port;
+	uint32_t vni;
+	struct vd_address vtep;
+	struct vd_mac destination_mac; /* zero: the gateway's */
+	struct vd_mac source_mac;      /* zero: the port's */
+	struct vd_address source, destination;
+	uint8_t protocol; /* IPPROTO_ICMP(V6), TCP, UDP */
+	uint16_t source_port, destination_port; /* 0 for ICMP: an echo request */
+	uint8_t ttl;      /* 0: 64 */
+	uint16_t size;    /* bytes of payload */
+};
+int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_request *request, json_t **ret, struct vd_error *error);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_MODEL_RESOURCE_H
+#define VD_MODEL_RESOURCE_H
+
+#include "base/address.h"
+#include "base/error.h"
+
+#include <jansson.h>
+
+/*
+ * A resource is what a user names in a document (desired), or what a host reports about itself (a fact).
+ * Resources are immutable once they are in a model: a change makes a new one. They are reference-counted, not
+ * thread-safe: each thread that keeps a model has its own resources.
+ */
+
+/* What a project, a resource's name and a reference may be: 1-63 characters a-z 0-9 . _ -, starting with a letter or digit. */
+#define VD_NAME_SIZE 64
+/* The identity of a route, the longest: table "/" destination. */
+#define VD_IDENTITY_SIZE 128
+
+/* X(ENUMERATOR, word in documents, word in URLs, struct) — the users' kinds, in the order they are applied and printed. */
+#define VD_KINDS(X) \
+	X(HOST, "host", "hosts", vd_host) \
+	X(VXLAN_POOL, "vxlan_pool", "vxlan_pools", vd_vxlan_pool) \
+	X(VPC, "vpc", "vpcs", vd_vpc) \
+	X(ROUTE_TABLE, "route_table", "route_tables", vd_route_table) \
+	X(SUBNET, "subnet", "subnets", vd_subnet) \
+	X(PORT, "port", "ports", vd_port) \
+	X(ROUTE, "route", "routes", vd_route)
+
+/* X(ENUMERATOR, word in store keys, struct) — facts, written by hosts, never by users. */
+#define VD_FACTS(X) \
+	X(CLAIM, "claim", vd_claim) \
+	X(ATTACHMENT, "attachment", vd_attachment)
+
+enum vd_kind {
+#define X(kind, ...) VD_KIND_##kind,
+	VD_KINDS(X) VD_FACTS(X)
+#undef X
+	VD_KIND_COUNT,
+	VD_KIND_USER_COUNT = VD_KIND_CLAIM,
+};
+
+struct vd_resource {
+	enum vd_kind kind;
+	unsigned references;
+	/*
+	 * Unique in the installation over all kinds, never 0, never given twice: what maps and tunnels call it. A VPC's id is its
+	 * routing domain. Assigned with the first apply; 0 before.
+	 */
+	uint32_t id;
+	char *project;
+	char *name;        /* the identity; a route's is "<table>/<destination>" */
+	char *description; /* NULL when not given */
+};
+
+struct vd_host {
+	struct vd_resource head;
+};
+
+struct vd_vxlan_pool {
+	struct vd_resource head;
+	uint32_t vni_start, vni_end; /* inclusive */
+	struct vd_prefix vtep_cidr;  /* family none: the host's underlay address, whatever it is */
+	char **hosts;                /* who joins; none named: every host */
+	size_t host_count;
+};
+
+struct vd_vpc {
+	struct vd_resource head;
+	struct vd_prefix *cidrs;
+	size_t cidr_count;
+	char *vxlan_pool;       /* default: the pool "default", which exists without being declared */
+	uint32_t vni;           /* as asked for; 0: allocated */
+	uint32_t route_quota;   /* custom routes of its tables together; default 50 */
+	uint32_t assigned_vni;  /* routed traffic between hosts travels in it (RFC 9135, symmetric) */
+};
+
+/* A table made by name; a VPC's own table "main" needs no declaration and is called as its VPC is. */
+struct vd_route_table {
+	struct vd_resource head;
+	char **vpcs; /* the routers that it attaches to, besides those of subnets that name it */
+	size_t vpc_count;
+};
+
+struct vd_subnet {
+	struct vd_resource head;
+	char *vpc;
+	struct vd_prefix *cidrs; /* normalised, at most one per family */
+	size_t cidr_count;
+	struct vd_address *gateways; /* one per cidr, same order; defaulted to the first address */
+	size_t gateway_count;
+	char *route_table;     /* NULL: the VPC's main table and those attached to it */
+	uint32_t vni;          /* as asked for; 0: allocated */
+	uint32_t assigned_vni; /* traffic inside the subnet travels in it */
+};
+
+struct vd_port {
+	struct vd_resource head;
+	char *subnet;
+	struct vd_address *addresses; /* as asked for; may be none */
+	size_t address_count;
+	struct vd_mac mac; /* as asked for; zero: allocated */
+	char *host;        /* where it must be attached; NULL: anywhere */
+	char *instance;    /* ports of one machine share it; NULL: a machine of its own */
+	bool is_default;   /* gives its instance the default route; when no port of an instance says so: the first by name */
+	bool source_check; /* default true */
+	struct vd_prefix *allowed_sources; /* opened in spite of source_check */
+	size_t allowed_source_count;
+	struct vd_address *assigned_addresses; /* those asked for, and one per cidr without any */
+	size_t assigned_address_count;
+	struct vd_mac assigned_mac;
+};
+
+enum vd_next_hop_type {
+	VD_NEXT_HOP_TYPE_ADDRESS = 1, /* an instance's address in the same VPC */
+	VD_NEXT_HOP_TYPE_BLACKHOLE,
+};
+
+struct vd_next_hop {
+	enum vd_next_hop_type type;
+	struct vd_address address;
+};
+
+struct vd_route {
+	struct vd_resource head;
+	char *table; /* a route_table, or the name of the VPC whose main table it is */
+	bool table_is_vpc;
+	struct vd_prefix destination;
+	struct vd_next_hop next_hop;
+};
+
+/* A host's lease-bound claim of its name. Its resource name is the host's, its project "default". */
+struct vd_claim {
+	struct vd_resource head;
+	char machine_id[40], boot_id[40];
+	struct vd_address underlay;           /* chosen by --underlay or the first address found */
+	uint32_t underlay_mtu;                /* bytes, of the link that owns it */
+	struct vd_address *addresses;         /* all of the host's own, to find one inside a VTEP CIDR */
+	size_t address_count;
+	char *api;                            /* URL for other hosts' questions; NULL: none */
+	char *version;
+};
+
+enum vd_attachment_type {
+	VD_ATTACHMENT_TYPE_NETNS = 1, /* a veth pair, one end inside */
+	VD_ATTACHMENT_TYPE_TAP,
+};
+
+/* Where a port's instance is. Its project and name are the port's. */
+struct vd_attachment {
+	struct vd_resource head;
+	char *host;
+	char boot_id[40];
+	enum vd_attachment_type type;
+	uint32_t ifindex;      /* on the host's side */
+	char ifname[16];       /* on the host's side */
+	char *netns;           /* path it was given as; NULL for a tap */
+	uint64_t netns_device, netns_inode; /* of that namespace, stat(2) */
+	char guest_ifname[16]; /* inside the namespace */
+	bool dhcp;             /* the interface was left for the instance to configure */
+};
+
+const char *vd_kind_word(enum vd_kind kind);   /* "route_table" */
+const char *vd_kind_plural(enum vd_kind kind); /* "route_tables"; for facts the word itself */
+/* Takes the word or the plural. 0 or -ENOENT. Users' kinds only unless facts. */
+int vd_kind_parse(const char *word, bool facts, enum vd_kind *ret);
+
+/*
+ * Reads one document (a JSON object whose "kind" says what it is) into a resource with defaults filled in, references and ids
+ * not looked at. -EINVAL with a sentence on an unknown kind or field, a wrong type, a value out of range. Pure.
+ * notes (may be NULL, a JSON array) receives sentences about what was normalised, e.g. host bits.
+ */
+int vd_resource_parse(const json_t *document, json_t *notes, struct vd_resource **ret, struct vd_error *error);
+/* The document again, normalised, without assigned values; a new reference. */
+json_t *vd_resource_document(const struct vd_resource *resource);
+/* What allocation gave it: {"id": …, "addresses": …}; a new reference; empty object for facts. */
+json_t *vd_resource_assigned(const struct vd_resource *resource);
+
+/*
+ * The stored record of a resource: a user's kind as {"spec": document, "assigned": {…}}, a fact as its own object.
+ * Encoding returns a string to free. Decoding ignores fields it does not know; -EBADMSG when it cannot be read.
+ */
+char *vd_resource_encode(const struct vd_resource *resource);
+int vd_resource_decode(enum vd_kind kind, const char *project, const char *name, const char *value, size_t size,
+		       struct vd_resource **ret, struct vd_error *error);
+
+/*
+ * "/viaduct/v1/<project>/<kind>/<name>" for users' kinds, "/viaduct/v1/fact/<kind>/<project>/<name>" for facts. A string to free.
+ * The project names "fact", "meta" and "status" are refused in documents for that reason.
+ */
+char *vd_resource_key(enum vd_kind kind, const char *project, const char *name);
+/* The parts of such a key; name points into key. -ENOENT for a key that is no resource's. */
+int vd_resource_key_parse(const char *key, enum vd_kind *ret_kind, char ret_project[VD_NAME_SIZE], const char **ret_name);
+
+struct vd_resource *vd_resource_ref(struct vd_resource *resource);
+void vd_resource_unref(struct vd_resource *resource);
+/* A deep copy with one reference, to change before it goes into a model. */
+struct vd_resource *vd_resource_clone(const struct vd_resource *resource);
+/* Same kind, identity, spec and assigned values. */
+bool vd_resource_equal(const struct vd_resource *a, const struct vd_resource *b);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_STORE_REPLICA_H
+#define VD_STORE_REPLICA_H
+
+#include "model/change.h"
+#include "store/store.h"
+
+/*
+ * A model that follows the store: reads everything at one revision, then watches. Staged applies appear at their commit, whole.
+ * agent and api each own one.
+ *
+ * Keys beside the resources (model/resource.h):
+ *   /viaduct/v1/meta/epoch             {"next_id": N, "pending": "<request id>"|null}: every write of resources compares its
+ *                                      mod_revision and puts it
+ *   /viaduct/v1/meta/staged/<request>/<n>  chunks of a large apply: [{"key": …, "value": …|null}, …]; real once the epoch's
+ *                                      pending names the request; folded into plain keys by whoever sees it first
+ *   /viaduct/v1/meta/request/<request> {"revision": N} of a done request, with a lease of ten minutes: a repeated request is answered from it
+ *   /viaduct/v1/status/host/<host>     {"revision": N, "boot_id": …, …}: what a host's data plane obeys
+ */
+struct vd_replica;
+
+#define VD_STORE_PREFIX "/viaduct/v1/"
+#define VD_STORE_KEY_EPOCH VD_STORE_PREFIX "meta/epoch"
+#define VD_STORE_PREFIX_STAGED VD_STORE_PREFIX "meta/staged/"
+#define VD_STORE_PREFIX_REQUEST VD_STORE_PREFIX "meta/request/"
+#define VD_STORE_PREFIX_STATUS_HOST VD_STORE_PREFIX "status/host/"
+
+/*
+ * Called with the replica's lock held, on a thread of the store, after the model took in everything up to revision.
+ * changes names what differs (NULL after a full resynchronisation: compare anew).
+ */
+typedef void vd_replica_callback(const struct vd_model *model, const struct vd_changes *changes, int64_t revision, void *userdata);
+
+/* Reads the whole store before it returns; callback (may be NULL) is called once with that, then with every change. */
+int vd_replica_new(struct vd_store *store, vd_replica_callback *callback, void *userdata, struct vd_replica **ret,
+		   struct vd_error *error);
+void vd_replica_free(struct vd_replica *replica);
+
+/* The model, locked until unlock. ret_epoch: the epoch key's mod_revision (0: none yet), ret_next_id from its value. */
+const struct vd_model *vd_replica_lock(struct vd_replica *replica, int64_t *ret_revision, int64_t *ret_epoch, uint32_t *ret_next_id);
+void vd_replica_unlock(struct vd_replica *replica);
+/* Waits until the model has revision. 0 or -ETIMEDOUT. */
+int vd_replica_wait(struct vd_replica *replica, int64_t revision, unsigned timeout_ms);
+
+/* What a writer wants: given the model as it is, the change; called again when another writer was faster. */
+typedef int vd_replica_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret,
+			      struct vd_error *error);
+/*
+ * Writes a change: decide, then one transaction that compares the epoch (more than the store's limits: staged in chunks, then one
+ * commit). Repeats when the epoch moved or a reply was lost; request (a unique text) makes that safe. ret_changes (may be NULL)
+ * gets what was written; ret_revision the revision it became real with (the replica's, when nothing changed).
+ */
+int vd_replica_write(struct vd_replica *replica, const char *request, vd_replica_decide *decide, void *userdata,
+		     struct vd_changes **ret_changes, int64_t *ret_revision, struct vd_error *error);
+/* Puts or removes a fact (a claim with its lease, an attachment) with the epoch compared as well. expected: NULL: must not exist;
+ * otherwise it replaces whatever stands. value NULL removes. */
+int vd_replica_write_fact(struct vd_replica *replica, const struct vd_resource *fact, bool remove, int64_t lease,
+			  int64_t *ret_revision, struct vd_error *error);
+
+#endif
