@@ -130,7 +130,8 @@ struct vd_route {
 	struct vd_next_hop next_hop;
 };
 
-/* A host's lease-bound claim of its name. Its resource name is the host's, its project "default". */
+/* What a host says of itself. Its resource name is the host's, its project "default". Stays when the daemon is gone: see
+ * VD_STORE_PREFIX_STATUS_ALIVE for who lives. */
 struct vd_claim {
 	struct vd_resource head;
 	char machine_id[40], boot_id[40];

@@ -16,6 +16,8 @@
  *                                      pending names the request; folded into plain keys by whoever sees it first
  *   /viaduct/v1/meta/request/<request> {"revision": N} of a done request, with a lease of ten minutes: a repeated request is answered from it
  *   /viaduct/v1/status/host/<host>     {"revision": N, "boot_id": …, …}: what a host's data plane obeys
+ *   /viaduct/v1/status/alive/<host>    {"machine_id", "boot_id", "run_id", "version"} with a lease: the daemon of that host lives. A claim
+ *                                      (a fact) has no lease: traffic goes on without the daemon, so others must keep its VTEP
  */
 struct vd_replica;
 
@@ -24,6 +26,7 @@ struct vd_replica;
 #define VD_STORE_PREFIX_STAGED VD_STORE_PREFIX "meta/staged/"
 #define VD_STORE_PREFIX_REQUEST VD_STORE_PREFIX "meta/request/"
 #define VD_STORE_PREFIX_STATUS_HOST VD_STORE_PREFIX "status/host/"
+#define VD_STORE_PREFIX_STATUS_ALIVE VD_STORE_PREFIX "status/alive/"
 
 /*
  * Called with the replica's lock held, on a thread of the store, after the model took in everything up to revision.

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_AGENT_AGENT_H
+#define VD_AGENT_AGENT_H
+
+#include "api/live.h"
+#include "base/address.h"
+#include "store/store.h"
+
+#include <stdint.h>
+
+/*
+ * The loop of one host: follow the store, compile, apply the difference, report. The only caller of datapath, host and services.
+ *
+ * Threads: the caller's runs the loop and is the only one that touches the kernel (vd_agent_run); the store's threads compile, under
+ * the replica's lock; one thread of ours writes to the store (reporter.c), so that a slow store never holds up the loop.
+ */
+struct vd_agent;
+
+struct vd_agent_options {
+	const char *host;            /* our name */
+	const char *run_directory;   /* exists and is locked (identity.h) */
+	const char *run_id;          /* tells two daemons of one name apart (identity.h) */
+	const char *pin_directory;   /* on a bpffs */
+	struct vd_address underlay;  /* family none: choose */
+	uint16_t vxlan_port;         /* UDP */
+	const char *api;             /* URL that other hosts reach our API by; NULL: none */
+	struct vd_store *store;      /* borrowed */
+};
+
+/*
+ * Adopts what stands in the kernel, claims the host's name, reads the store and brings the data plane to it. Refuses with
+ * a sentence when another live daemon holds the name (-EEXIST) or a VXLAN pool asks for an address that the host does not have.
+ */
+int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, struct vd_error *error);
+/* Runs until vd_agent_stop or SIGTERM, SIGINT. What is in the kernel stays. */
+int vd_agent_run(struct vd_agent *agent);
+/* From any thread or a signal handler's loop. */
+void vd_agent_stop(struct vd_agent *agent);
+void vd_agent_free(struct vd_agent *agent);
+
+/* How api asks. Valid while the agent is. */
+struct vd_live vd_agent_live(struct vd_agent *agent);
+
+/* Takes away all that daemons with these options made in the kernel; the store is left alone. */
+int vd_agent_purge(const struct vd_agent_options *options, struct vd_error *error);
+
+#endif
