@@ -150,6 +150,7 @@ int vd_plan_remove(struct vd_plan *plan, const struct vd_plan_record *key);
 /* A copy of the record with this key into ret; -ENOENT. */
 int vd_plan_get(const struct vd_plan *plan, const struct vd_plan_record *key, struct vd_plan_record *ret);
 size_t vd_plan_count(const struct vd_plan *plan, enum vd_plan_kind kind);
+/* Visits in key order until visit returns non-zero; returns that. The plan must not change meanwhile. */
 int vd_plan_each(const struct vd_plan *plan, enum vd_plan_kind kind, int (*visit)(const struct vd_plan_record *, void *), void *userdata);
 /* All records in key order, one line each. */
 void vd_plan_print(const struct vd_plan *plan, FILE *file);
@@ -166,6 +167,13 @@ struct vd_plan_difference {
 };
 
 int vd_plan_compare(const struct vd_plan *before, const struct vd_plan *after, struct vd_plan_difference **ret);
+/* Makes an empty one, for who knows the steps already: add copies both (either may be NULL), sort brings them into order. */
+struct vd_plan_difference *vd_plan_difference_new(void);
+int vd_plan_difference_add(struct vd_plan_difference *difference, const struct vd_plan_record *before,
+			   const struct vd_plan_record *after);
+void vd_plan_difference_sort(struct vd_plan_difference *difference);
+/* Carries the steps out on a plan; -ESTALE when a step's before is not what stands there (the plan is then half changed). */
+int vd_plan_apply(struct vd_plan *plan, const struct vd_plan_difference *difference);
 /* Lines with "+ ", "- ", and for changes "- " then "+ ". */
 void vd_plan_difference_print(const struct vd_plan_difference *difference, FILE *file);
 void vd_plan_difference_free(struct vd_plan_difference *difference);

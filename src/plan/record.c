@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/*
+ * Every kind is a list of fields, its key's first. Comparing, equality and printing all read this one list, so that a field
+ * added to a record cannot be forgotten in one of them. Fields are compared one by one: padding never counts.
+ */
+enum field_type {
+	FIELD_TYPE_NUMBER,
+	FIELD_TYPE_BOOL,
+	FIELD_TYPE_NAME,
+	FIELD_TYPE_ADDRESS,
+	FIELD_TYPE_PREFIX,
+	FIELD_TYPE_MAC,
+	FIELD_TYPE_PORT_TYPE,
+	FIELD_TYPE_PLACE,
+	FIELD_TYPE_ROUTE_TYPE,
+	FIELD_TYPE_PORT_ADDRESSES, /* with address_count */
+};
+
+struct field {
+	const char *word;
+	enum field_type type;
+	size_t offset; /* in vd_plan_record */
+};
+
+struct layout {
+	const char *word;
+	size_t size;
+	const struct field *fields;
+	unsigned count;
+};
+
+#define FIELD(kind, member, field_type) \
+	{ \
+#member, FIELD_TYPE_##field_type, offsetof(struct vd_plan_record, kind.member) \
+	}
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct field vd_plan_tunnel_host_fields[] = {
+	FIELD(tunnel_host, host, NUMBER),
+	FIELD(tunnel_host, vtep, ADDRESS),
+	FIELD(tunnel_host, name, NAME),
+};
+
+static const struct field vd_plan_domain_fields[] = {
+	FIELD(domain, domain, NUMBER), FIELD(domain, vni, NUMBER), FIELD(domain, mtu, NUMBER),
+	FIELD(domain, project, NAME),  FIELD(domain, name, NAME),
+};
+
+static const struct field vd_plan_subnet_fields[] = {
+	FIELD(subnet, subnet, NUMBER),	  FIELD(subnet, domain, NUMBER),    FIELD(subnet, vni, NUMBER),
+	FIELD(subnet, cidr4, PREFIX),	  FIELD(subnet, gateway4, ADDRESS), FIELD(subnet, cidr6, PREFIX),
+	FIELD(subnet, gateway6, ADDRESS), FIELD(subnet, name, NAME),
+};
+
+static const struct field vd_plan_port_fields[] = {
+	FIELD(port, port, NUMBER),
+	FIELD(port, domain, NUMBER),
+	FIELD(port, subnet, NUMBER),
+	FIELD(port, table, NUMBER),
+	FIELD(port, type, PORT_TYPE),
+	FIELD(port, ifindex, NUMBER),
+	FIELD(port, mac, MAC),
+	FIELD(port, mtu, NUMBER),
+	FIELD(port, source_check, BOOL),
+	FIELD(port, is_default, BOOL),
+	FIELD(port, addresses, PORT_ADDRESSES),
+	FIELD(port, project, NAME),
+	FIELD(port, name, NAME),
+};
+
+static const struct field vd_plan_source_fields[] = {
+	FIELD(source, port, NUMBER),
+	FIELD(source, prefix, PREFIX),
+};
+
+static const struct field vd_plan_endpoint_fields[] = {
+	FIELD(endpoint, domain, NUMBER), FIELD(endpoint, address, ADDRESS), FIELD(endpoint, port, NUMBER),
+	FIELD(endpoint, subnet, NUMBER), FIELD(endpoint, place, PLACE),	    FIELD(endpoint, ifindex, NUMBER),
+	FIELD(endpoint, tap, BOOL),	 FIELD(endpoint, host, NUMBER),	    FIELD(endpoint, mac, MAC),
+};
+
+static const struct field vd_plan_route_fields[] = {
+	FIELD(route, domain, NUMBER), FIELD(route, table, NUMBER),    FIELD(route, destination, PREFIX),
+	FIELD(route, route, NUMBER),  FIELD(route, type, ROUTE_TYPE), FIELD(route, next_hop, ADDRESS),
+};
+
+static const struct layout layouts[VD_PLAN_KIND_COUNT] = {
+#define X(enumerator, word, type) [VD_PLAN_KIND_##enumerator] = {word, sizeof(struct type), type##_fields, COUNT(type##_fields)},
+	VD_PLAN_KINDS(X)
+#undef X
+};
+
+/* That many of the fields, from the first, are the key. */
+static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
+	[VD_PLAN_KIND_TUNNEL_HOST] = 1, [VD_PLAN_KIND_DOMAIN] = 1,   [VD_PLAN_KIND_SUBNET] = 1, [VD_PLAN_KIND_PORT] = 1,
+	[VD_PLAN_KIND_SOURCE] = 2,	[VD_PLAN_KIND_ENDPOINT] = 2, [VD_PLAN_KIND_ROUTE] = 3,
+};
+
+size_t vd_plan_record_size(enum vd_plan_kind kind)
+{
+	return offsetof(struct vd_plan_record, endpoint) + layouts[kind].size;
+}
+
+void vd_plan_record_init(struct vd_plan_record *record, enum vd_plan_kind kind)
+{
+	memset(record, 0, sizeof(*record));
+	record->kind = kind;
+}
+
+static int compare_number(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_prefix(const struct vd_prefix *a, const struct vd_prefix *b)
+{
+	int order = vd_address_compare(&a->address, &b->address);
+
+	return order ? order : compare_number(a->length, b->length);
+}
+
+static int compare_port_addresses(const struct vd_plan_port *a, const struct vd_plan_port *b)
+{
+	int order = compare_number(a->address_count, b->address_count);
+
+	for (uint32_t i = 0; i < a->address_count && order == 0; i++)
+		order = compare_prefix(&a->addresses[i], &b->addresses[i]);
+	return order;
+}
+
+static int compare_field(const struct field *field, const struct vd_plan_record *a, const struct vd_plan_record *b)
+{
+	const void *left = (const char *)a + field->offset, *right = (const char *)b + field->offset;
+
+	switch (field->type) {
+	case FIELD_TYPE_NUMBER:
+		return compare_number(*(const uint32_t *)left, *(const uint32_t *)right);
+	case FIELD_TYPE_BOOL:
+		return compare_number(*(const bool *)left, *(const bool *)right);
+	case FIELD_TYPE_NAME:
+		return strncmp(left, right, VD_PLAN_NAME_SIZE);
+	case FIELD_TYPE_ADDRESS:
+		return vd_address_compare(left, right);
+	case FIELD_TYPE_PREFIX:
+		return compare_prefix(left, right);
+	case FIELD_TYPE_MAC:
+		return memcmp(left, right, sizeof(struct vd_mac));
+	case FIELD_TYPE_PORT_TYPE:
+		return compare_number(a->port.type, b->port.type);
+	case FIELD_TYPE_PLACE:
+		return compare_number(a->endpoint.place, b->endpoint.place);
+	case FIELD_TYPE_ROUTE_TYPE:
+		return compare_number(a->route.type, b->route.type);
+	case FIELD_TYPE_PORT_ADDRESSES:
+		return compare_port_addresses(&a->port, &b->port);
+	}
+	return 0;
+}
+
+static int compare_fields(const struct vd_plan_record *a, const struct vd_plan_record *b, unsigned count)
+{
+	int order = compare_number(a->kind, b->kind);
+
+	for (unsigned i = 0; i < count && order == 0; i++)
+		order = compare_field(&layouts[a->kind].fields[i], a, b);
+	return order;
+}
+
+int vd_plan_record_compare_key(const struct vd_plan_record *a, const struct vd_plan_record *b)
+{
+	return compare_fields(a, b, key_counts[a->kind]);
+}
+
+bool vd_plan_record_equal(const struct vd_plan_record *a, const struct vd_plan_record *b)
+{
+	return compare_fields(a, b, layouts[a->kind].count) == 0;
+}
+
+static const char *port_type_word(enum vd_plan_port_type type)
+{
+	switch (type) {
+	case VD_PLAN_PORT_TYPE_VETH:
+		return "veth";
+	case VD_PLAN_PORT_TYPE_TAP:
+		return "tap";
+	}
+	return "none";
+}
+
+static const char *place_word(enum vd_plan_place place)
+{
+	switch (place) {
+	case VD_PLAN_PLACE_HERE:
+		return "here";
+	case VD_PLAN_PLACE_HOST:
+		return "host";
+	case VD_PLAN_PLACE_GATEWAY:
+		return "gateway";
+	}
+	return "none";
+}
+
+static const char *route_type_word(enum vd_plan_route_type type)
+{
+	switch (type) {
+	case VD_PLAN_ROUTE_TYPE_LOCAL:
+		return "local";
+	case VD_PLAN_ROUTE_TYPE_NEXT_HOP:
+		return "next_hop";
+	case VD_PLAN_ROUTE_TYPE_BLACKHOLE:
+		return "blackhole";
+	case VD_PLAN_ROUTE_TYPE_UNUSABLE:
+		return "unusable";
+	}
+	return "none";
+}
+
+static void print_port_addresses(const struct vd_plan_port *port, FILE *file)
+{
+	char text[VD_PREFIX_TEXT];
+
+	for (uint32_t i = 0; i < port->address_count; i++)
+		fprintf(file, "%s%s", i ? "," : "", vd_prefix_format(&port->addresses[i], text));
+}
+
+static void print_field(const struct field *field, const struct vd_plan_record *record, FILE *file)
+{
+	const void *value = (const char *)record + field->offset;
+	char text[VD_PREFIX_TEXT];
+
+	fprintf(file, " %s=", field->word);
+	switch (field->type) {
+	case FIELD_TYPE_NUMBER:
+		fprintf(file, "%" PRIu32, *(const uint32_t *)value);
+		break;
+	case FIELD_TYPE_BOOL:
+		fputs(*(const bool *)value ? "true" : "false", file);
+		break;
+	case FIELD_TYPE_NAME:
+		fprintf(file, "%.*s", VD_PLAN_NAME_SIZE, (const char *)value);
+		break;
+	case FIELD_TYPE_ADDRESS:
+		fputs(vd_address_format(value, text), file);
+		break;
+	case FIELD_TYPE_PREFIX:
+		fputs(vd_prefix_format(value, text), file);
+		break;
+	case FIELD_TYPE_MAC:
+		fputs(vd_mac_format(value, text), file);
+		break;
+	case FIELD_TYPE_PORT_TYPE:
+		fputs(port_type_word(record->port.type), file);
+		break;
+	case FIELD_TYPE_PLACE:
+		fputs(place_word(record->endpoint.place), file);
+		break;
+	case FIELD_TYPE_ROUTE_TYPE:
+		fputs(route_type_word(record->route.type), file);
+		break;
+	case FIELD_TYPE_PORT_ADDRESSES:
+		print_port_addresses(&record->port, file);
+		break;
+	}
+}
+
+/* What a record does not have is not printed: most records have holes (an endpoint elsewhere has no ifindex). */
+void vd_plan_record_print(const struct vd_plan_record *record, FILE *file)
+{
+	const struct layout *layout = &layouts[record->kind];
+	struct vd_plan_record empty;
+
+	vd_plan_record_init(&empty, record->kind);
+	fputs(layout->word, file);
+	for (unsigned i = 0; i < layout->count; i++)
+		if (i < key_counts[record->kind] || compare_field(&layout->fields[i], record, &empty) != 0)
+			print_field(&layout->fields[i], record, file);
+}
