@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# What ./test, ./demo and tests/kernel61 share. Source it from bash with $root set to the checkout.
+
+# The system's python3 and tools, whatever else is on the path.
+export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH" LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+say() {
+	printf '%s\n' "$*"
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || {
+		say "$(basename "$0"): needs root, for network namespaces and eBPF: run it with sudo" >&2
+		exit 2
+	}
+}
+
+# Installs what .ci/packages lists and is not there yet.
+install_packages() {
+	local wanted missing=() package
+	mapfile -t wanted < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$root/.ci/packages")
+	for package in "${wanted[@]}"; do
+		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+	done
+	[ ${#missing[@]} = 0 ] && return 0
+	say "installing ${#missing[@]} packages: ${missing[*]}"
+	timeout -k 10 300 apt-get update -qq || say "apt-get update failed: trying with the lists that are there" >&2
+	timeout -k 10 900 apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" >"${TMPDIR:-/tmp}/viaduct-apt.log" 2>&1 || {
+		tail -n 20 "${TMPDIR:-/tmp}/viaduct-apt.log" >&2
+		say "installing packages failed: apt-get install ${missing[*]}" >&2
+		return 1
+	}
+}
+
+# build_tree DIRECTORY [meson options]: sets it up once and brings it up to date.
+build_tree() {
+	local directory=$1
+	shift
+	if [ ! -f "$root/$directory/build.ninja" ]; then
+		rm -rf "${root:?}/$directory"
+		meson setup "$root/$directory" "$root" "$@" >"$root/$directory.setup.log" 2>&1 || {
+			cat "$root/$directory.setup.log" >&2
+			return 1
+		}
+		rm -f "$root/$directory.setup.log"
+	fi
+	ninja --quiet -C "$root/$directory"
+}
