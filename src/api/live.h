@@ -15,10 +15,13 @@
  * attach      {project, port, netns | tap, ifname?, dhcp?} -> the attachment; returns when this host's data plane has it
  * detach      {project, port} -> {}
  * status      {} -> this host's status
- * drops       {} -> {"drops": […], "kernel": N}     stream "drops": one object per sampled drop
+ * drops       {} -> {"drops": [{"reason", "sentence", "packets", "bytes"}], "recent": [sampled ones, newest last], "kernel": packets}
+ *             stream "drops": one object per sampled drop
  * flows       {limit, port?} -> {"flows": […], "connections": […]}   stream "flows": newly seen ones, once a second
- * trace       {from_port, to address, protocol, port…} -> datapath.h's trace; {"vni", …} for the far side
- * capture     stream only: {ports: […]} -> {"time", "port", "size", "data": base64, "direction"}
+ * trace       {project, from: port, to: address | port, protocol?: "icmp" | "tcp" | "udp", port?, source?: address, size?, ttl?}
+ *             -> {"host", "verdict", "reason"?, "sentence"?, "steps": [{"stage", "text"}], "to_port"?, "next"?: {"host", "arguments"}}:
+ *             when the packet goes on to another host, the same verb with next.arguments, asked of next.host, tells the rest
+ * capture     stream only: {project, ports: […]} -> {"time": ns since 1970, "port", "size", "data": base64, "direction": "in" | "out"}
  * plan        {} -> {"text": the plan}
  */
 struct vd_live {

@@ -55,9 +55,13 @@ typedef int vd_replica_decide(const struct vd_model *model, uint32_t next_id, vo
  */
 int vd_replica_write(struct vd_replica *replica, const char *request, vd_replica_decide *decide, void *userdata,
 		     struct vd_changes **ret_changes, int64_t *ret_revision, struct vd_error *error);
-/* Puts or removes a fact (a claim with its lease, an attachment) with the epoch compared as well. expected: NULL: must not exist;
- * otherwise it replaces whatever stands. value NULL removes. */
-int vd_replica_write_fact(struct vd_replica *replica, const struct vd_resource *fact, bool remove, int64_t lease,
+/* Whether a fact may be written, given the model as it is; the replica's lock is held. Asked again before each try. */
+typedef int vd_replica_check(const struct vd_model *model, void *userdata, struct vd_error *error);
+/*
+ * Puts a fact (a claim, an attachment) over whatever stands, or removes it (-ENOENT when there is none), with the epoch compared as
+ * well. check (may be NULL) and the write see the same model: nobody comes in between.
+ */
+int vd_replica_write_fact(struct vd_replica *replica, const struct vd_resource *fact, bool remove, vd_replica_check *check, void *userdata,
 			  int64_t *ret_revision, struct vd_error *error);
 
 #endif
