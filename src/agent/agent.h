@@ -2,6 +2,7 @@
 #ifndef VD_AGENT_AGENT_H
 #define VD_AGENT_AGENT_H
 
+#include "agent/identity.h"
 #include "api/live.h"
 #include "base/address.h"
 #include "store/store.h"
@@ -19,7 +20,7 @@ struct vd_agent;
 struct vd_agent_options {
 	const char *host;            /* our name */
 	const char *run_directory;   /* exists and is locked (identity.h) */
-	const char *run_id;          /* tells two daemons of one name apart (identity.h) */
+	const struct vd_identity_of_host *identity; /* borrowed for vd_agent_new (identity.h) */
 	const char *pin_directory;   /* on a bpffs */
 	struct vd_address underlay;  /* family none: choose */
 	uint16_t vxlan_port;         /* UDP */

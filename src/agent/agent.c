@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/private.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <utlist.h>
+
+#define RECENT_DROPS 256
+
+/* ---- tasks: what api threads want done on the loop ---- */
+
+static void tasks_run(struct vd_agent *agent)
+{
+	for (;;) {
+		struct vd_task *task;
+
+		pthread_mutex_lock(&agent->lock);
+		task = agent->tasks;
+		if (task)
+			DL_DELETE(agent->tasks, task);
+		pthread_mutex_unlock(&agent->lock);
+		if (!task)
+			return;
+
+		task->result = task->function(agent, task->userdata, task->error);
+
+		pthread_mutex_lock(&agent->lock);
+		task->done = true;
+		pthread_cond_broadcast(&agent->changed);
+		pthread_mutex_unlock(&agent->lock);
+	}
+}
+
+int vd_agent_on_loop(struct vd_agent *agent, int (*function)(struct vd_agent *agent, void *userdata, struct vd_error *error),
+		     void *userdata, struct vd_error *error)
+{
+	struct vd_task task = {.function = function, .userdata = userdata, .error = error};
+
+	pthread_mutex_lock(&agent->lock);
+	if (agent->stopping) {
+		pthread_mutex_unlock(&agent->lock);
+		return vd_error_set(error, -ESHUTDOWN, "the daemon of host %s is stopping", agent->options.host);
+	}
+	DL_APPEND(agent->tasks, &task);
+	uv_async_send(&agent->wake);
+	while (!task.done)
+		pthread_cond_wait(&agent->changed, &agent->lock);
+	pthread_mutex_unlock(&agent->lock);
+	return task.result;
+}
+
+int vd_agent_wait_applied(struct vd_agent *agent, int64_t revision, unsigned seconds)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	pthread_mutex_lock(&agent->lock);
+	while (agent->applied < revision && !agent->stopping && r == 0)
+		r = -pthread_cond_timedwait(&agent->changed, &agent->lock, &until);
+	if (agent->applied >= revision)
+		r = 0;
+	else if (r == 0)
+		r = -ESHUTDOWN;
+	pthread_mutex_unlock(&agent->lock);
+	return r;
+}
+
+/* ---- what wakes the loop ---- */
+
+static void wake(uv_async_t *handle)
+{
+	struct vd_agent *agent = handle->data;
+	bool stopping;
+
+	tasks_run(agent);
+	vd_agent_apply(agent);
+	pthread_mutex_lock(&agent->lock);
+	stopping = agent->stopping;
+	pthread_mutex_unlock(&agent->lock);
+	if (stopping)
+		uv_stop(&agent->loop);
+}
+
+static void signalled(uv_signal_t *handle, int number)
+{
+	vd_agent_stop(handle->data);
+}
+
+static void drop_seen(json_t *drop, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+
+	json_array_append(agent->recent_drops, drop);
+	if (json_array_size(agent->recent_drops) > RECENT_DROPS)
+		json_array_remove(agent->recent_drops, 0);
+	vd_channel_say(agent->drops, drop);
+}
+
+void vd_agent_drops_take(struct vd_agent *agent)
+{
+	vd_datapath_drop_events(agent->datapath, drop_seen, agent);
+}
+
+static void drops_readable(uv_poll_t *handle, int status, int events)
+{
+	vd_agent_drops_take(handle->data);
+}
+
+static void captures_readable(uv_poll_t *handle, int status, int events)
+{
+	struct vd_agent *agent = handle->data;
+
+	vd_datapath_capture_events(agent->datapath, vd_capture_packet, agent);
+}
+
+/* A link of ours went with its namespace: whoever was attached by it is not any more. */
+static void link_gone(uint32_t ifindex, void *userdata)
+{
+	*(bool *)userdata = true;
+}
+
+static void monitor_readable(uv_poll_t *handle, int status, int events)
+{
+	struct vd_agent *agent = handle->data;
+	bool gone = false;
+
+	vd_host_monitor_read(agent->net, link_gone, &gone);
+	if (gone)
+		vd_agent_sweep(agent);
+}
+
+static void loop_init(struct vd_agent *agent)
+{
+	uv_loop_init(&agent->loop);
+	uv_async_init(&agent->loop, &agent->wake, wake);
+	uv_signal_init(&agent->loop, &agent->terminate);
+	uv_signal_init(&agent->loop, &agent->interrupt);
+	uv_timer_init(&agent->loop, &agent->retry);
+	agent->wake.data = agent->terminate.data = agent->interrupt.data = agent->retry.data = agent;
+}
+
+static void poll_start(struct vd_agent *agent, uv_poll_t *handle, int fd, uv_poll_cb callback)
+{
+	uv_poll_init(&agent->loop, handle, fd);
+	handle->data = agent;
+	uv_poll_start(handle, UV_READABLE, callback);
+}
+
+static void handle_close(uv_handle_t *handle, void *userdata)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* ---- life ---- */
+
+static int options_copy(struct vd_agent_options *to, const struct vd_agent_options *from)
+{
+	*to = *from;
+	to->host = strdup(from->host);
+	to->run_directory = strdup(from->run_directory);
+	to->pin_directory = strdup(from->pin_directory);
+	to->api = from->api ? strdup(from->api) : NULL;
+	return to->host && to->run_directory && to->pin_directory && (to->api || !from->api) ? 0 : -ENOMEM;
+}
+
+static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
+{
+	struct vd_datapath_options datapath = {.pin_directory = agent->options.pin_directory};
+	int r;
+
+	r = vd_host_net_open(agent->options.host, agent->options.run_directory, &agent->net, error);
+	if (r < 0)
+		return r;
+	r = vd_host_underlay_read(agent->net, &agent->options.underlay, &agent->underlay, error);
+	if (r < 0)
+		return r;
+	r = vd_host_overlay_ensure(agent->net, agent->options.vxlan_port, &datapath.overlay_ifindex, error);
+	if (r < 0)
+		return r;
+	return vd_datapath_open(&datapath, &agent->datapath, error);
+}
+
+static int store_follow(struct vd_agent *agent, struct vd_error *error)
+{
+	int r;
+
+	r = vd_reporter_new(agent, &agent->reporter, error);
+	if (r < 0)
+		return r;
+	r = vd_replica_new(agent->options.store, vd_agent_follow, agent, &agent->replica, error);
+	if (r < 0)
+		return r;
+	return vd_agent_claim(agent, error);
+}
+
+int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, struct vd_error *error)
+{
+	struct vd_agent *agent = calloc(1, sizeof(*agent));
+	pthread_condattr_t monotonic;
+	int r;
+
+	if (!agent)
+		return -ENOMEM;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&agent->lock, NULL);
+	pthread_cond_init(&agent->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	loop_init(agent);
+	agent->needs_sync = true;
+	agent->identity = *options->identity;
+	agent->drops = vd_channel_new();
+	agent->captures = vd_channel_new();
+	agent->recent_drops = json_array();
+	agent->compiler = vd_compiler_new(options->host);
+
+	r = options_copy(&agent->options, options);
+	if (r == 0 && (!agent->drops || !agent->captures || !agent->recent_drops || !agent->compiler))
+		r = -ENOMEM;
+	if (r == 0)
+		r = kernel_adopt(agent, error);
+	if (r == 0)
+		r = store_follow(agent, error);
+	if (r < 0) {
+		vd_agent_free(agent);
+		return r;
+	}
+	*ret = agent;
+	return 0;
+}
+
+int vd_agent_run(struct vd_agent *agent)
+{
+	uv_signal_start(&agent->terminate, signalled, SIGTERM);
+	uv_signal_start(&agent->interrupt, signalled, SIGINT);
+	poll_start(agent, &agent->drops_poll, vd_datapath_drop_fd(agent->datapath), drops_readable);
+	poll_start(agent, &agent->capture_poll, vd_datapath_capture_fd(agent->datapath), captures_readable);
+	poll_start(agent, &agent->monitor_poll, vd_host_monitor_fd(agent->net), monitor_readable);
+	uv_async_send(&agent->wake);
+	uv_run(&agent->loop, UV_RUN_DEFAULT);
+	return 0;
+}
+
+void vd_agent_stop(struct vd_agent *agent)
+{
+	pthread_mutex_lock(&agent->lock);
+	agent->stopping = true;
+	pthread_cond_broadcast(&agent->changed);
+	pthread_mutex_unlock(&agent->lock);
+	vd_channel_close(agent->drops);
+	vd_channel_close(agent->captures);
+	uv_async_send(&agent->wake);
+}
+
+void vd_agent_free(struct vd_agent *agent)
+{
+	struct vd_batch *batch, *next;
+
+	if (!agent)
+		return;
+	/* First what calls us from other threads. */
+	vd_reporter_stop(agent->reporter);
+	if (agent->replica)
+		vd_replica_free(agent->replica);
+	vd_reporter_free(agent->reporter);
+
+	uv_walk(&agent->loop, handle_close, NULL);
+	uv_run(&agent->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&agent->loop);
+
+	DL_FOREACH_SAFE(agent->batches, batch, next)
+		vd_batch_free(batch);
+	if (agent->compiler)
+		vd_compiler_free(agent->compiler);
+	if (agent->datapath)
+		vd_datapath_close(agent->datapath);
+	vd_host_underlay_done(&agent->underlay);
+	if (agent->net)
+		vd_host_net_close(agent->net);
+	vd_capture_free(agent);
+	vd_channel_free(agent->drops);
+	vd_channel_free(agent->captures);
+	json_decref(agent->recent_drops);
+	free((char *)agent->options.host);
+	free((char *)agent->options.run_directory);
+	free((char *)agent->options.pin_directory);
+	free((char *)agent->options.api);
+	pthread_mutex_destroy(&agent->lock);
+	pthread_cond_destroy(&agent->changed);
+	free(agent);
+}
+
+int vd_agent_purge(const struct vd_agent_options *options, struct vd_error *error)
+{
+	struct vd_datapath_options datapath = {.pin_directory = options->pin_directory};
+	struct vd_host_net *net = NULL;
+	int r;
+
+	r = vd_datapath_purge(&datapath, error);
+	if (r < 0)
+		return r;
+	r = vd_host_net_open(options->host, options->run_directory, &net, error);
+	if (r < 0)
+		return r;
+	r = vd_host_net_purge(net, error);
+	vd_host_net_close(net);
+	return r;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Carrying out: the difference into the maps, routers and guests by netlink, then the revision is said to be obeyed. Links of ports
+ * that went are removed last, when no map leads to them any more.
+ */
+#include "agent/private.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#define RETRY_FIRST_MS 500
+#define RETRY_LAST_MS 10000
+
+static struct vd_batch *batches_take(struct vd_agent *agent)
+{
+	struct vd_batch *batches;
+
+	pthread_mutex_lock(&agent->lock);
+	batches = agent->batches;
+	agent->batches = NULL;
+	pthread_mutex_unlock(&agent->lock);
+	return batches;
+}
+
+static int router_carry_out(struct vd_agent *agent, const struct vd_router_job *job, struct vd_error *error)
+{
+	uint32_t ifindex = 0;
+	int r;
+
+	if (job->remove)
+		return vd_host_router_remove(agent->net, job->domain, error);
+	r = vd_host_router_ensure(agent->net, job->domain, job->gateways, job->gateway_count, job->mtu, &ifindex, error);
+	if (r < 0)
+		return r;
+	return vd_datapath_service_set(agent->datapath, job->domain, ifindex, error);
+}
+
+/* A guest's namespace may be gone by now: its own affair, the monitor detaches it. */
+static void guest_carry_out(struct vd_agent *agent, const struct vd_guest_job *job)
+{
+	struct vd_error error = {};
+
+	if (vd_host_guest_configure(agent->net, job->netns, job->ifname, &job->guest, &error) < 0)
+		vd_log_warning("%s", error.text);
+}
+
+static void links_remove(struct vd_agent *agent, const struct vd_plan_difference *difference)
+{
+	struct vd_error error = {};
+
+	for (size_t i = 0; i < difference->count; i++) {
+		const struct vd_plan_step *step = &difference->steps[i];
+
+		if (step->after || step->before->kind != VD_PLAN_KIND_PORT)
+			continue;
+		if (vd_host_link_is_port(agent->net, step->before->port.ifindex, step->before->port.port) &&
+		    vd_host_link_remove(agent->net, step->before->port.ifindex, &error) < 0)
+			vd_log_warning("port %s: %s", step->before->port.name, error.text);
+	}
+}
+
+static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch, bool synced, struct vd_error *error)
+{
+	struct vd_router_job *router;
+	struct vd_guest_job *guest;
+	int r = 0;
+
+	if (!synced)
+		r = vd_datapath_apply(agent->datapath, batch->difference, error);
+	if (r < 0)
+		return r;
+	DL_FOREACH(batch->routers, router) {
+		r = router_carry_out(agent, router, error);
+		if (r < 0)
+			return r;
+	}
+	DL_FOREACH(batch->guests, guest)
+		guest_carry_out(agent, guest);
+	links_remove(agent, batch->difference);
+	return 0;
+}
+
+static void applied(struct vd_agent *agent, int64_t revision)
+{
+	pthread_mutex_lock(&agent->lock);
+	agent->applied = revision;
+	pthread_cond_broadcast(&agent->changed);
+	pthread_mutex_unlock(&agent->lock);
+	vd_reporter_applied(agent->reporter, revision);
+}
+
+/* Everything that is queued is older than the plan or the plan itself: one sync stands for all their differences. */
+static int plan_sync(struct vd_agent *agent, struct vd_batch **ret_batches, struct vd_error *error)
+{
+	int r;
+
+	vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	*ret_batches = batches_take(agent);
+	r = vd_datapath_sync(agent->datapath, vd_compiler_plan(agent->compiler), error);
+	vd_replica_unlock(agent->replica);
+	return r;
+}
+
+static void retry_due(uv_timer_t *timer)
+{
+	vd_agent_apply(timer->data);
+}
+
+static void retry_later(struct vd_agent *agent)
+{
+	uint64_t delay = RETRY_FIRST_MS << (agent->retries < 5 ? agent->retries : 5);
+
+	agent->needs_sync = true;
+	agent->retries++;
+	uv_timer_start(&agent->retry, retry_due, delay < RETRY_LAST_MS ? delay : RETRY_LAST_MS, 0);
+}
+
+void vd_agent_apply(struct vd_agent *agent)
+{
+	struct vd_batch *batches = NULL, *batch, *next;
+	struct vd_error error = {};
+	bool synced = agent->needs_sync;
+	int r = 0;
+
+	if (synced)
+		r = plan_sync(agent, &batches, &error);
+	else
+		batches = batches_take(agent);
+
+	DL_FOREACH_SAFE(batches, batch, next) {
+		if (r == 0)
+			r = batch_carry_out(agent, batch, synced, &error);
+		if (r == 0)
+			applied(agent, batch->revision);
+		else
+			/* What netlink must still do is kept for the retry; the maps follow from the plan. */
+			break;
+		DL_DELETE(batches, batch);
+		vd_batch_free(batch);
+	}
+
+	if (r < 0) {
+		vd_log_error("the data plane could not be brought up to date, trying again: %s", error.text);
+		pthread_mutex_lock(&agent->lock);
+		DL_CONCAT(batches, agent->batches);
+		agent->batches = batches;
+		pthread_mutex_unlock(&agent->lock);
+		retry_later(agent);
+		return;
+	}
+	if (synced) {
+		agent->needs_sync = false;
+		agent->retries = 0;
+		vd_agent_sweep(agent);
+	}
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this host says of itself, so that others can send to it: its resource, its addresses, its MTU. */
+#include "agent/private.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Every host is a resource, declared by hand or, the first time that its daemon starts, by itself. */
+static int host_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret, struct vd_error *error)
+{
+	const struct vd_agent *agent = userdata;
+	json_t *documents;
+	int r;
+
+	if (vd_model_get(model, VD_KIND_HOST, "default", agent->options.host))
+		documents = json_array();
+	else
+		documents = json_pack("[{s:s, s:s}]", "kind", "host", "name", agent->options.host);
+	r = vd_changes_from_documents(model, documents, "default", next_id, ret, error);
+	json_decref(documents);
+	return r;
+}
+
+static int claim_build(const struct vd_agent *agent, struct vd_resource **ret, struct vd_error *error)
+{
+	char text[VD_ADDRESS_TEXT];
+	VD_FREE char *encoded = NULL;
+	json_t *addresses = json_array(), *object;
+	int r;
+
+	for (size_t i = 0; i < agent->underlay.count; i++)
+		json_array_append_new(addresses, json_string(vd_address_format(&agent->underlay.addresses[i], text)));
+	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s*, s:s}", "kind", "claim", "machine_id", agent->identity.machine_id, "boot_id",
+			   agent->identity.boot_id, "underlay", vd_address_format(&agent->underlay.address, text), "underlay_mtu",
+			   (json_int_t)agent->underlay.mtu, "addresses", addresses, "api", agent->options.api, "version", VD_VERSION);
+	encoded = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	json_decref(object);
+	if (!encoded)
+		return -ENOMEM;
+	r = vd_resource_decode(VD_KIND_CLAIM, "default", agent->options.host, encoded, strlen(encoded), ret, error);
+	return r;
+}
+
+int vd_agent_claim(struct vd_agent *agent, struct vd_error *error)
+{
+	struct vd_resource *claim = NULL;
+	const struct vd_resource *standing;
+	const struct vd_model *model;
+	VD_FREE char *request = NULL;
+	bool same;
+	int r;
+
+	if (asprintf(&request, "host-%s-%s", agent->options.host, agent->identity.run_id) < 0)
+		return -ENOMEM;
+	r = vd_replica_write(agent->replica, request, host_decide, agent, NULL, NULL, error);
+	if (r < 0)
+		return r;
+	r = claim_build(agent, &claim, error);
+	if (r < 0)
+		return r;
+
+	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	r = vd_claim_validate(model, (const struct vd_claim *)claim, error);
+	standing = vd_model_get(model, VD_KIND_CLAIM, "default", agent->options.host);
+	same = standing && vd_resource_equal(standing, claim);
+	vd_replica_unlock(agent->replica);
+
+	if (r == 0 && !same)
+		r = vd_replica_write_fact(agent->replica, claim, false, NULL, NULL, NULL, error);
+	vd_resource_unref(claim);
+	return r;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of api/live.h. Each runs on the asking thread and goes to the loop only for what touches the kernel. */
+#include "agent/private.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FLOWS_MAX 10000
+
+struct question {
+	const json_t *arguments;
+	json_t *reply;
+};
+
+static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *error)
+{
+	struct question *question = userdata;
+
+	pthread_mutex_lock(&agent->lock);
+	question->reply = json_pack("{s:s, s:s, s:I, s:b, s:I}", "host", agent->options.host, "version", VD_VERSION, "revision",
+				    (json_int_t)agent->applied, "up_to_date", !agent->needs_sync, "map_writes",
+				    (json_int_t)vd_datapath_writes(agent->datapath));
+	pthread_mutex_unlock(&agent->lock);
+	json_object_set_new(question->reply, "counters", vd_datapath_counters(agent->datapath));
+	json_object_set_new(question->reply, "datapath", vd_datapath_status(agent->datapath));
+	return 0;
+}
+
+static void kernel_drops_add(const char *what, uint32_t ifindex, const char *ifname, void *userdata)
+{
+	struct {
+		struct vd_host_net *net;
+		uint64_t packets;
+	} *sum = userdata;
+	uint64_t packets = 0;
+
+	if (vd_host_link_dropped(sum->net, ifindex, &packets) == 0)
+		sum->packets += packets;
+}
+
+static int drops_read(struct vd_agent *agent, void *userdata, struct vd_error *error)
+{
+	struct {
+		struct vd_host_net *net;
+		uint64_t packets;
+	} kernel = {.net = agent->net};
+	struct question *question = userdata;
+
+	/* Take in what was sampled up to now, so that the answer holds the drop that the user just saw. */
+	vd_agent_drops_take(agent);
+	vd_host_link_each_ours(agent->net, kernel_drops_add, &kernel);
+	question->reply = json_pack("{s:o, s:o, s:I}", "drops", vd_datapath_drops(agent->datapath), "recent", json_copy(agent->recent_drops),
+				    "kernel", (json_int_t)kernel.packets);
+	return question->reply ? 0 : -ENOMEM;
+}
+
+static bool flow_is_of_port(const json_t *flow, const char *port)
+{
+	const char *from = json_string_value(json_object_get(flow, "source_port_name"));
+	const char *to = json_string_value(json_object_get(flow, "destination_port_name"));
+
+	return !port || (from && strcmp(from, port) == 0) || (to && strcmp(to, port) == 0);
+}
+
+static json_t *flows_filter(json_t *flows, const char *port)
+{
+	json_t *kept = json_array(), *flow;
+	size_t i;
+
+	json_array_foreach(flows, i, flow)
+		if (flow_is_of_port(flow, port))
+			json_array_append(kept, flow);
+	json_decref(flows);
+	return kept;
+}
+
+static int flows_read(struct vd_agent *agent, void *userdata, struct vd_error *error)
+{
+	struct question *question = userdata;
+	json_int_t limit = json_integer_value(json_object_get(question->arguments, "limit"));
+	const char *port = json_string_value(json_object_get(question->arguments, "port"));
+	size_t most = limit > 0 && limit < FLOWS_MAX ? (size_t)limit : FLOWS_MAX;
+
+	question->reply = json_pack("{s:o, s:o}", "flows", flows_filter(vd_datapath_flows(agent->datapath, most), port), "connections",
+				    flows_filter(vd_datapath_connections(agent->datapath, most), port));
+	return question->reply ? 0 : -ENOMEM;
+}
+
+static int plan_read(struct vd_agent *agent, json_t **ret)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	if (!file)
+		return -ENOMEM;
+	vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	vd_plan_print(vd_compiler_plan(agent->compiler), file);
+	vd_replica_unlock(agent->replica);
+	fclose(file);
+	*ret = json_pack("{s:s#}", "text", text, (int)size);
+	free(text);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int ask_loop(struct vd_agent *agent, int (*function)(struct vd_agent *, void *, struct vd_error *), const json_t *arguments, json_t **ret,
+		    struct vd_error *error)
+{
+	struct question question = {.arguments = arguments};
+	int r = vd_agent_on_loop(agent, function, &question, error);
+
+	if (r == 0)
+		*ret = question.reply;
+	return r;
+}
+
+static int live_call(void *userdata, const char *verb, const json_t *arguments, json_t **ret, struct vd_error *error)
+{
+	struct vd_agent *agent = userdata;
+
+	if (strcmp(verb, "attach") == 0)
+		return vd_live_attach(agent, arguments, ret, error);
+	if (strcmp(verb, "detach") == 0)
+		return vd_live_detach(agent, arguments, ret, error);
+	if (strcmp(verb, "trace") == 0)
+		return vd_live_trace(agent, arguments, ret, error);
+	if (strcmp(verb, "status") == 0)
+		return ask_loop(agent, status_read, arguments, ret, error);
+	if (strcmp(verb, "drops") == 0)
+		return ask_loop(agent, drops_read, arguments, ret, error);
+	if (strcmp(verb, "flows") == 0)
+		return ask_loop(agent, flows_read, arguments, ret, error);
+	if (strcmp(verb, "plan") == 0)
+		return plan_read(agent, ret);
+	return vd_error_set(error, -ENOENT, "%s: there is no such question to a host", verb);
+}
+
+static int drops_stream(struct vd_agent *agent, bool (*emit)(const json_t *, void *), void *emit_userdata)
+{
+	struct vd_listener *listener = vd_listener_new(agent->drops);
+	bool closed = false, more = true;
+
+	if (!listener)
+		return -ENOMEM;
+	while (more && !closed) {
+		json_t *drop = vd_listener_next(listener, &closed);
+
+		more = emit(drop, emit_userdata);
+		json_decref(drop);
+	}
+	vd_listener_free(listener);
+	return 0;
+}
+
+/* What tells a flow from another one in the text that a person sees. */
+static char *flow_identity(const json_t *flow)
+{
+	json_t *identity = json_copy((json_t *)flow);
+	char *text;
+
+	json_object_del(identity, "packets");
+	json_object_del(identity, "bytes");
+	json_object_del(identity, "age");
+	json_object_del(identity, "idle");
+	text = json_dumps(identity, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(identity);
+	return text;
+}
+
+/* Once a second, the flows that were not there the second before. On request only: it reads the cache. */
+static int flows_stream(struct vd_agent *agent, const json_t *arguments, bool (*emit)(const json_t *, void *), void *emit_userdata,
+			struct vd_error *error)
+{
+	json_t *known = json_object();
+	bool more = true;
+	int r = 0;
+
+	while (more && r == 0) {
+		json_t *reply = NULL, *seen = json_object(), *flow;
+		size_t i;
+
+		r = ask_loop(agent, flows_read, arguments, &reply, error);
+		json_array_foreach(json_object_get(reply, "flows"), i, flow) {
+			VD_FREE char *identity = flow_identity(flow);
+
+			if (more && identity && !json_object_get(known, identity))
+				more = emit(flow, emit_userdata);
+			if (identity)
+				json_object_set_new(seen, identity, json_true());
+		}
+		json_decref(reply);
+		json_decref(known);
+		known = seen;
+		more = more && emit(NULL, emit_userdata);
+		if (more)
+			sleep(1);
+	}
+	json_decref(known);
+	return r == -ESHUTDOWN ? 0 : r;
+}
+
+static int live_stream(void *userdata, const char *verb, const json_t *arguments, bool (*emit)(const json_t *object, void *emit_userdata),
+		       void *emit_userdata, struct vd_error *error)
+{
+	struct vd_agent *agent = userdata;
+
+	if (strcmp(verb, "drops") == 0)
+		return drops_stream(agent, emit, emit_userdata);
+	if (strcmp(verb, "flows") == 0)
+		return flows_stream(agent, arguments, emit, emit_userdata, error);
+	if (strcmp(verb, "capture") == 0)
+		return vd_live_capture(agent, arguments, emit, emit_userdata, error);
+	return vd_error_set(error, -ENOENT, "%s: there is no such stream of a host", verb);
+}
+
+struct vd_live vd_agent_live(struct vd_agent *agent)
+{
+	return (struct vd_live){.call = live_call, .stream = live_stream, .userdata = agent};
+}

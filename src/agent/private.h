@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_AGENT_PRIVATE_H
+#define VD_AGENT_PRIVATE_H
+
+/* What the files of this folder share. */
+
+#include "agent/agent.h"
+#include "agent/channel.h"
+#include "compile/compile.h"
+#include "datapath/datapath.h"
+#include "host/host.h"
+#include "store/replica.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+/* The router of a VPC, as it must be after a batch. */
+struct vd_router_job {
+	struct vd_router_job *prev, *next;
+	uint32_t domain, mtu;
+	bool remove;
+	struct vd_address *gateways;
+	size_t gateway_count;
+};
+
+/* An instance's interface to be configured in its namespace. */
+struct vd_guest_job {
+	struct vd_guest_job *prev, *next;
+	uint32_t port;
+	char *netns;
+	char ifname[16];
+	struct vd_prefix *addresses, *others; /* what guest points to */
+	struct vd_host_guest guest;
+};
+
+/* What one revision (or several) asks of the kernel: made on a store thread, carried out on the loop. */
+struct vd_batch {
+	struct vd_batch *prev, *next;
+	int64_t revision;
+	struct vd_plan_difference *difference;
+	struct vd_router_job *routers;
+	struct vd_guest_job *guests;
+};
+
+/* Something an api thread wants done on the loop while it waits. */
+struct vd_task {
+	struct vd_task *prev, *next;
+	int (*function)(struct vd_agent *agent, void *userdata, struct vd_error *error);
+	void *userdata;
+	struct vd_error *error;
+	int result;
+	bool done;
+};
+
+/* A link that attach made and that no fact knows yet: not to be swept. */
+struct vd_pending {
+	struct vd_pending *prev, *next;
+	uint32_t ifindex;
+};
+
+struct vd_capture_port; /* capture.c */
+
+struct vd_agent {
+	struct vd_agent_options options; /* strings owned */
+	struct vd_identity_of_host identity;
+	struct vd_host_net *net;
+	struct vd_host_underlay underlay;
+	struct vd_datapath *datapath;
+	struct vd_replica *replica;
+	struct vd_compiler *compiler; /* under the replica's lock */
+	struct vd_reporter *reporter;
+
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_signal_t terminate, interrupt;
+	uv_poll_t drops_poll, capture_poll, monitor_poll;
+	uv_timer_t retry;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	struct vd_batch *batches;
+	struct vd_task *tasks;
+	int64_t applied; /* the last revision that the data plane obeys */
+	bool stopping;
+
+	bool needs_sync; /* loop only: make everything as the plan says, not just the difference */
+	unsigned retries;
+	struct vd_channel *drops, *captures;
+	json_t *recent_drops; /* loop only: array of the last sampled ones */
+	struct vd_capture_port *capture_ports; /* loop only */
+	struct vd_pending *pending;            /* loop only */
+};
+
+/* ---- follow.c: store thread ---- */
+vd_replica_callback vd_agent_follow;
+void vd_batch_free(struct vd_batch *batch);
+
+/* ---- apply.c: loop ---- */
+/* Carries out what is queued; on failure logs and asks for a retry. */
+void vd_agent_apply(struct vd_agent *agent);
+/* Removes links, routers and attachments that no plan knows any more (left by a crash in the middle of attach or detach). */
+void vd_agent_sweep(struct vd_agent *agent);
+
+/* ---- agent.c ---- */
+/* Runs function on the loop and waits for its result; -ESHUTDOWN when the loop has ended. Not from the loop itself. */
+int vd_agent_on_loop(struct vd_agent *agent, int (*function)(struct vd_agent *agent, void *userdata, struct vd_error *error),
+		     void *userdata, struct vd_error *error);
+/* Takes in the drops sampled up to now. On the loop. */
+void vd_agent_drops_take(struct vd_agent *agent);
+/* Waits until the data plane obeys revision. 0 or -ETIMEDOUT. */
+int vd_agent_wait_applied(struct vd_agent *agent, int64_t revision, unsigned seconds);
+
+/* ---- reporter.c: the thread that writes to the store ---- */
+struct vd_reporter;
+/* Takes the host's name with a lease (-EEXIST when another daemon holds it), then keeps it. */
+int vd_reporter_new(struct vd_agent *agent, struct vd_reporter **ret, struct vd_error *error);
+/* Ends the thread and gives the name free; then the replica may go. */
+void vd_reporter_stop(struct vd_reporter *reporter);
+void vd_reporter_free(struct vd_reporter *reporter);
+/* This revision is obeyed here. */
+void vd_reporter_applied(struct vd_reporter *reporter, int64_t revision);
+/* The attachment is gone from the kernel: take it out of the store too. */
+void vd_reporter_detach(struct vd_reporter *reporter, const char *project, const char *port);
+
+/* ---- claim.c ---- */
+/* Declares the host when nobody did, checks the claim against the pools and writes it. */
+int vd_agent_claim(struct vd_agent *agent, struct vd_error *error);
+
+/* ---- live.c and its verbs ---- */
+int vd_live_attach(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error); /* attach.c */
+int vd_live_detach(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error);
+int vd_live_trace(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error); /* trace.c */
+int vd_live_capture(struct vd_agent *agent, const json_t *arguments, bool (*emit)(const json_t *, void *), void *userdata,
+		    struct vd_error *error); /* capture.c */
+/* Ends every capture; for vd_agent_free. */
+void vd_capture_free(struct vd_agent *agent);
+void vd_capture_packet(const struct vd_captured_packet *packet, void *userdata);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Setting right what a crash or somebody else left: attachments whose link is gone leave the store, links and routers that no plan
+ * knows leave the kernel. Only what carries our mark is looked at.
+ */
+#include "agent/private.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+struct sweep {
+	struct vd_agent *agent;
+	const struct vd_model *model;
+};
+
+static int attachment_check(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_attachment *attachment = (const struct vd_attachment *)resource;
+	struct sweep *sweep = userdata;
+	struct vd_agent *agent = sweep->agent;
+	const struct vd_resource *port = vd_model_get(sweep->model, VD_KIND_PORT, resource->project, resource->name);
+
+	if (strcmp(attachment->host, agent->options.host) != 0)
+		return 0;
+	if (port && strcmp(attachment->boot_id, agent->identity.boot_id) == 0 &&
+	    vd_host_link_is_port(agent->net, attachment->ifindex, port->id))
+		return 0;
+	vd_log_info("port %s: its interface %s is gone, so it is detached", resource->name, attachment->ifname);
+	vd_reporter_detach(agent->reporter, resource->project, resource->name);
+	return 0;
+}
+
+struct known {
+	uint32_t ifindex;
+	bool found;
+};
+
+static int attachment_known(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_attachment *attachment = (const struct vd_attachment *)resource;
+	struct known *known = userdata;
+
+	known->found |= attachment->ifindex == known->ifindex;
+	return 0;
+}
+
+static void link_check(const char *what, uint32_t ifindex, const char *ifname, void *userdata)
+{
+	struct sweep *sweep = userdata;
+	struct vd_agent *agent = sweep->agent;
+	struct known known = {.ifindex = ifindex};
+	struct vd_pending *pending;
+	struct vd_error error;
+
+	if (strncmp(what, "port", 4) != 0)
+		return;
+	DL_SEARCH_SCALAR(agent->pending, pending, ifindex, ifindex);
+	if (pending)
+		return;
+	vd_model_each(sweep->model, VD_KIND_ATTACHMENT, NULL, attachment_known, &known);
+	if (known.found)
+		return;
+	vd_log_info("interface %s belongs to no attached port: removed", ifname);
+	if (vd_host_link_remove(agent->net, ifindex, &error) < 0)
+		vd_log_warning("%s", error.text);
+}
+
+static void router_check(uint32_t domain, void *userdata)
+{
+	struct sweep *sweep = userdata;
+	struct vd_plan_record key, record;
+	struct vd_error error;
+
+	vd_plan_record_init(&key, VD_PLAN_KIND_DOMAIN);
+	key.domain.domain = domain;
+	if (vd_plan_get(vd_compiler_plan(sweep->agent->compiler), &key, &record) == 0)
+		return;
+	if (vd_host_router_remove(sweep->agent->net, domain, &error) < 0)
+		vd_log_warning("%s", error.text);
+}
+
+void vd_agent_sweep(struct vd_agent *agent)
+{
+	struct sweep sweep = {.agent = agent};
+
+	sweep.model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	vd_model_each(sweep.model, VD_KIND_ATTACHMENT, NULL, attachment_check, &sweep);
+	vd_host_link_each_ours(agent->net, link_check, &sweep);
+	vd_host_router_each(agent->net, router_check, &sweep);
+	vd_replica_unlock(agent->replica);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* "What would the next packet meet?", in the user's names: resolves them, asks the data plane, says who can tell the rest. */
+#include "agent/private.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+struct trace {
+	struct vd_trace_request request;
+	const char *project, *from;
+	json_t *reply;
+};
+
+static const char *text_of(const json_t *object, const char *member)
+{
+	return json_string_value(json_object_get(object, member));
+}
+
+static int number_read(const json_t *arguments, const char *member, json_int_t maximum, json_int_t *value, struct vd_error *error)
+{
+	const json_t *number = json_object_get(arguments, member);
+
+	if (!number)
+		return 0;
+	if (!json_is_integer(number) || json_integer_value(number) < 0 || json_integer_value(number) > maximum)
+		return vd_error_set(error, -EINVAL, "trace: %s is a number from 0 to %lld", member, (long long)maximum);
+	*value = json_integer_value(number);
+	return 0;
+}
+
+static int protocol_read(const json_t *arguments, struct vd_trace_request *request, struct vd_error *error)
+{
+	const char *protocol = text_of(arguments, "protocol");
+	json_int_t port = 0, source_port = 40000, ttl = 64, size = 56;
+	int r = 0;
+
+	if (!protocol || strcmp(protocol, "icmp") == 0)
+		request->protocol = request->destination.family == VD_FAMILY_IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	else if (strcmp(protocol, "tcp") == 0)
+		request->protocol = IPPROTO_TCP;
+	else if (strcmp(protocol, "udp") == 0)
+		request->protocol = IPPROTO_UDP;
+	else
+		return vd_error_set(error, -EINVAL, "trace: protocol \"%.20s\" is none of icmp, tcp, udp", protocol);
+
+	if (request->protocol == IPPROTO_TCP)
+		port = 80;
+	else if (request->protocol == IPPROTO_UDP)
+		port = 53;
+	else
+		source_port = 0;
+	r = number_read(arguments, "port", 65535, &port, error);
+	if (r == 0)
+		r = number_read(arguments, "source_port", 65535, &source_port, error);
+	if (r == 0)
+		r = number_read(arguments, "ttl", 255, &ttl, error);
+	if (r == 0)
+		r = number_read(arguments, "size", 65000, &size, error);
+	request->destination_port = (uint16_t)port;
+	request->source_port = (uint16_t)source_port;
+	request->ttl = (uint8_t)ttl;
+	request->size = (uint16_t)size;
+	return r;
+}
+
+/* An address, or a port of the same project. */
+static int end_resolve(const struct vd_model *model, const struct trace *trace, const char *text, uint8_t family, struct vd_address *ret,
+		       struct vd_error *error)
+{
+	const struct vd_port *port;
+
+	if (!text)
+		return vd_error_set(error, -EINVAL, "trace: to where? Name a port or an address");
+	if (vd_address_parse(text, ret) == 0)
+		return 0;
+	port = (const struct vd_port *)vd_model_get(model, VD_KIND_PORT, trace->project, text);
+	if (!port)
+		return vd_error_set(error, -ENOENT, "%s: neither an address nor a port", text);
+	for (size_t i = 0; i < port->assigned_address_count; i++)
+		if (family == VD_FAMILY_NONE || port->assigned_addresses[i].family == family) {
+			*ret = port->assigned_addresses[i];
+			return 0;
+		}
+	return vd_error_set(error, -EINVAL, "port %s: it has no IPv%u address", text, family);
+}
+
+static int tunnel_read(const json_t *tunnel, struct vd_trace_request *request, struct vd_error *error)
+{
+	const char *vtep = text_of(tunnel, "vtep"), *destination_mac = text_of(tunnel, "destination_mac"), *source_mac = text_of(tunnel, "source_mac");
+
+	request->vni = (uint32_t)json_integer_value(json_object_get(tunnel, "vni"));
+	if (!vtep || vd_address_parse(vtep, &request->vtep) < 0 || !destination_mac || vd_mac_parse(destination_mac, &request->destination_mac) < 0 ||
+	    (source_mac && vd_mac_parse(source_mac, &request->source_mac) < 0))
+		return vd_error_set(error, -EINVAL, "trace: tunnel needs vni, vtep and destination_mac");
+	return 0;
+}
+
+static int ends_read(struct vd_agent *agent, const struct vd_model *model, const json_t *arguments, struct trace *trace, struct vd_error *error)
+{
+	const json_t *tunnel = json_object_get(arguments, "tunnel");
+	const char *source = text_of(arguments, "source");
+	const struct vd_attachment *attachment;
+	const struct vd_port *port;
+	int r;
+
+	r = end_resolve(model, trace, text_of(arguments, "to"), VD_FAMILY_NONE, &trace->request.destination, error);
+	if (r < 0)
+		return r;
+	if (source) {
+		r = end_resolve(model, trace, source, trace->request.destination.family, &trace->request.source, error);
+		if (r < 0)
+			return r;
+	}
+	if (tunnel)
+		return tunnel_read(tunnel, &trace->request, error);
+
+	port = trace->from ? (const struct vd_port *)vd_model_get(model, VD_KIND_PORT, trace->project, trace->from) : NULL;
+	if (!port)
+		return vd_error_set(error, -ENOENT, "port %s: there is no such port", trace->from ? trace->from : "?");
+	attachment = (const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, trace->project, trace->from);
+	if (!attachment)
+		return vd_error_set(error, -ENOENT, "port %s: it is not attached, so nothing leaves it", trace->from);
+	if (strcmp(attachment->host, agent->options.host) != 0)
+		return vd_error_set(error, -EINVAL, "port %s: it is attached on host %s: ask there", trace->from, attachment->host);
+	trace->request.from_port = port->head.id;
+	trace->request.source_mac = port->assigned_mac;
+	return source ? 0 : end_resolve(model, trace, trace->from, trace->request.destination.family, &trace->request.source, error);
+}
+
+static int trace_run(struct vd_agent *agent, void *userdata, struct vd_error *error)
+{
+	struct trace *trace = userdata;
+
+	return vd_datapath_trace(agent->datapath, &trace->request, &trace->reply, error);
+}
+
+/* Our tunnel address towards the VPC that this VNI belongs to. */
+static int vtep_find(struct vd_agent *agent, const struct vd_model *model, uint32_t port_id, struct vd_address *ret)
+{
+	const struct vd_port *port = (const struct vd_port *)vd_model_get_by_id(model, port_id);
+	const struct vd_claim *claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, "default", agent->options.host);
+	const struct vd_subnet *subnet = NULL;
+	const struct vd_vpc *vpc = NULL;
+	const struct vd_vxlan_pool *pool;
+
+	if (port && port->head.kind == VD_KIND_PORT)
+		subnet = (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->head.project, port->subnet);
+	if (subnet)
+		vpc = (const struct vd_vpc *)vd_model_get(model, VD_KIND_VPC, subnet->head.project, subnet->vpc);
+	pool = vpc ? vd_model_vxlan_pool(model, vpc->head.project, vpc->vxlan_pool) : NULL;
+	return pool && claim ? vd_claim_vtep(claim, pool, ret) : -ENOENT;
+}
+
+static void next_add(struct vd_agent *agent, const json_t *arguments, const struct trace *trace)
+{
+	const json_t *to_host = json_object_get(trace->reply, "to_host");
+	const struct vd_model *model;
+	const struct vd_resource *host;
+	char text[VD_ADDRESS_TEXT];
+	struct vd_address vtep;
+	json_t *forwarded;
+
+	if (!json_is_integer(to_host))
+		return;
+	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	host = vd_model_get_by_id(model, (uint32_t)json_integer_value(to_host));
+	if (host && host->kind == VD_KIND_HOST && vtep_find(agent, model, trace->request.from_port, &vtep) == 0) {
+		forwarded = json_copy((json_t *)arguments);
+		json_object_del(forwarded, "from");
+		json_object_set_new(forwarded, "source", json_string(vd_address_format(&trace->request.source, text)));
+		json_object_set_new(forwarded, "to", json_string(vd_address_format(&trace->request.destination, text)));
+		json_object_set_new(forwarded, "tunnel",
+				    json_pack("{s:O?, s:s, s:O?, s:O?}", "vni", json_object_get(trace->reply, "vni"), "vtep",
+					      vd_address_format(&vtep, text), "destination_mac", json_object_get(trace->reply, "destination_mac"),
+					      "source_mac", json_object_get(trace->reply, "source_mac")));
+		json_object_set_new(trace->reply, "next", json_pack("{s:s, s:o}", "host", host->name, "arguments", forwarded));
+	}
+	vd_replica_unlock(agent->replica);
+}
+
+int vd_live_trace(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error)
+{
+	struct trace trace = {.project = text_of(arguments, "project"), .from = text_of(arguments, "from")};
+	const struct vd_model *model;
+	int r;
+
+	if (!trace.project)
+		trace.project = "default";
+	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	r = ends_read(agent, model, arguments, &trace, error);
+	vd_replica_unlock(agent->replica);
+	if (r == 0)
+		r = protocol_read(arguments, &trace.request, error);
+	if (r == 0)
+		r = vd_agent_on_loop(agent, trace_run, &trace, error);
+	if (r < 0)
+		return r;
+	json_object_set_new(trace.reply, "host", json_string(agent->options.host));
+	next_add(agent, arguments, &trace);
+	*ret = trace.reply;
+	return 0;
+}
