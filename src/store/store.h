@@ -52,10 +52,13 @@ void vd_kvs_free(struct vd_kvs *kvs); /* also the struct itself */
 
 /*
  * key alone, or all keys that start with key when prefix. revision 0: now. limit 0: none (a large prefix is read in pages of one
- * revision). from (may be NULL): only keys >= it.
+ * revision).
  */
 int vd_store_range(struct vd_store *store, const char *key, bool prefix, int64_t revision, size_t limit, struct vd_kvs **ret,
 		   struct vd_error *error);
+/* All keys that start with prefix and are not before from (which starts with prefix too): for reading page by page. */
+int vd_store_range_from(struct vd_store *store, const char *prefix, const char *from, int64_t revision, size_t limit,
+			struct vd_kvs **ret, struct vd_error *error);
 
 enum vd_compare_target {
 	VD_COMPARE_TARGET_VERSION, /* 0: the key does not exist */
@@ -133,7 +136,7 @@ struct vd_watch_callbacks {
 };
 
 struct vd_watch;
-/* All changes to keys starting with prefix, from revision start on (inclusive). */
+/* All changes to keys starting with prefix, from revision start on (inclusive); 0: from now on. */
 int vd_store_watch(struct vd_store *store, const char *prefix, int64_t start, const struct vd_watch_callbacks *callbacks,
 		   void *userdata, struct vd_watch **ret, struct vd_error *error);
 /* Returns when no callback runs any more; not from inside a callback. */
