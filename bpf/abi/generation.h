@@ -10,6 +10,8 @@
  *   an endpoint changed or removed, or added where a custom
  *   route or a wider prefix could have answered before       vd_slot_endpoint
  *   a route added, changed or removed                        vd_slot_table
+ *   a domain (VNI, MTU, service port) or a subnet of it, and
+ *   for every domain here: a host's tunnel address           vd_slot_domain
  * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
  */
 static inline __attribute__((always_inline)) __u32 vd_mix(__u32 hash, __u32 word)
@@ -43,6 +45,11 @@ static inline __attribute__((always_inline)) __u32 vd_slot_endpoint(__u32 domain
 static inline __attribute__((always_inline)) __u32 vd_slot_table(__u32 domain, __u32 table)
 {
 	return vd_slot(vd_mix(vd_mix(0x7461626cu, domain), table));
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_domain(__u32 domain)
+{
+	return vd_slot(vd_mix(0x646f6d61u, domain));
 }
 
 /* 32 bits that stand for a VTEP's address: an IPv4 address is itself. Never 0. */

@@ -63,17 +63,27 @@ enum vd_output {
 
 enum vd_flow_flag {
 	VD_FLOW_FLAG_TTL = 1,     /* one hop: decrement */
-	VD_FLOW_FLAG_CAPTURE = 2, /* someone captures at the source or destination port */
+	VD_FLOW_FLAG_CAPTURE = 2, /* someone captures at the source port */
+	VD_FLOW_FLAG_CAPTURE_DESTINATION = 4,
 };
 
-#define VD_FLOW_DEPENDENCIES 4
+#define VD_FLOW_DEPENDENCIES 5
+
+/* What a flow depends on, in this order; a place that is not needed holds slot 0. */
+enum vd_dependency {
+	VD_DEPENDENCY_PORT,        /* the source port; on tunnels the destination's */
+	VD_DEPENDENCY_TABLE,       /* the route table */
+	VD_DEPENDENCY_DESTINATION, /* the endpoint that it goes to: the destination or the next hop */
+	VD_DEPENDENCY_SOURCE,      /* the endpoint that it comes from */
+	VD_DEPENDENCY_DOMAIN,
+};
 
 struct vd_flow {
 	__u64 generation_sum;
-	__u32 dependency[VD_FLOW_DEPENDENCIES]; /* slots */
+	__u32 dependency[VD_FLOW_DEPENDENCIES]; /* slots: enum vd_dependency */
+	__u32 expected_vtep; /* tunnels: folded address of the host it came from (abi/generation.h) */
 	__u8 expected_source_mac[6], expected_destination_mac[6]; /* as they must arrive; destination is compared on tunnels only */
 	__u8 source_mac[6], destination_mac[6];                   /* as they leave */
-	__u32 expected_vtep; /* tunnels: folded address of the host it came from (abi/generation.h) */
 	__u32 output_ifindex;
 	__u32 vni;
 	union vd_addr vtep; /* of the destination's host */
@@ -87,8 +97,11 @@ struct vd_flow {
 	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
 	__u32 zero2;
 	__u64 packets, bytes;  /* not atomic: a direction of a flow is on one CPU nearly always */
-	__u64 last_seen;       /* jiffies64 */
-	__u64 touched;         /* jiffies64 of the last time its connection was told */
+	__u64 last_seen;       /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
+	__u64 touched;         /* the same clock: the last time its connection was told */
+#ifdef VD_ABI_NEXT
+	__u64 next[4]; /* the build that tests an upgrade to grown values */
+#endif
 };
 
 /* ---- connection table: the truth, per host and domain, both directions in one ------------------------------------------------- */
@@ -118,7 +131,7 @@ enum vd_connection_state { /* of TCP; other protocols are NEW until answered, th
 };
 
 struct vd_connection {
-	__u64 created, last_seen; /* jiffies64 */
+	__u64 created, last_seen; /* ns, CLOCK_MONOTONIC (coarse) */
 	__u64 packets, bytes;     /* as decide and the touches saw them */
 	__u8 initiator_is_high;
 	__u8 state;               /* enum vd_connection_state */
@@ -126,9 +139,29 @@ struct vd_connection {
 	__u32 source_port_id;     /* of the initiator, 0 when it is on another host */
 	__u32 destination_port_id;
 	__u32 zero;
+#ifdef VD_ABI_NEXT
+	__u64 next[4];
+#endif
 };
 
-/* How many connections a domain holds on this host, and may. Hash by domain. */
+/*
+ * Queues of connections to look at, oldest first: exactly one entry per connection. The timer pops a bounded slice, lets go of what
+ * has expired (also of what is gone already) and pushes the rest back. Who copies connections into a new map pushes each key here
+ * too (checked 0), or it would never expire.
+ */
+struct vd_expire4_value {
+	struct vd_connection4_key key;
+	__u32 zero;
+	__u64 checked; /* ns, CLOCK_MONOTONIC (coarse) */
+};
+
+struct vd_expire6_value {
+	struct vd_connection6_key key;
+	__u32 zero;
+	__u64 checked;
+};
+
+/* How many connections a domain holds on this host, and may. Hash by domain. No entry: no connections (fail closed). */
 struct vd_share_value {
 	__u32 used, limit;
 };
@@ -203,6 +236,9 @@ struct vd_endpoint_value {
 	__u8 mac[6];
 	__u8 place;     /* enum vd_endpoint_place */
 	__u8 flags;     /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
+#ifdef VD_ABI_NEXT
+	__u64 next[4];
+#endif
 };
 
 /* Which port here has this MAC: how a routed tunnel packet finds it. Hash. */
@@ -319,6 +355,15 @@ struct vd_capture_event {
 	__u32 captured; /* bytes that follow, at most VD_CAPTURE_SNAP */
 	__u32 is_egress; /* from the instance: 0, to the instance: 1 */
 	__u8 data[VD_CAPTURE_SNAP];
+};
+
+/* ---- tail calls: prog array ------------------------------------------------------------------------------------------------------ */
+
+/* The tracing copy's programs stand VD_PROGRAM_COUNT further on. */
+enum vd_program {
+	VD_PROGRAM_DECIDE,
+	VD_PROGRAM_NEIGHBOUR,
+	VD_PROGRAM_COUNT,
 };
 
 /* ---- trace: array of one, the scratch area of the tracing copy (BPF_PROG_TEST_RUN) -------------------------------------------- */

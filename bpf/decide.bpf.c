@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Where the cache has no answer, by tail call from port and overlay. The stages in their order; one exit for what is dropped and one
+ * for what goes on.
+ */
+#include "lib/connection.h"
+#include "lib/flow.h"
+#include "lib/fragment.h"
+#include "lib/icmp.h"
+#include "lib/install.h"
+#include "lib/ingress.h"
+#include "lib/mss.h"
+#include "lib/mtu.h"
+#include "lib/neighbour.h"
+#include "lib/output.h"
+#include "lib/parse.h"
+#include "lib/route.h"
+#include "lib/source.h"
+#include "lib/tunnel.h"
+
+/* 0, or the reason to drop. packet->flow is what shall become of the packet and its followers. */
+static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_packet *packet)
+{
+	bool is_tunnel = packet->ingress_type == VD_INGRESS_TUNNEL;
+	int reason;
+
+	if (vd_addr_is_multicast(packet->family, &packet->tuple.destination))
+		return VD_DROP_REASON_MULTICAST;
+	reason = vd_ingress_domain(packet);
+	if (!reason && !is_tunnel)
+		reason = vd_source_stage(packet);
+	if (!reason)
+		reason = vd_fragment_stage(packet);
+	if (!reason && packet->is_icmp_error)
+		reason = vd_icmp_embedded(skb, packet);
+	if (!reason)
+		reason = is_tunnel ? vd_route_from_tunnel(packet) : vd_route_stage(packet);
+	if (!reason)
+		reason = vd_connection_stage(packet);
+	if (!reason)
+		reason = vd_ttl_stage(packet);
+	if (!reason && !packet->for_service)
+		reason = vd_mtu_stage(skb, packet);
+	return reason;
+}
+
+/* Puts what was decided into effect. Returns the verdict. */
+static __always_inline int vd_decide_forward(struct __sk_buff *skb, struct vd_packet *packet)
+{
+	struct vd_flow *flow = &packet->flow;
+
+	vd_trace_step(VD_STAGE_OUTPUT, 0, flow->output, flow->output_ifindex, flow->vni, flow->destination_port_id);
+	if (vd_install_may(packet))
+		vd_install(skb, packet);
+	if (vd_tracing)
+		return TC_ACT_OK;
+	if ((packet->tcp_flags & VD_TCP_SYN) && flow->mtu != ~0U)
+		vd_mss_clamp(skb, packet);
+	if (packet->is_icmp_error && vd_from_service(packet))
+		vd_icmp_source_rewrite(skb, packet);
+	vd_flow_pull(skb);
+	if (!vd_rewrite(skb, flow, packet->family))
+		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
+	return vd_output(skb, flow);
+}
+
+SEC("tc")
+int vd_decide(struct __sk_buff *skb)
+{
+	struct vd_packet *packet = vd_packet_scratch();
+	struct vd_counters *counters = vd_counters_here();
+	int reason;
+
+	if (!packet)
+		return TC_ACT_SHOT;
+	if (counters && !vd_tracing)
+		counters->misses++;
+	reason = vd_ingress_stage(skb, packet);
+	if (!reason && vd_neighbour_is(skb, packet)) {
+		bpf_tail_call(skb, &vd_programs, vd_tracing ? VD_PROGRAM_COUNT + VD_PROGRAM_NEIGHBOUR : VD_PROGRAM_NEIGHBOUR);
+		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
+	}
+	if (!reason)
+		reason = vd_parse(skb, packet);
+	if (!reason && packet->ingress_type == VD_INGRESS_TUNNEL)
+		reason = vd_tunnel_ingress(packet);
+	if (!reason)
+		reason = vd_decide_stages(skb, packet);
+	if (reason)
+		return vd_drop(skb, packet, reason);
+	if (counters && !vd_tracing)
+		counters->decided++;
+	return vd_decide_forward(skb, packet);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

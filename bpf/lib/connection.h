@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_CONNECTION_H
+#define VD_LIB_CONNECTION_H
+
+#include "trace.h"
+
+/* Idle seconds after which a connection is forgotten: RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-2. */
+#define VD_TIMEOUT_TCP_NEW 60
+#define VD_TIMEOUT_TCP_ESTABLISHED 7440
+#define VD_TIMEOUT_TCP_CLOSING 60
+#define VD_TIMEOUT_TCP_CLOSED 10
+#define VD_TIMEOUT_UDP_NEW 60
+#define VD_TIMEOUT_UDP_ESTABLISHED 180
+#define VD_TIMEOUT_ICMP 30
+#define VD_TIMEOUT_OTHER 60
+
+/* A cached flow tells its connection this often that it lives: well below the shortest timeout of a connection that lives. */
+#define VD_TOUCH_INTERVAL (4 * VD_SECOND)
+
+static __always_inline __u64 vd_connection_timeout(__u8 protocol, const struct vd_connection *connection)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		if (connection->state == VD_CONNECTION_STATE_ESTABLISHED)
+			return VD_TIMEOUT_TCP_ESTABLISHED * VD_SECOND;
+		if (connection->state == VD_CONNECTION_STATE_CLOSING)
+			return VD_TIMEOUT_TCP_CLOSING * VD_SECOND;
+		if (connection->state == VD_CONNECTION_STATE_CLOSED)
+			return VD_TIMEOUT_TCP_CLOSED * VD_SECOND;
+		return VD_TIMEOUT_TCP_NEW * VD_SECOND;
+	case IPPROTO_UDP:
+		if (connection->state == VD_CONNECTION_STATE_ESTABLISHED)
+			return VD_TIMEOUT_UDP_ESTABLISHED * VD_SECOND;
+		return VD_TIMEOUT_UDP_NEW * VD_SECOND;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return VD_TIMEOUT_ICMP * VD_SECOND;
+	}
+	return VD_TIMEOUT_OTHER * VD_SECOND;
+}
+
+/* Whether the sender of the tuple is the connection's high end: compares (address, port) as bytes. */
+static __always_inline bool vd_tuple_sender_is_high4(const struct vd_tuple *tuple)
+{
+	__u32 source = bpf_ntohl(tuple->source.word[0]), destination = bpf_ntohl(tuple->destination.word[0]);
+
+	if (source != destination)
+		return source > destination;
+	return bpf_ntohs(tuple->source_port) > bpf_ntohs(tuple->destination_port);
+}
+
+static __always_inline bool vd_tuple_sender_is_high6(const struct vd_tuple *tuple)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		__u32 source = bpf_ntohl(tuple->source.word[i]), destination = bpf_ntohl(tuple->destination.word[i]);
+
+		if (source != destination)
+			return source > destination;
+	}
+	return bpf_ntohs(tuple->source_port) > bpf_ntohs(tuple->destination_port);
+}
+
+static __always_inline bool vd_connection4_key_set(struct vd_connection4_key *key, __u32 domain, const struct vd_tuple *tuple)
+{
+	bool high = vd_tuple_sender_is_high4(tuple);
+
+	__builtin_memset(key, 0, sizeof(*key));
+	key->domain = domain;
+	key->low = high ? tuple->destination.word[0] : tuple->source.word[0];
+	key->high = high ? tuple->source.word[0] : tuple->destination.word[0];
+	key->low_port = high ? tuple->destination_port : tuple->source_port;
+	key->high_port = high ? tuple->source_port : tuple->destination_port;
+	key->protocol = tuple->protocol;
+	return high;
+}
+
+static __always_inline bool vd_connection6_key_set(struct vd_connection6_key *key, __u32 domain, const struct vd_tuple *tuple)
+{
+	bool high = vd_tuple_sender_is_high6(tuple);
+
+	__builtin_memset(key, 0, sizeof(*key));
+	key->domain = domain;
+	key->low = high ? tuple->destination : tuple->source;
+	key->high = high ? tuple->source : tuple->destination;
+	key->low_port = high ? tuple->destination_port : tuple->source_port;
+	key->high_port = high ? tuple->source_port : tuple->destination_port;
+	key->protocol = tuple->protocol;
+	return high;
+}
+
+/* ret_is_high: the tuple's sender is the high end. NULL: unknown. */
+static __always_inline struct vd_connection *vd_connection_find(__u8 family, __u32 domain, const struct vd_tuple *tuple,
+								bool *ret_is_high)
+{
+	struct vd_connection4_key key4;
+	struct vd_connection6_key key6;
+
+	if (family == 4) {
+		*ret_is_high = vd_connection4_key_set(&key4, domain, tuple);
+		return bpf_map_lookup_elem(&vd_conn4, &key4);
+	}
+	*ret_is_high = vd_connection6_key_set(&key6, domain, tuple);
+	return bpf_map_lookup_elem(&vd_conn6, &key6);
+}
+
+static __always_inline void vd_connection_advance_tcp(struct vd_connection *connection, bool from_high, __u8 flags)
+{
+	__u8 *seen = from_high ? &connection->tcp_flags_high : &connection->tcp_flags_low;
+	bool from_initiator = from_high == !!connection->initiator_is_high;
+
+	if ((flags & VD_TCP_SYN) && !(flags & VD_TCP_ACK) && connection->state >= VD_CONNECTION_STATE_CLOSING) {
+		/* The same ports again: a new connection, and whoever sends this is its initiator. */
+		connection->initiator_is_high = from_high;
+		connection->state = VD_CONNECTION_STATE_NEW;
+		connection->tcp_flags_low = connection->tcp_flags_high = 0;
+		*seen = flags;
+		return;
+	}
+	*seen |= flags;
+	if (flags & VD_TCP_RST)
+		connection->state = VD_CONNECTION_STATE_CLOSED;
+	else if (connection->tcp_flags_low & connection->tcp_flags_high & VD_TCP_FIN)
+		connection->state = VD_CONNECTION_STATE_CLOSED;
+	else if ((connection->tcp_flags_low | connection->tcp_flags_high) & VD_TCP_FIN)
+		connection->state = VD_CONNECTION_STATE_CLOSING;
+	else if (connection->state == VD_CONNECTION_STATE_NEW && !from_initiator && (flags & VD_TCP_ACK))
+		connection->state = VD_CONNECTION_STATE_ESTABLISHED;
+}
+
+/* Takes one packet into account. */
+static __always_inline void vd_connection_advance(struct vd_connection *connection, const struct vd_packet *packet, bool from_high,
+						  __u64 now)
+{
+	connection->last_seen = now;
+	connection->packets++;
+	connection->bytes += packet->size;
+	if (packet->tuple.protocol == IPPROTO_TCP && packet->fragment != VD_FRAGMENT_KIND_LATER)
+		vd_connection_advance_tcp(connection, from_high, packet->tcp_flags);
+	else if (packet->tuple.protocol != IPPROTO_TCP && from_high != !!connection->initiator_is_high)
+		connection->state = VD_CONNECTION_STATE_ESTABLISHED;
+}
+
+/* Takes one of the domain's share; false when it has none left. */
+static __always_inline bool vd_share_take(__u32 domain)
+{
+	struct vd_share_value *share = bpf_map_lookup_elem(&vd_share, &domain);
+
+	if (!share)
+		return false;
+	if (__sync_fetch_and_add(&share->used, 1) < share->limit)
+		return true;
+	__sync_fetch_and_add(&share->used, -1);
+	return false;
+}
+
+static __always_inline void vd_share_give(__u32 domain)
+{
+	struct vd_share_value *share = bpf_map_lookup_elem(&vd_share, &domain);
+
+	if (share)
+		__sync_fetch_and_add(&share->used, -1);
+}
+
+/* 0, or a negative errno: -EEXIST when another CPU was faster. The queue entry and the connection come and go together. */
+static __always_inline long vd_connection_insert4(__u32 domain, const struct vd_tuple *tuple, struct vd_connection *connection,
+						  __u64 now)
+{
+	struct vd_expire4_value entry = {.checked = now};
+	long error;
+
+	connection->initiator_is_high = vd_connection4_key_set(&entry.key, domain, tuple);
+	error = bpf_map_update_elem(&vd_conn4, &entry.key, connection, BPF_NOEXIST);
+	if (error)
+		return error;
+	error = bpf_map_push_elem(&vd_expire4, &entry, 0);
+	if (error)
+		bpf_map_delete_elem(&vd_conn4, &entry.key);
+	return error;
+}
+
+static __always_inline long vd_connection_insert6(__u32 domain, const struct vd_tuple *tuple, struct vd_connection *connection,
+						  __u64 now)
+{
+	struct vd_expire6_value entry = {.checked = now};
+	long error;
+
+	connection->initiator_is_high = vd_connection6_key_set(&entry.key, domain, tuple);
+	error = bpf_map_update_elem(&vd_conn6, &entry.key, connection, BPF_NOEXIST);
+	if (error)
+		return error;
+	error = bpf_map_push_elem(&vd_expire6, &entry, 0);
+	if (error)
+		bpf_map_delete_elem(&vd_conn6, &entry.key);
+	return error;
+}
+
+#define VD_EEXIST 17
+
+/* Records a new connection whose initiator is the packet's sender. */
+static __noinline int vd_connection_create(const struct vd_packet *packet, __u64 now)
+{
+	struct vd_connection connection = {
+		.created = now,
+		.last_seen = now,
+		.packets = 1,
+		.bytes = packet->size,
+		.state = VD_CONNECTION_STATE_NEW,
+		.source_port_id = packet->port.id,
+		.destination_port_id = packet->flow.destination_port_id,
+	};
+	long error;
+
+	/* Met in its middle (it came with a migration, or outlived its timeout): not new, or it would be forgotten in a minute. */
+	if (packet->tuple.protocol == IPPROTO_TCP && !(packet->tcp_flags & VD_TCP_SYN))
+		connection.state = VD_CONNECTION_STATE_ESTABLISHED;
+	if (packet->tcp_flags & VD_TCP_RST)
+		connection.state = VD_CONNECTION_STATE_CLOSED;
+	if (!vd_share_take(packet->domain))
+		return VD_DROP_REASON_CONNECTION_TABLE_FULL;
+	if (packet->family == 4)
+		error = vd_connection_insert4(packet->domain, &packet->tuple, &connection, now);
+	else
+		error = vd_connection_insert6(packet->domain, &packet->tuple, &connection, now);
+	if (!error)
+		return 0;
+	vd_share_give(packet->domain);
+	return error == -VD_EEXIST ? 0 : VD_DROP_REASON_CONNECTION_TABLE_FULL;
+}
+
+/* The stage: the connection that the packet belongs to, made when there is none. */
+static __always_inline int vd_connection_stage(const struct vd_packet *packet)
+{
+	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	struct vd_connection *connection;
+	int reason = 0;
+	bool is_high;
+
+	connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
+	if (packet->is_icmp_error)
+		reason = connection ? 0 : VD_DROP_REASON_ICMP_UNRELATED;
+	vd_trace_step(VD_STAGE_CONNECTION, reason, !connection ? 2 : packet->is_icmp_error ? 3 : 1, connection ? connection->state : 0,
+		      connection ? connection->initiator_is_high : is_high, 0);
+	if (packet->is_icmp_error || vd_tracing)
+		return reason;
+	if (!connection)
+		return vd_connection_create(packet, now);
+	vd_connection_advance(connection, packet, is_high, now);
+	return 0;
+}
+
+/* A cached flow says that it lives. False: the connection is gone, decide has to make it anew. */
+static __always_inline bool vd_connection_touch(__u8 family, __u32 domain, const struct vd_tuple *tuple, __u64 now)
+{
+	struct vd_connection *connection;
+	bool is_high;
+
+	connection = vd_connection_find(family, domain, tuple, &is_high);
+	if (!connection)
+		return false;
+	connection->last_seen = now;
+	return true;
+}
+
+#endif

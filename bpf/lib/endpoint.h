@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_ENDPOINT_H
+#define VD_LIB_ENDPOINT_H
+
+#include "dependency.h"
+
+static __always_inline struct vd_endpoint_value *vd_endpoint_find(__u8 family, __u32 domain, const union vd_addr *address)
+{
+	if (family == 4) {
+		struct vd_endpoint4_key key = {.domain = domain, .address = address->word[0]};
+
+		return bpf_map_lookup_elem(&vd_endpoint4, &key);
+	} else {
+		struct vd_endpoint6_key key = {.domain = domain, .address = *address};
+
+		return bpf_map_lookup_elem(&vd_endpoint6, &key);
+	}
+}
+
+/* Multicast and broadcast: no packet of theirs leaves an instance. */
+static __always_inline bool vd_addr_is_multicast(__u8 family, const union vd_addr *address)
+{
+	if (family == 4)
+		return address->byte[0] >= 224;
+	return address->byte[0] == 0xff;
+}
+
+static __always_inline bool vd_addr_is_link_local6(const union vd_addr *address)
+{
+	return address->byte[0] == 0xfe && (address->byte[1] & 0xc0) == 0x80;
+}
+
+/* Addresses that no route may carry away: this network, loopback, link-local, unspecified. */
+static __always_inline bool vd_addr_is_unroutable(__u8 family, const union vd_addr *address)
+{
+	if (family == 4)
+		return address->byte[0] == 0 || address->byte[0] == 127 || (address->byte[0] == 169 && address->byte[1] == 254);
+	return vd_addr_is_link_local6(address) || !(address->word[0] | address->word[1] | address->word[2] | (address->word[3] & ~bpf_htonl(1)));
+}
+
+#endif

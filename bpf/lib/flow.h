@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_FLOW_H
+#define VD_LIB_FLOW_H
+
+#include "connection.h"
+#include "dependency.h"
+#include "mtu.h"
+#include "output.h"
+
+/*
+ * The hot path. Reads the flow's key from the packet by direct access and leaves to decide whatever is not plain: no TCP or UDP or
+ * echo, SYN, FIN, RST, fragments, options, extension headers, lengths that contradict each other.
+ */
+
+/* What a hit needs of the packet beside its key. */
+struct vd_flow_facts {
+	__u32 header_size; /* IP and transport */
+	__u8 ttl;
+	__u8 source_mac[6], destination_mac[6];
+};
+
+/* Ports of what stands at l4, with length bytes behind it by the IP header. False: decide. */
+static __always_inline bool vd_flow_read_transport(void *l4, void *end, __u32 length, __u8 protocol, bool is_icmp, __u8 echo,
+						   __u8 echo_reply, __be16 *ret_source, __be16 *ret_destination, __u32 *header_size)
+{
+	if (l4 + 8 > end || length < 8)
+		return false;
+	if (protocol == IPPROTO_TCP) {
+		__u8 *tcp = l4;
+		__u32 size;
+
+		if (l4 + sizeof(struct tcphdr) > end || (tcp[13] & (VD_TCP_SYN | VD_TCP_FIN | VD_TCP_RST)))
+			return false;
+		size = (tcp[12] >> 4) * 4;
+		if (size < sizeof(struct tcphdr) || size > length)
+			return false;
+		*header_size += size;
+	} else if (protocol == IPPROTO_UDP) {
+		*header_size += sizeof(struct udphdr);
+	} else if (is_icmp) {
+		__u8 *icmp = l4;
+
+		if (icmp[0] != echo && icmp[0] != echo_reply)
+			return false;
+		*ret_source = *(__be16 *)(l4 + 4);
+		*ret_destination = bpf_htons(icmp[0] << 8 | icmp[1]);
+		return true;
+	} else {
+		return false;
+	}
+	*ret_source = *(__be16 *)l4;
+	*ret_destination = *(__be16 *)(l4 + 2);
+	return true;
+}
+
+static __always_inline bool vd_flow4_read(struct __sk_buff *skb, struct vd_flow4_key *key, struct vd_flow_facts *facts)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + ETH_HLEN;
+	__u32 size;
+
+	if (data + ETH_HLEN + sizeof(*ip) > end || *(__u8 *)ip != 0x45 || (ip->frag_off & bpf_htons(0x3fff)))
+		return false;
+	size = bpf_ntohs(ip->tot_len);
+	if (size > skb->len - ETH_HLEN || size < sizeof(*ip))
+		return false;
+	facts->header_size = sizeof(*ip);
+	facts->ttl = ip->ttl;
+	vd_mac_copy(facts->source_mac, eth->h_source);
+	vd_mac_copy(facts->destination_mac, eth->h_dest);
+	key->source = ip->saddr;
+	key->destination = ip->daddr;
+	key->protocol = ip->protocol;
+	key->zero = 0;
+	return vd_flow_read_transport(data + ETH_HLEN + sizeof(*ip), end, size - sizeof(*ip), ip->protocol, ip->protocol == IPPROTO_ICMP,
+				      ICMP_ECHO, ICMP_ECHOREPLY, &key->source_port, &key->destination_port, &facts->header_size);
+}
+
+static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6_key *key, struct vd_flow_facts *facts)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct ipv6hdr *ip = data + ETH_HLEN;
+	__u32 length;
+
+	if (data + ETH_HLEN + sizeof(*ip) > end || (*(__u8 *)ip & 0xf0) != 0x60)
+		return false;
+	length = bpf_ntohs(ip->payload_len);
+	if (length + sizeof(*ip) > skb->len - ETH_HLEN)
+		return false;
+	facts->header_size = sizeof(*ip);
+	facts->ttl = ip->hop_limit;
+	vd_mac_copy(facts->source_mac, eth->h_source);
+	vd_mac_copy(facts->destination_mac, eth->h_dest);
+	__builtin_memcpy(&key->source, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(&key->destination, &ip->daddr, sizeof(ip->daddr));
+	key->protocol = ip->nexthdr;
+	key->zero = 0;
+	return vd_flow_read_transport(data + ETH_HLEN + sizeof(*ip), end, length, ip->nexthdr, ip->nexthdr == IPPROTO_ICMPV6,
+				      ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REPLY, &key->source_port, &key->destination_port,
+				      &facts->header_size);
+}
+
+/* Whether the cached flow speaks for this packet. is_tunnel is a constant. */
+static __always_inline bool vd_flow_holds(const struct __sk_buff *skb, const struct vd_flow *flow, const struct vd_flow_facts *facts,
+					  bool is_tunnel, __u32 vtep_fold)
+{
+	if (!vd_flow_is_current(flow))
+		return false;
+	if (is_tunnel) {
+		if (flow->expected_vtep != vtep_fold || !vd_mac_equal(flow->expected_destination_mac, facts->destination_mac))
+			return false;
+	} else if (!vd_mac_equal(flow->expected_source_mac, facts->source_mac)) {
+		return false;
+	}
+	if ((flow->flags & VD_FLOW_FLAG_TTL) && facts->ttl <= 1)
+		return false;
+	return vd_mtu_size(skb, facts->header_size) <= flow->mtu;
+}
+
+static __always_inline void vd_flow_count(const struct __sk_buff *skb, struct vd_flow *flow, __u64 now)
+{
+	struct vd_counters *counters = vd_counters_here();
+
+	flow->packets++;
+	flow->bytes += skb->len;
+	flow->last_seen = now;
+	if (counters)
+		counters->hits++;
+}
+
+static __noinline bool vd_flow4_touch(struct vd_flow *flow, const struct vd_flow4_key *key, __u64 now)
+{
+	bool is_icmp = key->protocol == IPPROTO_ICMP;
+	struct vd_tuple tuple = {
+		.source_port = key->source_port,
+		.destination_port = is_icmp ? key->source_port : key->destination_port,
+		.protocol = key->protocol,
+	};
+	struct vd_counters *counters = vd_counters_here();
+
+	tuple.source.word[0] = key->source;
+	tuple.destination.word[0] = key->destination;
+	flow->touched = now;
+	if (counters)
+		counters->touched++;
+	return vd_connection_touch(4, flow->domain, &tuple, now);
+}
+
+static __noinline bool vd_flow6_touch(struct vd_flow *flow, const struct vd_flow6_key *key, __u64 now)
+{
+	bool is_icmp = key->protocol == IPPROTO_ICMPV6;
+	struct vd_tuple tuple = {
+		.source = key->source,
+		.destination = key->destination,
+		.source_port = key->source_port,
+		.destination_port = is_icmp ? key->source_port : key->destination_port,
+		.protocol = key->protocol,
+	};
+	struct vd_counters *counters = vd_counters_here();
+
+	flow->touched = now;
+	if (counters)
+		counters->touched++;
+	return vd_connection_touch(6, flow->domain, &tuple, now);
+}
+
+/* The verdict, or -1: decide. key's ingress is set. */
+static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flow4_key *key, bool is_tunnel, __u32 vtep_fold)
+{
+	struct vd_flow_facts facts;
+	struct vd_flow *flow;
+	__u64 now;
+
+	if (!vd_flow4_read(skb, key, &facts))
+		return -1;
+	flow = bpf_map_lookup_elem(&vd_flow4, key);
+	if (!flow || !vd_flow_holds(skb, flow, &facts, is_tunnel, vtep_fold))
+		return -1;
+	now = bpf_ktime_get_coarse_ns();
+	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow4_touch(flow, key, now))
+		return -1;
+	if (!vd_rewrite(skb, flow, 4))
+		return -1;
+	vd_flow_count(skb, flow, now);
+	return vd_output(skb, flow);
+}
+
+static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flow6_key *key, bool is_tunnel, __u32 vtep_fold)
+{
+	struct vd_flow_facts facts;
+	struct vd_flow *flow;
+	__u64 now;
+
+	if (!vd_flow6_read(skb, key, &facts))
+		return -1;
+	flow = bpf_map_lookup_elem(&vd_flow6, key);
+	if (!flow || !vd_flow_holds(skb, flow, &facts, is_tunnel, vtep_fold))
+		return -1;
+	now = bpf_ktime_get_coarse_ns();
+	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow6_touch(flow, key, now))
+		return -1;
+	if (!vd_rewrite(skb, flow, 6))
+		return -1;
+	vd_flow_count(skb, flow, now);
+	return vd_output(skb, flow);
+}
+
+/* Headers that a driver left outside the linear part come in. */
+static __always_inline void vd_flow_pull(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 length = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr);
+
+	if (data + length <= end)
+		return;
+	if (length > skb->len)
+		length = skb->len;
+	if (data + length > end)
+		bpf_skb_pull_data(skb, length);
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_MAPS_H
+#define VD_LIB_MAPS_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi/generation.h"
+#include "abi/maps.h"
+#include "abi/reason.h"
+
+/*
+ * Every map, and the constants that the loader sets. Weak, so that each program's object may define them and the linker keeps one.
+ * The loader pins them and may change max_entries.
+ */
+
+const volatile __u32 vd_overlay_ifindex __weak = 0; /* the VXLAN device */
+const volatile bool vd_tracing __weak = false;      /* this is the copy that only explains: no side effects but in vd_trace */
+
+#define VD_MAP_ENTRIES_DEFAULT 262144
+
+#define VD_MAP(name, map_type, key_type, value_type, entries, flags) \
+	struct { \
+		__uint(type, map_type); \
+		__type(key, key_type); \
+		__type(value, value_type); \
+		__uint(max_entries, entries); \
+		__uint(map_flags, flags); \
+	} name SEC(".maps") __weak
+
+VD_MAP(vd_flow4, BPF_MAP_TYPE_LRU_HASH, struct vd_flow4_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT, 0);
+VD_MAP(vd_flow6, BPF_MAP_TYPE_LRU_HASH, struct vd_flow6_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT, 0);
+
+/* Not preallocated: a host that holds few connections pays for few. */
+VD_MAP(vd_conn4, BPF_MAP_TYPE_HASH, struct vd_connection4_key, struct vd_connection, VD_MAP_ENTRIES_DEFAULT, BPF_F_NO_PREALLOC);
+VD_MAP(vd_conn6, BPF_MAP_TYPE_HASH, struct vd_connection6_key, struct vd_connection, VD_MAP_ENTRIES_DEFAULT, BPF_F_NO_PREALLOC);
+VD_MAP(vd_share, BPF_MAP_TYPE_HASH, __u32, struct vd_share_value, 65536, BPF_F_NO_PREALLOC);
+
+VD_MAP(vd_port, BPF_MAP_TYPE_HASH, __u32, struct vd_port_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_subnet, BPF_MAP_TYPE_HASH, __u32, struct vd_subnet_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_domain, BPF_MAP_TYPE_HASH, __u32, struct vd_domain_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_segment, BPF_MAP_TYPE_HASH, __u32, struct vd_segment_value, 131072, BPF_F_NO_PREALLOC);
+VD_MAP(vd_host, BPF_MAP_TYPE_HASH, __u32, struct vd_host_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_vtep, BPF_MAP_TYPE_HASH, __u32, __u32, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_endpoint4, BPF_MAP_TYPE_HASH, struct vd_endpoint4_key, struct vd_endpoint_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_endpoint6, BPF_MAP_TYPE_HASH, struct vd_endpoint6_key, struct vd_endpoint_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_mac, BPF_MAP_TYPE_HASH, struct vd_mac_key, struct vd_mac_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_route4, BPF_MAP_TYPE_LPM_TRIE, struct vd_route4_key, struct vd_route_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_route6, BPF_MAP_TYPE_LPM_TRIE, struct vd_route6_key, struct vd_route_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_source4, BPF_MAP_TYPE_LPM_TRIE, struct vd_source4_key, __u32, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_source6, BPF_MAP_TYPE_LPM_TRIE, struct vd_source6_key, __u32, 262144, BPF_F_NO_PREALLOC);
+
+VD_MAP(vd_fragment, BPF_MAP_TYPE_LRU_HASH, struct vd_fragment_key, struct vd_fragment_value, 16384, 0);
+VD_MAP(vd_generation, BPF_MAP_TYPE_ARRAY, __u32, struct vd_generations, 1, BPF_F_MMAPABLE);
+VD_MAP(vd_drop_count, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct vd_drop_count, VD_DROP_REASON_COUNT, 0);
+VD_MAP(vd_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct vd_counters, 1, 0);
+VD_MAP(vd_trace, BPF_MAP_TYPE_ARRAY, __u32, struct vd_trace, 1, 0);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+	__uint(max_entries, 2 * VD_PROGRAM_COUNT);
+} vd_programs SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} vd_drop_events SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} vd_capture SEC(".maps") __weak;
+
+/* As many entries as connections (the loader keeps them equal): each connection stands in its queue once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__type(value, struct vd_expire4_value);
+	__uint(max_entries, VD_MAP_ENTRIES_DEFAULT);
+} vd_expire4 SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__type(value, struct vd_expire6_value);
+	__uint(max_entries, VD_MAP_ENTRIES_DEFAULT);
+} vd_expire6 SEC(".maps") __weak;
+
+#endif

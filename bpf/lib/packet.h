@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_PACKET_H
+#define VD_LIB_PACKET_H
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "maps.h"
+
+#define VD_SECOND 1000000000ULL
+
+/* TCP's flags as they stand in the header's 14th byte. */
+#define VD_TCP_FIN 0x01
+#define VD_TCP_SYN 0x02
+#define VD_TCP_RST 0x04
+#define VD_TCP_ACK 0x10
+
+/* Of RFC 792 and RFC 4443; linux/icmp.h would pull in the C library. */
+#define ICMP_ECHOREPLY 0
+#define ICMP_DEST_UNREACH 3
+#define ICMP_SOURCE_QUENCH 4
+#define ICMP_REDIRECT 5
+#define ICMP_ECHO 8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
+#define ICMP_TIMESTAMP 13
+#define ICMP_TIMESTAMPREPLY 14
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY 129
+
+enum vd_fragment_kind {
+	VD_FRAGMENT_KIND_NONE,
+	VD_FRAGMENT_KIND_FIRST,
+	VD_FRAGMENT_KIND_LATER,
+};
+
+/* Both ends of a connection, from the packet's sender to its receiver. */
+struct vd_tuple {
+	union vd_addr source, destination;
+	__be16 source_port, destination_port; /* ICMP: the identifier twice */
+	__u8 protocol;
+};
+
+/*
+ * What decide knows of the packet at hand: filled by one stage, read by the next. Lives in per-CPU scratch memory, since the stack
+ * is too small for it; map values are copied in, because pointers to them cannot be kept there.
+ */
+struct vd_packet {
+	/* ingress */
+	__u32 ingress; /* ifindex, or VNI */
+	__u8 ingress_type;
+	union vd_addr vtep;
+	__u32 vtep_fold;
+	__u32 domain;
+	struct vd_port_value port;          /* ports only; otherwise zero */
+	struct vd_domain_value domain_value;
+	/* parse */
+	__u8 family; /* 4, 6, 0: not IP */
+	__u8 source_mac[6], destination_mac[6];
+	struct vd_tuple tuple;
+	__be16 flow_port;   /* ICMP: type << 8 | code, the flow's destination port; otherwise tuple.destination_port */
+	__u32 l4_offset;    /* from the Ethernet header */
+	__u32 size;         /* of the IP packet */
+	__u32 header_size;  /* of IP and transport headers: what each segment of a GSO packet has */
+	__u32 fragment_id;
+	__u8 fragment;      /* enum vd_fragment_kind */
+	__u8 ttl;
+	__u8 tcp_flags;
+	__u8 icmp_type, icmp_code;
+	bool dont_fragment; /* IPv6: always */
+	bool is_icmp_error;
+	struct vd_tuple embedded; /* of an ICMP error */
+	/* decisions */
+	bool for_service;   /* the service port's kernel shall answer it: nothing is installed */
+	__u32 route_id;
+	__u32 delivery_subnet; /* of the endpoint that it goes to */
+	struct vd_flow flow;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct vd_packet);
+	__uint(max_entries, 2);
+} vd_scratch SEC(".maps") __weak;
+
+/* The tracing copy has scratch memory of its own: a packet may interrupt it. */
+static __always_inline struct vd_packet *vd_packet_scratch(void)
+{
+	__u32 index = vd_tracing ? 1 : 0;
+	struct vd_packet *packet = bpf_map_lookup_elem(&vd_scratch, &index);
+
+	if (packet)
+		__builtin_memset(packet, 0, sizeof(*packet));
+	return packet;
+}
+
+static __always_inline bool vd_mac_equal(const __u8 *a, const __u8 *b)
+{
+	return *(const __u16 *)a == *(const __u16 *)b && *(const __u16 *)(a + 2) == *(const __u16 *)(b + 2) &&
+	       *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
+}
+
+static __always_inline void vd_mac_copy(__u8 *to, const __u8 *from)
+{
+	__builtin_memcpy(to, from, ETH_ALEN);
+}
+
+static const __u8 vd_gateway_mac[ETH_ALEN] = VD_GATEWAY_MAC;
+
+static __always_inline bool vd_addr_equal(const union vd_addr *a, const union vd_addr *b)
+{
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] && a->word[3] == b->word[3];
+}
+
+static __always_inline bool vd_from_service(const struct vd_packet *packet)
+{
+	return packet->port.flags & VD_PORT_FLAG_SERVICE;
+}
+
+static __always_inline struct vd_counters *vd_counters_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&vd_counters, &zero);
+}
+
+#endif

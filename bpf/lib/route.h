@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_ROUTE_H
+#define VD_LIB_ROUTE_H
+
+#include "endpoint.h"
+#include "trace.h"
+
+static __always_inline struct vd_route_value *vd_route_find(__u8 family, __u32 domain, __u32 table, const union vd_addr *destination)
+{
+	if (family == 4) {
+		struct vd_route4_key key = {.prefix_length = 96, .domain = domain, .table = table, .address = destination->word[0]};
+
+		return bpf_map_lookup_elem(&vd_route4, &key);
+	} else {
+		struct vd_route6_key key = {.prefix_length = 192, .domain = domain, .table = table, .address = *destination};
+
+		return bpf_map_lookup_elem(&vd_route6, &key);
+	}
+}
+
+/* The packet leaves as the router's: its MACs, the VPC's own VNI. */
+static __always_inline void vd_route_as_router(struct vd_packet *packet)
+{
+	vd_mac_copy(packet->flow.source_mac, vd_gateway_mac);
+	packet->flow.vni = packet->domain_value.vni;
+}
+
+/*
+ * To the domain's service port: a gateway address, or a packet that its kernel shall answer. From the packet's place, since the
+ * router's namespace stands on every host.
+ */
+static __always_inline int vd_route_to_service(struct vd_packet *packet)
+{
+	struct vd_flow *flow = &packet->flow;
+
+	if (!packet->domain_value.service_ifindex)
+		return VD_DROP_REASON_UNREACHABLE_PORT;
+	vd_mac_copy(flow->source_mac, packet->source_mac);
+	vd_mac_copy(flow->destination_mac, vd_gateway_mac);
+	flow->output = VD_OUTPUT_PEER;
+	flow->output_ifindex = packet->domain_value.service_ifindex;
+	flow->destination_port_id = packet->domain_value.service_port_id;
+	flow->flags = 0;
+	flow->mtu = ~0U;
+	return 0;
+}
+
+static __always_inline int vd_route_to_host(struct vd_packet *packet, __u32 host_id)
+{
+	struct vd_host_value *host = bpf_map_lookup_elem(&vd_host, &host_id);
+
+	if (!host)
+		return VD_DROP_REASON_NO_TUNNEL;
+	packet->flow.output = VD_OUTPUT_TUNNEL;
+	packet->flow.vtep = host->vtep;
+	packet->flow.vtep_family = host->family;
+	return 0;
+}
+
+/* Fills the flow's output for a packet that goes to endpoint. */
+static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const struct vd_endpoint_value *endpoint, bool is_next_hop)
+{
+	struct vd_flow *flow = &packet->flow;
+	struct vd_subnet_value *subnet;
+
+	packet->delivery_subnet = endpoint->subnet;
+	if (endpoint->place == VD_ENDPOINT_PLACE_GATEWAY)
+		return is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : vd_route_to_service(packet);
+	flow->mtu = packet->domain_value.mtu;
+	vd_mac_copy(flow->destination_mac, endpoint->mac);
+	if (!is_next_hop && packet->port.subnet && packet->port.subnet == endpoint->subnet) {
+		/* Bridged: nothing changes hands, the segment is the subnet's. */
+		vd_mac_copy(flow->source_mac, packet->source_mac);
+		subnet = bpf_map_lookup_elem(&vd_subnet, &packet->port.subnet);
+		if (subnet)
+			flow->vni = subnet->vni;
+	} else {
+		vd_route_as_router(packet);
+		if (!is_next_hop && !vd_from_service(packet))
+			flow->flags |= VD_FLOW_FLAG_TTL;
+	}
+	if (endpoint->place == VD_ENDPOINT_PLACE_HOST)
+		return vd_route_to_host(packet, endpoint->host);
+	flow->output = endpoint->flags & VD_PORT_FLAG_TAP ? VD_OUTPUT_DEVICE : VD_OUTPUT_PEER;
+	flow->output_ifindex = endpoint->ifindex;
+	flow->destination_port_id = endpoint->port_id;
+	if (endpoint->flags & VD_PORT_FLAG_CAPTURE)
+		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
+	return endpoint->ifindex == packet->ingress ? VD_DROP_REASON_LOOP : 0;
+}
+
+static __always_inline int vd_route_endpoint(struct vd_packet *packet, const union vd_addr *address, bool is_next_hop)
+{
+	struct vd_endpoint_value *endpoint;
+	int reason = is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : VD_DROP_REASON_NO_ENDPOINT;
+
+	vd_depend(packet, VD_DEPENDENCY_DESTINATION, vd_slot_endpoint(packet->domain, address));
+	endpoint = vd_endpoint_find(packet->family, packet->domain, address);
+	if (endpoint)
+		reason = vd_route_to_endpoint(packet, endpoint, is_next_hop);
+	vd_trace_step(VD_STAGE_ENDPOINT, reason, endpoint ? endpoint->port_id : 0, endpoint ? endpoint->place : 0,
+		      endpoint ? endpoint->subnet : 0, endpoint ? endpoint->host : 0);
+	return reason;
+}
+
+/*
+ * The stage, for packets from a port: what the guest thinks of routes does not matter (R-RTR-13), the table of the port's subnet
+ * decides. Delivery to a custom route's next hop is no hop (R-RTR-7).
+ */
+static __always_inline int vd_route_stage(struct vd_packet *packet)
+{
+	struct vd_route_value *route = NULL;
+	union vd_addr next_hop;
+	int reason = VD_DROP_REASON_NO_ROUTE;
+
+	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, packet->port.table));
+	if (!vd_addr_is_unroutable(packet->family, &packet->tuple.destination))
+		route = vd_route_find(packet->family, packet->domain, packet->port.table, &packet->tuple.destination);
+	if (route) {
+		packet->route_id = route->id;
+		next_hop = route->next_hop;
+		switch ((enum vd_route_type)route->type) {
+		case VD_ROUTE_TYPE_LOCAL:
+		case VD_ROUTE_TYPE_NEXT_HOP:
+			reason = 0;
+			break;
+		case VD_ROUTE_TYPE_BLACKHOLE:
+			reason = VD_DROP_REASON_BLACKHOLE;
+			break;
+		case VD_ROUTE_TYPE_UNUSABLE:
+			reason = VD_DROP_REASON_NEXT_HOP_UNUSABLE;
+			break;
+		}
+	}
+	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route ? route->type : 0, packet->port.table, 0);
+	if (reason || !route)
+		return reason;
+	if (route->type == VD_ROUTE_TYPE_LOCAL)
+		return vd_route_endpoint(packet, &packet->tuple.destination, false);
+	return vd_route_endpoint(packet, &next_hop, true);
+}
+
+/* The stage, for packets from a tunnel: the source's host has routed, the destination MAC names the port. */
+static __always_inline int vd_route_from_tunnel(struct vd_packet *packet)
+{
+	struct vd_mac_key key = {.domain = packet->domain};
+	struct vd_flow *flow = &packet->flow;
+	struct vd_port_value *port;
+	struct vd_mac_value *mac;
+	__u32 ifindex;
+
+	if (vd_mac_equal(packet->destination_mac, vd_gateway_mac))
+		return vd_route_to_service(packet);
+	vd_mac_copy(key.mac, packet->destination_mac);
+	mac = bpf_map_lookup_elem(&vd_mac, &key);
+	if (!mac)
+		return VD_DROP_REASON_UNREACHABLE_PORT;
+	vd_depend(packet, VD_DEPENDENCY_PORT, vd_slot_port(mac->port_id));
+	mac = bpf_map_lookup_elem(&vd_mac, &key);
+	if (!mac)
+		return VD_DROP_REASON_UNREACHABLE_PORT;
+	flow->destination_port_id = mac->port_id;
+	ifindex = mac->ifindex;
+	port = bpf_map_lookup_elem(&vd_port, &ifindex);
+	if (!port || port->id != flow->destination_port_id)
+		return VD_DROP_REASON_UNREACHABLE_PORT;
+	vd_mac_copy(flow->source_mac, packet->source_mac);
+	vd_mac_copy(flow->destination_mac, packet->destination_mac);
+	flow->output = port->flags & VD_PORT_FLAG_TAP ? VD_OUTPUT_DEVICE : VD_OUTPUT_PEER;
+	flow->output_ifindex = ifindex;
+	flow->mtu = ~0U;
+	packet->delivery_subnet = port->subnet;
+	if (port->flags & VD_PORT_FLAG_CAPTURE)
+		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
+	return 0;
+}
+
+#endif
