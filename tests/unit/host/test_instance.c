@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define GUEST "/run/netns/guest"
+
+static void test_veth_lies_in_the_namespace_and_leaves_with_the_port(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vd_mac wanted = mac("02:00:00:00:00:07");
+	VD_FREE char *before = NULL, *after = NULL, *path = NULL;
+	struct vd_host_netns netns;
+	struct vd_host_link link;
+
+	run("ip netns add guest");
+	before = dump_of("");
+	assert_done(fixture, vd_host_netns_resolve("guest", &path, &netns, &fixture->error));
+	assert_done(fixture, vd_host_veth_create(fixture->net, 0x1f, &wanted, 1450, path, "eth0", &link, &fixture->error));
+	assert_string_equal(link.ifname, "vd1f");
+	assert_int_equal(link.netns.inode, netns.inode);
+	run("ip -n guest link show eth0 | grep -q 02:00:00:00:00:07");
+	run("ip -n guest link show eth0 | grep -q 'mtu 1450.*DOWN'");
+	run("ip -d link show vd1f | grep -q 'addrgenmode none'");
+	run("ip link show vd1f | grep -q ',UP'");
+	run("test \"$(cat /proc/sys/net/ipv6/conf/vd1f/addr_gen_mode)\" = 1");
+	assert_true(vd_host_link_is_port(fixture->net, link.ifindex, 0x1f));
+	assert_false(vd_host_link_is_port(fixture->net, link.ifindex, 0x1e));
+	assert_false(vd_host_link_is_port(fixture->net, 1, 0x1f));
+	assert_done(fixture, vd_host_link_remove(fixture->net, link.ifindex, &fixture->error));
+	assert_done(fixture, vd_host_link_remove(fixture->net, link.ifindex, &fixture->error));
+	assert_false(succeeds("ip -n guest link show eth0 2>/dev/null"));
+	after = dump_of("");
+	assert_string_equal(before, after);
+}
+
+static void test_taken_name_in_the_namespace_is_refused_and_nothing_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vd_mac wanted = mac("02:00:00:00:00:07");
+	VD_FREE char *before = NULL, *after = NULL, *inside = NULL, *inside_after = NULL;
+	struct vd_host_link link = {.ifindex = 42};
+
+	run("ip netns add guest && ip -n guest link add eth0 type bridge");
+	before = dump_of("");
+	inside = dump_of("guest");
+	assert_int_equal(vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "eth0", &link, &fixture->error), -EEXIST);
+	assert_non_null(strstr(fixture->error.text, "eth0"));
+	after = dump_of("");
+	inside_after = dump_of("guest");
+	assert_string_equal(before, after);
+	assert_string_equal(inside, inside_after);
+	assert_int_equal(link.ifindex, 42);
+}
+
+static void test_namespace_of_the_host_itself_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vd_mac wanted = mac("02:00:00:00:00:07");
+	struct vd_host_link link;
+
+	assert_int_equal(vd_host_veth_create(fixture->net, 1, &wanted, 1450, "/proc/self/ns/net", "eth0", &link, &fixture->error),
+			 -EINVAL);
+	assert_non_null(strstr(fixture->error.text, "own"));
+}
+
+static void test_leftover_of_the_same_port_is_replaced_and_anothers_link_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vd_mac wanted = mac("02:00:00:00:00:07");
+	struct vd_host_link link;
+
+	run("ip netns add guest");
+	assert_done(fixture, vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "eth0", &link, &fixture->error));
+	run("ip link set vd1 alias ''");
+	assert_done(fixture, vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "eth0", &link, &fixture->error));
+	run("ip link add vd2 type bridge");
+	assert_int_equal(vd_host_veth_create(fixture->net, 2, &wanted, 1450, GUEST, "eth1", &link, &fixture->error), -EEXIST);
+	run("ip link show vd2");
+}
+
+static void test_link_that_is_not_ours_is_never_removed(void **state)
+{
+	struct fixture *fixture = *state;
+	VD_FREE char *before = NULL, *after = NULL, *ifindex = NULL;
+
+	run("ip link add theirs type bridge && ip link set theirs alias viaduct:h2:port/1");
+	before = dump_of("");
+	ifindex = output_of("ip -o link show theirs | cut -d: -f1");
+	assert_done(fixture, vd_host_link_remove(fixture->net, (uint32_t)atoi(ifindex), &fixture->error));
+	assert_done(fixture, vd_host_net_purge(fixture->net, &fixture->error));
+	after = dump_of("");
+	assert_string_equal(before, after);
+}
+
+static void test_purge_leaves_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vd_mac wanted = mac("02:00:00:00:00:07");
+	struct vd_address gateway = address("10.0.0.1");
+	VD_FREE char *before = NULL, *after = NULL;
+	struct vd_host_link link;
+	uint32_t ifindex;
+
+	run("ip netns add guest && ip tuntap add theirs mode tap");
+	before = dump_of("");
+	assert_done(fixture, vd_host_overlay_ensure(fixture->net, 4789, &ifindex, &fixture->error));
+	assert_done(fixture, vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "eth0", &link, &fixture->error));
+	assert_done(fixture, vd_host_tap_ensure(fixture->net, 2, "vdtap", 1450, &link, &fixture->error));
+	assert_done(fixture, vd_host_router_ensure(fixture->net, 3, &gateway, 1, 1450, &ifindex, &fixture->error));
+	assert_done(fixture, vd_host_net_purge(fixture->net, &fixture->error));
+	after = dump_of("");
+	assert_string_equal(before, after);
+	run("! grep -q vd-test/netns /proc/self/mountinfo");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_veth_lies_in_the_namespace_and_leaves_with_the_port, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_taken_name_in_the_namespace_is_refused_and_nothing_stays, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_namespace_of_the_host_itself_is_refused, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_leftover_of_the_same_port_is_replaced_and_anothers_link_stays, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_link_that_is_not_ours_is_never_removed, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_purge_leaves_nothing, fixture_setup, fixture_teardown),
+	};
+
+	fixture_require();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
