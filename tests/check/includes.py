@@ -14,7 +14,7 @@ MAY_KNOW = {
     "src/store": {"base", "model"},
     "src/compile": {"base", "model", "plan"},
     "src/datapath": {"base", "plan", "abi"},
-    "src/host": {"base", "plan"},
+    "src/host": {"base", "plan", "abi"},
     "src/services": {"base", "plan"},
     "src/cloud": {"base", "plan"},
     "src/api": {"base", "model", "store", "compile", "plan"},
