@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/kind.h"
+
+#define OFFSET(member) offsetof(struct vd_claim, member)
+
+static const struct vd_field fields[] = {
+	{"machine_id", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(machine_id), .max = sizeof(((struct vd_claim *)0)->machine_id),
+	 .help = "The machine's id, machine-id(5)."},
+	{"boot_id", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(boot_id), .max = sizeof(((struct vd_claim *)0)->boot_id),
+	 .help = "The id of its running boot."},
+	{"underlay", .type = VD_FIELD_TYPE_ADDRESS, .offset = OFFSET(underlay), .help = "Where tunnels end unless a VTEP CIDR says otherwise."},
+	{"underlay_mtu", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(underlay_mtu), .help = "Bytes, of the link that owns it."},
+	{"addresses", .type = VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(addresses), .count_offset = OFFSET(address_count),
+	 .help = "All of the host's own."},
+	{"api", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(api), .help = "URL for other hosts' questions."},
+	{"version", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(version), .help = "Of its viaductd."},
+};
+
+const struct vd_kind_type vd_kind_type_claim = {
+	.word = "claim",
+	.plural = "claim",
+	.help = "What a running host says of itself.",
+	.size = sizeof(struct vd_claim),
+	.fields = fields,
+	.field_count = sizeof(fields) / sizeof(fields[0]),
+};

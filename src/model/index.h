@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_MODEL_INDEX_H
+#define VD_MODEL_INDEX_H
+
+/* Inside src/model only: what validation asks of a model besides model.h. */
+
+#include "model/model.h"
+
+/* What brings resources together: a kind (its resource named so is referred to), or one of these. */
+enum vd_group {
+	VD_GROUP_INSTANCE = VD_KIND_COUNT, /* ports that name this instance */
+	VD_GROUP_NEXT_HOP,                 /* routes whose next hop is this address, as text */
+};
+
+typedef int vd_model_visit(const struct vd_resource *resource, void *userdata);
+
+/*
+ * A model that shows base with changes put over it; base is not changed and must stay as it is. O(1) to make, and what is put or
+ * removed costs only itself.
+ */
+struct vd_model *vd_model_overlay(const struct vd_model *base);
+
+/* The resources of a kind that refer to another one (group: an enum vd_kind or enum vd_group). */
+int vd_model_each_referrer(const struct vd_model *model, enum vd_kind referrer, int group, const char *project, const char *name,
+			   vd_model_visit *visit, void *userdata);
+/* Who has this VNI: a VPC or a subnet; in the whole installation, since a host's tunnel device knows VNIs only. */
+const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint32_t vni);
+const struct vd_port *vd_model_port_by_mac(const struct vd_model *model, const char *project, const char *vpc,
+					   const struct vd_mac *mac);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_MODEL_KIND_H
+#define VD_MODEL_KIND_H
+
+/* Inside src/model only: how a kind describes itself, and what field.c does with the rows. */
+
+#include "model/field.h"
+
+#include <stddef.h>
+
+#define VD_PROJECT_DEFAULT "default"
+#define VD_VNI_MAX 16777214u
+/* "<kind> <project>/<name>" */
+#define VD_OBJECT_SIZE (32 + VD_NAME_SIZE + VD_IDENTITY_SIZE)
+
+struct vd_validation;
+
+struct vd_kind_type {
+	const char *word, *plural, *help;
+	size_t size;
+	const struct vd_field *fields;
+	size_t field_count;
+	/* Before the fields are read: which of them apply. */
+	int (*prepare)(struct vd_resource *resource, const json_t *document, const char *object, struct vd_error *error);
+	/* After them: what needs several fields at once; the name of a kind that has none of its own. */
+	int (*complete)(struct vd_resource *resource, const char *object, struct vd_error *error);
+	/* What a change may not do to it, and what it keeps of what it was assigned. */
+	int (*succeed)(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error);
+	/* Takes what is given or kept; refuses what another one holds. References are known to exist. */
+	int (*claim)(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error);
+	/* Gives what is still missing, after all claimed. */
+	int (*assign)(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error);
+	/* The model as it will be, around this change. before NULL: created. */
+	int (*check)(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
+		     const char *object, struct vd_error *error);
+};
+
+extern const struct vd_kind_type vd_kind_type_host, vd_kind_type_vxlan_pool, vd_kind_type_vpc, vd_kind_type_route_table,
+	vd_kind_type_subnet, vd_kind_type_port, vd_kind_type_route, vd_kind_type_claim, vd_kind_type_attachment;
+
+const struct vd_kind_type *vd_kind_type(enum vd_kind kind);
+
+/* "subnet nodes", "subnet acme/nodes"; returns text. */
+const char *vd_object_text(enum vd_kind kind, const char *project, const char *name, char text[VD_OBJECT_SIZE]);
+const char *vd_resource_text(const struct vd_resource *resource, char text[VD_OBJECT_SIZE]);
+bool vd_name_is_valid(const char *name);
+/* Where a reference to this kind from that project leads: hosts are of no project but the default one. */
+const char *vd_reference_project(enum vd_kind kind, const char *project);
+
+struct vd_field_reading {
+	const char *object; /* begins each sentence */
+	bool is_record;     /* from the store: no limits but those of memory */
+	json_t *notes;      /* may be NULL */
+	struct vd_error *error;
+};
+
+int vd_field_read(const struct vd_field *field, const json_t *value, struct vd_resource *resource,
+		  const struct vd_field_reading *reading);
+int vd_field_set_default(const struct vd_field *field, struct vd_resource *resource);
+/* NULL when it is not set. */
+json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *resource);
+bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, const struct vd_resource *b);
+/* resource is a byte copy of another: makes what it points to its own. On failure the member is empty. */
+int vd_field_own(const struct vd_field *field, struct vd_resource *resource);
+void vd_field_clear(const struct vd_field *field, struct vd_resource *resource);
+
+/* Calls visit for each name in a reference field, until it returns non-zero; returns that. */
+typedef int vd_reference_visit(const struct vd_field *field, const char *name, void *userdata);
+int vd_resource_each_reference(const struct vd_resource *resource, vd_reference_visit *visit, void *userdata);
+
+/* The types that a noun's file reads and writes. Both refuse with the object and field in the sentence. */
+int vd_vni_range_read(const json_t *value, uint32_t range[2]);
+json_t *vd_vni_range_write(const uint32_t range[2]);
+int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading);
+json_t *vd_next_hop_write(const struct vd_next_hop *hop);
+
+#endif

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/index.h"
+#include "model/kind.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <uthash.h>
+
+/* One resource of a group, in its list. */
+struct link {
+	struct link *next, *previous; /* in the group */
+	struct link *sibling;         /* of the same entry */
+	struct group *group;
+	struct entry *entry;
+};
+
+/* Resources that have something in common: the VPC that they name, say. Goes with its last member. */
+struct group {
+	UT_hash_handle hh;
+	struct link *first;
+	char key[];
+};
+
+/* Something that only one resource can have: an id, a VNI, an address or a MAC in a VPC. */
+struct unique {
+	UT_hash_handle hh;
+	struct unique *sibling; /* of the same entry */
+	struct entry *entry;
+	char key[];
+};
+
+struct entry {
+	UT_hash_handle hh;
+	struct vd_resource *resource; /* NULL in an overlay: removed */
+	struct link *links;
+	struct unique *uniques;
+	char key[]; /* "project/name" */
+};
+
+struct vd_model {
+	const struct vd_model *base; /* of an overlay: what is not in here is looked up there */
+	struct entry *kinds[VD_KIND_COUNT];
+	size_t counts[VD_KIND_COUNT]; /* as seen from outside */
+	struct group *groups;
+	struct unique *uniques;
+};
+
+/* A key of the groups or uniques: a tag, then what it is about. Never longer than its parts together. */
+struct key {
+	size_t size;
+	char bytes[4 + 2 * VD_NAME_SIZE + VD_IDENTITY_SIZE];
+};
+
+static void key_add(struct key *key, const void *bytes, size_t size)
+{
+	if (key->size + size > sizeof(key->bytes))
+		size = sizeof(key->bytes) - key->size;
+	memcpy(key->bytes + key->size, bytes, size);
+	key->size += size;
+}
+
+static struct key group_key(enum vd_kind referrer, int group, const char *project, const char *name)
+{
+	struct key key = {.size = 2, .bytes = {(char)referrer, (char)group}};
+
+	key_add(&key, project, strlen(project));
+	key_add(&key, "/", 1);
+	key_add(&key, name, strlen(name));
+	return key;
+}
+
+static struct key number_key(char tag, uint32_t number)
+{
+	struct key key = {.size = 1, .bytes = {tag}};
+
+	key_add(&key, &number, sizeof(number));
+	return key;
+}
+
+static struct key vpc_key(char tag, const char *project, const char *vpc, const void *bytes, size_t size)
+{
+	struct key key = {.size = 1, .bytes = {tag}};
+
+	key_add(&key, project, strlen(project));
+	key_add(&key, "/", 1);
+	key_add(&key, vpc, strlen(vpc));
+	key_add(&key, "/", 1);
+	key_add(&key, bytes, size);
+	return key;
+}
+
+static struct key address_key(const char *project, const char *vpc, const struct vd_address *address)
+{
+	return vpc_key('a', project, vpc, address, sizeof(*address));
+}
+
+static struct entry *find_entry(const struct vd_model *model, enum vd_kind kind, const char *key)
+{
+	struct entry *entry;
+
+	HASH_FIND(hh, model->kinds[kind], key, strlen(key), entry);
+	return entry;
+}
+
+/* The identity's key into text; false when no resource can be called so. */
+static bool identity_key(const char *project, const char *name, char text[VD_NAME_SIZE + VD_IDENTITY_SIZE])
+{
+	int size = snprintf(text, VD_NAME_SIZE + VD_IDENTITY_SIZE, "%s/%s", project, name);
+
+	return size >= 0 && size < VD_NAME_SIZE + VD_IDENTITY_SIZE;
+}
+
+/* Is what the base of an overlay has under this identity replaced or removed by the overlay? */
+static bool is_hidden(const struct vd_model *model, const struct entry *base_entry, enum vd_kind kind)
+{
+	return find_entry(model, kind, base_entry->key) != NULL;
+}
+
+/* --- indexes --- */
+
+static int add_unique(struct vd_model *model, struct entry *entry, const struct key *key)
+{
+	struct unique *unique, *old;
+
+	/* Of two that claim the same the later one is found; the earlier is being replaced or removed by the same change. */
+	HASH_FIND(hh, model->uniques, key->bytes, key->size, old);
+	if (old) {
+		struct unique **place = &old->entry->uniques;
+
+		while (*place != old)
+			place = &(*place)->sibling;
+		*place = old->sibling;
+		HASH_DEL(model->uniques, old);
+		free(old);
+	}
+	unique = calloc(1, sizeof(*unique) + key->size);
+	if (!unique)
+		return -ENOMEM;
+	memcpy(unique->key, key->bytes, key->size);
+	unique->entry = entry;
+	unique->sibling = entry->uniques;
+	entry->uniques = unique;
+	HASH_ADD_KEYPTR(hh, model->uniques, unique->key, key->size, unique);
+	return 0;
+}
+
+static void drop_uniques(struct vd_model *model, struct entry *entry)
+{
+	while (entry->uniques) {
+		struct unique *unique = entry->uniques;
+
+		entry->uniques = unique->sibling;
+		HASH_DEL(model->uniques, unique);
+		free(unique);
+	}
+}
+
+static int add_port_uniques(struct vd_model *model, struct entry *entry, const struct vd_port *port)
+{
+	const char *project = port->head.project;
+	const struct vd_subnet *subnet = (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, project, port->subnet);
+	struct key key;
+	int r = 0;
+
+	/* A store is read in any order: the subnet, when it comes, makes up for it. */
+	if (!subnet)
+		return 0;
+	for (size_t i = 0; r == 0 && i < port->assigned_address_count; i++) {
+		key = address_key(project, subnet->vpc, &port->assigned_addresses[i]);
+		r = add_unique(model, entry, &key);
+	}
+	if (r == 0 && !vd_mac_is_zero(&port->assigned_mac)) {
+		key = vpc_key('m', project, subnet->vpc, &port->assigned_mac, sizeof(port->assigned_mac));
+		r = add_unique(model, entry, &key);
+	}
+	return r;
+}
+
+static int add_uniques(struct vd_model *model, struct entry *entry)
+{
+	const struct vd_resource *resource = entry->resource;
+	struct key key;
+	uint32_t vni = 0;
+	int r = 0;
+
+	if (resource->id != 0) {
+		key = number_key('i', resource->id);
+		r = add_unique(model, entry, &key);
+	}
+	if (resource->kind == VD_KIND_VPC)
+		vni = ((const struct vd_vpc *)resource)->assigned_vni;
+	else if (resource->kind == VD_KIND_SUBNET)
+		vni = ((const struct vd_subnet *)resource)->assigned_vni;
+	if (r == 0 && vni != 0) {
+		key = number_key('v', vni);
+		r = add_unique(model, entry, &key);
+	}
+	if (r == 0 && resource->kind == VD_KIND_PORT)
+		r = add_port_uniques(model, entry, (const struct vd_port *)resource);
+	return r;
+}
+
+static int add_link(struct vd_model *model, struct entry *entry, const struct key *key)
+{
+	struct link *link = calloc(1, sizeof(*link));
+	struct group *group;
+
+	if (!link)
+		return -ENOMEM;
+	HASH_FIND(hh, model->groups, key->bytes, key->size, group);
+	if (!group) {
+		group = calloc(1, sizeof(*group) + key->size);
+		if (!group) {
+			free(link);
+			return -ENOMEM;
+		}
+		memcpy(group->key, key->bytes, key->size);
+		HASH_ADD_KEYPTR(hh, model->groups, group->key, key->size, group);
+	}
+	link->group = group;
+	link->entry = entry;
+	link->sibling = entry->links;
+	entry->links = link;
+	link->next = group->first;
+	if (link->next)
+		link->next->previous = link;
+	group->first = link;
+	return 0;
+}
+
+static void drop_links(struct vd_model *model, struct entry *entry)
+{
+	while (entry->links) {
+		struct link *link = entry->links;
+		struct group *group = link->group;
+
+		entry->links = link->sibling;
+		if (link->next)
+			link->next->previous = link->previous;
+		if (link->previous)
+			link->previous->next = link->next;
+		else
+			group->first = link->next;
+		if (!group->first) {
+			HASH_DEL(model->groups, group);
+			free(group);
+		}
+		free(link);
+	}
+}
+
+struct linking {
+	struct vd_model *model;
+	struct entry *entry;
+};
+
+static int link_reference(const struct vd_field *field, const char *name, void *userdata)
+{
+	struct linking *linking = userdata;
+	const struct vd_resource *resource = linking->entry->resource;
+	struct key key = group_key(resource->kind, field->reference, vd_reference_project(field->reference, resource->project), name);
+
+	return add_link(linking->model, linking->entry, &key);
+}
+
+static int add_links(struct vd_model *model, struct entry *entry)
+{
+	const struct vd_resource *resource = entry->resource;
+	struct linking linking = {.model = model, .entry = entry};
+	char text[VD_ADDRESS_TEXT];
+	struct key key;
+	int r;
+
+	r = vd_resource_each_reference(resource, link_reference, &linking);
+	if (r < 0)
+		return r;
+	if (resource->kind == VD_KIND_PORT && ((const struct vd_port *)resource)->instance) {
+		key = group_key(VD_KIND_PORT, VD_GROUP_INSTANCE, resource->project, ((const struct vd_port *)resource)->instance);
+		return add_link(model, entry, &key);
+	}
+	if (resource->kind == VD_KIND_ROUTE) {
+		const struct vd_next_hop *hop = &((const struct vd_route *)resource)->next_hop;
+
+		if (hop->type != VD_NEXT_HOP_TYPE_ADDRESS)
+			return 0;
+		key = group_key(VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, resource->project, vd_address_format(&hop->address, text));
+		return add_link(model, entry, &key);
+	}
+	return 0;
+}
+
+/* A subnet came or went: what its ports have is in another VPC now, or in none. Only those in this container itself. */
+static int reindex_ports(struct vd_model *model, const char *project, const char *subnet)
+{
+	struct key key = group_key(VD_KIND_PORT, VD_KIND_SUBNET, project, subnet);
+	struct group *group;
+	int r = 0;
+
+	HASH_FIND(hh, model->groups, key.bytes, key.size, group);
+	for (struct link *link = group ? group->first : NULL; r == 0 && link; link = link->next) {
+		drop_uniques(model, link->entry);
+		r = add_uniques(model, link->entry);
+	}
+	return r;
+}
+
+/* --- the container --- */
+
+struct vd_model *vd_model_new(void)
+{
+	return calloc(1, sizeof(struct vd_model));
+}
+
+struct vd_model *vd_model_overlay(const struct vd_model *base)
+{
+	struct vd_model *model = vd_model_new();
+
+	if (!model)
+		return NULL;
+	model->base = base;
+	memcpy(model->counts, base->counts, sizeof(model->counts));
+	return model;
+}
+
+static void empty_entry(struct vd_model *model, struct entry *entry)
+{
+	drop_uniques(model, entry);
+	drop_links(model, entry);
+	vd_resource_unref(entry->resource);
+	entry->resource = NULL;
+}
+
+void vd_model_free(struct vd_model *model)
+{
+	if (!model)
+		return;
+	for (int kind = 0; kind < VD_KIND_COUNT; kind++) {
+		struct entry *entry, *next;
+
+		HASH_ITER(hh, model->kinds[kind], entry, next) {
+			empty_entry(model, entry);
+			HASH_DEL(model->kinds[kind], entry);
+			free(entry);
+		}
+	}
+	free(model);
+}
+
+VD_DEFINE_CLEANUP(struct vd_model, vd_model_free)
+
+struct vd_model *vd_model_copy(const struct vd_model *model)
+{
+	VD_CLEANUP(vd_model_free_cleanup) struct vd_model *copy = vd_model_new();
+
+	if (!copy)
+		return NULL;
+	for (int kind = 0; kind < VD_KIND_COUNT; kind++)
+		for (const struct entry *entry = model->kinds[kind]; entry; entry = entry->hh.next)
+			if (vd_model_put(copy, entry->resource) < 0)
+				return NULL;
+	return VD_TAKE(copy);
+}
+
+/* The entry of an identity, made when there is none; in an overlay it hides what base has. */
+static struct entry *make_entry(struct vd_model *model, enum vd_kind kind, const char *project, const char *name)
+{
+	char key[VD_NAME_SIZE + VD_IDENTITY_SIZE];
+	struct entry *entry;
+
+	if (!identity_key(project, name, key))
+		return NULL;
+	entry = find_entry(model, kind, key);
+	if (entry)
+		return entry;
+	entry = calloc(1, sizeof(*entry) + strlen(key) + 1);
+	if (!entry)
+		return NULL;
+	strcpy(entry->key, key);
+	HASH_ADD_KEYPTR(hh, model->kinds[kind], entry->key, strlen(entry->key), entry);
+	return entry;
+}
+
+int vd_model_put(struct vd_model *model, struct vd_resource *resource)
+{
+	bool existed = vd_model_get(model, resource->kind, resource->project, resource->name) != NULL;
+	struct entry *entry = make_entry(model, resource->kind, resource->project, resource->name);
+	char *vpc = NULL;
+	int r;
+
+	if (!entry)
+		return -ENOMEM;
+	vd_resource_ref(resource);
+	if (resource->kind == VD_KIND_SUBNET && entry->resource)
+		vpc = strdup(((const struct vd_subnet *)entry->resource)->vpc);
+	empty_entry(model, entry);
+	entry->resource = resource;
+	if (!existed)
+		model->counts[resource->kind]++;
+	r = add_links(model, entry);
+	if (r == 0)
+		r = add_uniques(model, entry);
+	if (r == 0 && resource->kind == VD_KIND_SUBNET && (!vpc || strcmp(vpc, ((const struct vd_subnet *)resource)->vpc) != 0))
+		r = reindex_ports(model, resource->project, resource->name);
+	free(vpc);
+	return r;
+}
+
+bool vd_model_remove(struct vd_model *model, enum vd_kind kind, const char *project, const char *name)
+{
+	struct entry *entry;
+	char key[VD_NAME_SIZE + VD_IDENTITY_SIZE];
+
+	if (!vd_model_get(model, kind, project, name) || !identity_key(project, name, key))
+		return false;
+	entry = make_entry(model, kind, project, name);
+	if (!entry)
+		return false;
+	empty_entry(model, entry);
+	model->counts[kind]--;
+	if (kind == VD_KIND_SUBNET)
+		reindex_ports(model, project, name);
+	/* In an overlay the empty entry stays, to hide the base's. */
+	if (model->base)
+		return true;
+	HASH_DEL(model->kinds[kind], entry);
+	free(entry);
+	return true;
+}
+
+const struct vd_resource *vd_model_get(const struct vd_model *model, enum vd_kind kind, const char *project, const char *name)
+{
+	char key[VD_NAME_SIZE + VD_IDENTITY_SIZE];
+
+	if (!identity_key(project, name, key))
+		return NULL;
+	for (; model; model = model->base) {
+		const struct entry *entry = find_entry(model, kind, key);
+
+		if (entry)
+			return entry->resource;
+	}
+	return NULL;
+}
+
+size_t vd_model_count(const struct vd_model *model, enum vd_kind kind)
+{
+	return model->counts[kind];
+}
+
+int vd_model_each(const struct vd_model *model, enum vd_kind kind, const char *project, vd_model_visit *visit, void *userdata)
+{
+	for (const struct vd_model *layer = model; layer; layer = layer->base) {
+		const struct entry *entry, *next;
+
+		for (entry = layer->kinds[kind]; entry; entry = next) {
+			int r;
+
+			next = entry->hh.next;
+			if (!entry->resource || (project && strcmp(entry->resource->project, project) != 0))
+				continue;
+			if (layer != model && is_hidden(model, entry, kind))
+				continue;
+			r = visit(entry->resource, userdata);
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static const struct vd_resource *get_unique(const struct vd_model *model, const struct key *key)
+{
+	for (const struct vd_model *layer = model; layer; layer = layer->base) {
+		struct unique *unique;
+
+		HASH_FIND(hh, layer->uniques, key->bytes, key->size, unique);
+		if (unique && (layer == model || !is_hidden(model, unique->entry, unique->entry->resource->kind)))
+			return unique->entry->resource;
+	}
+	return NULL;
+}
+
+const struct vd_port *vd_model_port_by_address(const struct vd_model *model, const char *project, const char *vpc,
+					       const struct vd_address *address)
+{
+	struct key key = address_key(project, vpc, address);
+
+	return (const struct vd_port *)get_unique(model, &key);
+}
+
+const struct vd_port *vd_model_port_by_mac(const struct vd_model *model, const char *project, const char *vpc,
+					   const struct vd_mac *mac)
+{
+	struct key key = vpc_key('m', project, vpc, mac, sizeof(*mac));
+
+	return (const struct vd_port *)get_unique(model, &key);
+}
+
+const struct vd_resource *vd_model_get_by_id(const struct vd_model *model, uint32_t id)
+{
+	struct key key = number_key('i', id);
+
+	return get_unique(model, &key);
+}
+
+const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint32_t vni)
+{
+	struct key key = number_key('v', vni);
+
+	return get_unique(model, &key);
+}
+
+int vd_model_each_referrer(const struct vd_model *model, enum vd_kind referrer, int group, const char *project, const char *name,
+			   vd_model_visit *visit, void *userdata)
+{
+	struct key key = group_key(referrer, group, project, name);
+
+	for (const struct vd_model *layer = model; layer; layer = layer->base) {
+		struct group *found;
+		const struct link *next;
+
+		HASH_FIND(hh, layer->groups, key.bytes, key.size, found);
+		for (const struct link *link = found ? found->first : NULL; link; link = next) {
+			int r;
+
+			next = link->next;
+			if (layer != model && is_hidden(model, link->entry, referrer))
+				continue;
+			r = visit(link->entry->resource, userdata);
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int vd_model_each_subnet_of_vpc(const struct vd_model *model, const char *project, const char *vpc, vd_model_visit *visit,
+				void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_SUBNET, VD_KIND_VPC, project, vpc, visit, userdata);
+}
+
+int vd_model_each_port_of_subnet(const struct vd_model *model, const char *project, const char *subnet, vd_model_visit *visit,
+				 void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PORT, VD_KIND_SUBNET, project, subnet, visit, userdata);
+}
+
+int vd_model_each_route_of_table(const struct vd_model *model, const char *project, const char *table, vd_model_visit *visit,
+				 void *userdata)
+{
+	/* No route_table is called as a VPC of its project is. */
+	int r = vd_model_each_referrer(model, VD_KIND_ROUTE, VD_KIND_ROUTE_TABLE, project, table, visit, userdata);
+
+	return r != 0 ? r : vd_model_each_referrer(model, VD_KIND_ROUTE, VD_KIND_VPC, project, table, visit, userdata);
+}
+
+int vd_model_each_port_of_instance(const struct vd_model *model, const char *project, const char *instance, vd_model_visit *visit,
+				   void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PORT, VD_GROUP_INSTANCE, project, instance, visit, userdata);
+}

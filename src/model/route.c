@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/kind.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OFFSET(member) offsetof(struct vd_route, member)
+
+static bool is_main(const struct vd_resource *resource)
+{
+	return ((const struct vd_route *)resource)->table_is_vpc;
+}
+
+static bool is_named(const struct vd_resource *resource)
+{
+	return !is_main(resource);
+}
+
+static const struct vd_field fields[] = {
+	{.type = VD_FIELD_TYPE_BOOL, .offset = OFFSET(table_is_vpc)},
+	{"vpc", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(table), .applies = is_main, .is_reference = true, .reference = VD_KIND_VPC,
+	 .help = "The VPC in whose main table it stands; either this or table."},
+	{"table", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(table), .applies = is_named, .is_reference = true,
+	 .reference = VD_KIND_ROUTE_TABLE, .help = "The route_table in which it stands; \"main\" may be said beside vpc."},
+	{"destination", .type = VD_FIELD_TYPE_PREFIX, .offset = OFFSET(destination), .value = "0.0.0.0/0",
+	 .help = "The CIDR that it leads to, unique in its table."},
+	{"next_hop", .type = VD_FIELD_TYPE_NEXT_HOP, .required = true, .offset = OFFSET(next_hop),
+	 .help = "Where packets go: {address: …}, an address of a port in the VPC, or {blackhole: true}."},
+};
+
+int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading)
+{
+	static const char *const later[] = {"vip", "peering", "vpn", "public", "gateway"};
+	struct vd_next_hop parsed = {};
+	json_t *item;
+	const char *key;
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (json_object_get(value, later[i]))
+			return vd_error_set(reading->error, -EINVAL,
+					    "%s: next_hop: %s is not supported yet; write {address: ADDRESS} or {blackhole: true}",
+					    reading->object, later[i]);
+	json_object_foreach((json_t *)value, key, item) {
+		const char *text = json_string_value(item);
+
+		if (strcmp(key, "address") == 0 && parsed.type == 0 && text && vd_address_parse(text, &parsed.address) == 0)
+			parsed.type = VD_NEXT_HOP_TYPE_ADDRESS;
+		else if (strcmp(key, "blackhole") == 0 && parsed.type == 0 && json_is_true(item))
+			parsed.type = VD_NEXT_HOP_TYPE_BLACKHOLE;
+		else
+			return vd_error_set(reading->error, -EINVAL,
+					    "%s: next_hop must be either {address: ADDRESS} or {blackhole: true}; look at \"%.40s\"",
+					    reading->object, key);
+	}
+	if (parsed.type == 0)
+		return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be either {address: ADDRESS} or {blackhole: true}",
+				    reading->object);
+	*hop = parsed;
+	return 0;
+}
+
+json_t *vd_next_hop_write(const struct vd_next_hop *hop)
+{
+	char text[VD_ADDRESS_TEXT];
+
+	switch (hop->type) {
+	case VD_NEXT_HOP_TYPE_ADDRESS:
+		return json_pack("{s:s}", "address", vd_address_format(&hop->address, text));
+	case VD_NEXT_HOP_TYPE_BLACKHOLE:
+		return json_pack("{s:b}", "blackhole", 1);
+	}
+	return NULL;
+}
+
+static int route_prepare(struct vd_resource *resource, const json_t *document, const char *object, struct vd_error *error)
+{
+	struct vd_route *route = (struct vd_route *)resource;
+	const json_t *vpc = json_object_get(document, "vpc"), *table = json_object_get(document, "table");
+	const char *name = json_string_value(table);
+
+	if (!vpc && !table)
+		return vd_error_set(error, -EINVAL, "%s: it stands in no table; name one with vpc: (its main table) or table:", object);
+	if (!vpc && name && strcmp(name, "main") == 0)
+		return vd_error_set(error, -EINVAL, "%s: table: main needs vpc: beside it, to say whose", object);
+	if (vpc && table && (!name || strcmp(name, "main") != 0))
+		return vd_error_set(error, -EINVAL,
+				    "%s: it names a vpc (for its main table) and a table; leave one out, a table says itself which VPCs use it",
+				    object);
+	route->table_is_vpc = vpc != NULL;
+	return 0;
+}
+
+static int route_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_route *route = (struct vd_route *)resource;
+	char text[VD_PREFIX_TEXT], name[VD_IDENTITY_SIZE];
+
+	snprintf(name, sizeof(name), "%s/%s", route->table, vd_prefix_format(&route->destination, text));
+	free(resource->name);
+	resource->name = strdup(name);
+	if (!resource->name)
+		return -ENOMEM;
+	if (route->next_hop.type == VD_NEXT_HOP_TYPE_ADDRESS && route->next_hop.address.family != route->destination.address.family)
+		return vd_error_set(error, -EINVAL, "%s: next hop %s is not of the destination's family; give one of IPv%u", object,
+				    vd_address_format(&route->next_hop.address, text), route->destination.address.family);
+	return 0;
+}
+
+const struct vd_kind_type vd_kind_type_route = {
+	.word = "route",
+	.plural = "routes",
+	.help = "A way to addresses outside the VPC: a destination and where its packets go next.",
+	.size = sizeof(struct vd_route),
+	.fields = fields,
+	.field_count = sizeof(fields) / sizeof(fields[0]),
+	.prepare = route_prepare,
+	.complete = route_complete,
+};
