@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Load for the benchmarks: `generate` is run with live frames and sends UDP packets from an instance's interface, `count` counts
+ * and drops them where they should arrive. Settings are globals that bench/packets.c writes.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+/* Bits of the flow's number that the source port carries; the rest goes to the destination port. */
+#define SOURCE_PORT_BITS 15
+#define SOURCE_PORT_FIRST 16384
+#define DESTINATION_PORT_FIRST 10000
+#define DESTINATION_PORT_COUNT 20000
+
+/* Ethernet and IPv4, its checksum already right: nothing in them changes from packet to packet. */
+__u8 header[sizeof(struct ethhdr) + sizeof(struct iphdr)];
+__u32 flow_count; /* 0: each packet is a flow of its own */
+__u32 flow_first;
+__u64 generated; /* one CPU generates */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} received SEC(".maps");
+
+/* Frames are recycled, and what they met may have rewritten them: everything is written anew each time. */
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	struct udphdr *udp = data + sizeof(header);
+	if ((void *)(udp + 1) > data_end)
+		return XDP_ABORTED;
+	__builtin_memcpy(data, &header, sizeof(header));
+
+	__u32 flow = generated++;
+	flow = flow_first + (flow_count ? flow % flow_count : flow);
+	udp->source = bpf_htons(SOURCE_PORT_FIRST + (flow & ((1 << SOURCE_PORT_BITS) - 1)));
+	udp->dest = bpf_htons(DESTINATION_PORT_FIRST + (flow >> SOURCE_PORT_BITS) % DESTINATION_PORT_COUNT);
+	udp->len = bpf_htons(data_end - (void *)udp);
+	udp->check = 0;
+	return XDP_TX;
+}
+
+/* Only what `generate` sent: ARP and the like go on to the stack. */
+SEC("tc")
+int count(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+	struct ethhdr *ethernet = data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+	if ((void *)(udp + 1) > data_end || ethernet->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP)
+		return TC_ACT_OK;
+	__u16 port = bpf_ntohs(udp->dest);
+	if (port < DESTINATION_PORT_FIRST || port >= DESTINATION_PORT_FIRST + DESTINATION_PORT_COUNT)
+		return TC_ACT_OK;
+	__u32 zero = 0;
+	__u64 *value = bpf_map_lookup_elem(&received, &zero);
+	if (value)
+		++*value;
+	return TC_ACT_SHOT;
+}
+
+char licence[] SEC("license") = "Dual BSD/GPL";
