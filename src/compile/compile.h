@@ -24,6 +24,9 @@ int vd_compiler_update(struct vd_compiler *compiler, const struct vd_model *mode
 /* The plan as it is; borrowed, changes with the next update. */
 const struct vd_plan *vd_compiler_plan(const struct vd_compiler *compiler);
 
+/* Units of derivation worked out since the compiler was made: what a change costs, for tests and metrics. */
+uint64_t vd_compiler_derived(const struct vd_compiler *compiler);
+
 /*
  * What a user should know of a resource beyond its document, as this host derives it: {"state": "active" | "unusable" | "inert" |
  * "detached" …, "reason": sentence}. NULL: nothing to say. A new reference. Used by status, describe and `get`.

@@ -180,13 +180,12 @@ static bool stands(const struct vd_plan *plan, const struct vd_plan_step *step)
 
 int vd_plan_apply(struct vd_plan *plan, const struct vd_plan_difference *difference)
 {
+	for (size_t i = 0; i < difference->count; i++)
+		if (!stands(plan, &difference->steps[i]))
+			return -ESTALE;
 	for (size_t i = 0; i < difference->count; i++) {
 		const struct vd_plan_step *step = &difference->steps[i];
-		int r;
-
-		if (!stands(plan, step))
-			return -ESTALE;
-		r = step->after ? vd_plan_put(plan, step->after) : vd_plan_remove(plan, step->before);
+		int r = step->after ? vd_plan_put(plan, step->after) : vd_plan_remove(plan, step->before);
 		if (r < 0)
 			return r;
 	}

@@ -172,7 +172,7 @@ struct vd_plan_difference *vd_plan_difference_new(void);
 int vd_plan_difference_add(struct vd_plan_difference *difference, const struct vd_plan_record *before,
 			   const struct vd_plan_record *after);
 void vd_plan_difference_sort(struct vd_plan_difference *difference);
-/* Carries the steps out on a plan; -ESTALE when a step's before is not what stands there (the plan is then half changed). */
+/* Carries the steps out on a plan; -ESTALE, and nothing is done, when a step's before is not what stands there. */
 int vd_plan_apply(struct vd_plan *plan, const struct vd_plan_difference *difference);
 /* Lines with "+ ", "- ", and for changes "- " then "+ ". */
 void vd_plan_difference_print(const struct vd_plan_difference *difference, FILE *file);

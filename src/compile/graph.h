@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_COMPILE_GRAPH_H
+#define VD_COMPILE_GRAPH_H
+
+#include "compile/relation.h"
+#include "model/resource.h"
+
+/*
+ * What was derived from what. A unit is one resource and what it yields; whatever it asks the model is noted as a key it read
+ * (compile/key.h). A change touches keys; the units that read them are derived again, and no others. A key is only a hash: two
+ * facts in one key cost a needless derivation, never a wrong plan.
+ */
+enum vd_unit_type {
+	/* Values that others read, derived first: when the value stays, its readers are left alone. */
+	VD_UNIT_TYPE_MTU,   /* of a pool */
+	VD_UNIT_TYPE_REACH, /* of a host in a pool: its id, 0 when it cannot be reached */
+	/* What becomes records. */
+	VD_UNIT_TYPE_HOST,
+	VD_UNIT_TYPE_VPC,
+	VD_UNIT_TYPE_ROUTE_TABLE, /* yields nothing, but says where it is attached */
+	VD_UNIT_TYPE_SUBNET,
+	VD_UNIT_TYPE_PORT,
+	VD_UNIT_TYPE_ROUTE,
+};
+
+/* A unit's interest in a key: in the list of the key's readers. */
+struct vd_edge {
+	struct vd_edge *next, **previous;
+	struct vd_unit *unit;
+	struct vd_key *key;
+};
+
+struct vd_key {
+	struct vd_table_node node;
+	struct vd_edge *readers;
+};
+
+struct vd_unit {
+	struct vd_table_node node;
+	struct vd_edge *edges;
+	void *records;		/* vd_plan_records one behind the other, each with the bytes of its kind */
+	struct vd_pair **pairs; /* what it counts for in the graph's relations */
+	uint64_t instance;	/* PORT: key of its instance, 0: none */
+	size_t records_size;
+	uint32_t edge_count, pair_count;
+	uint32_t value; /* MTU, REACH */
+	uint8_t type;	/* enum vd_unit_type */
+	bool is_dirty;
+	const char *project, *name, *extra; /* extra: the host of a REACH, "" otherwise */
+	char text[];
+};
+
+struct vd_graph {
+	struct vd_table units, keys;
+	struct vd_relation presence; /* (VPC, host): attached ports */
+	struct vd_relation uses;     /* (VPC, route table): subnets that name it */
+	struct vd_relation attached; /* (VPC, route table): the table lists the VPC */
+	struct vd_unit **dirty;	     /* units to derive again, in the order they were marked */
+	size_t dirty_count, dirty_size;
+	uint64_t *reads; /* keys read by the units being derived: a stack */
+	size_t read_count, read_size;
+	uint64_t derived; /* derivations since ever */
+	int error;	  /* a read or mark that failed; looked at once at the end */
+};
+
+void vd_graph_clear(struct vd_graph *graph);
+
+/* Finds or makes a unit. NULL: out of memory. */
+struct vd_unit *vd_graph_unit(struct vd_graph *graph, enum vd_unit_type type, const char *project, const char *name,
+			      const char *extra);
+void vd_graph_remove_unit(struct vd_graph *graph, struct vd_unit *unit);
+/* Puts it among the dirty ones, once. */
+void vd_graph_mark(struct vd_graph *graph, struct vd_unit *unit);
+/* Marks all readers of the key. */
+void vd_graph_touch(struct vd_graph *graph, uint64_t key);
+
+/* Notes a read of the unit being derived. */
+void vd_graph_read(struct vd_graph *graph, uint64_t key);
+/* Reads noted since read_count was start become what the unit depends on, in place of what it had. */
+int vd_graph_settle(struct vd_graph *graph, struct vd_unit *unit, size_t start);
+
+#endif

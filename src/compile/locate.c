@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/locate.h"
+
+#include "compile/key.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void touch_presence(struct vd_graph *graph, const struct vd_pair *pair)
+{
+	vd_graph_touch(graph, vd_key_presence(pair->project, pair->vpc, pair->other));
+	vd_graph_touch(graph, vd_key_vpcs_of_host(pair->other));
+}
+
+static void touch_use(struct vd_graph *graph, const struct vd_pair *pair)
+{
+	vd_graph_touch(graph, vd_key_tables_of_vpc(pair->project, pair->vpc));
+	vd_graph_touch(graph, vd_key_users_of_table(pair->project, pair->other));
+}
+
+static void touch_attached(struct vd_graph *graph, const struct vd_pair *pair)
+{
+	vd_graph_touch(graph, vd_key_attached_to_vpc(pair->project, pair->vpc));
+}
+
+/* What units of one type count for. */
+struct counting {
+	struct vd_relation *relation;
+	void (*touch)(struct vd_graph *graph, const struct vd_pair *pair);
+};
+
+static void release(struct vd_graph *graph, const struct counting *counting, struct vd_pair **pairs, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (pairs[i]->count == 1)
+			counting->touch(graph, pairs[i]);
+		vd_relation_release(counting->relation, pairs[i]);
+	}
+}
+
+/* The unit counts for (vpc, others[i]) when others are of one VPC. The new ones come before the old ones go: what stays is not
+ * touched. */
+static int recount(struct vd_graph *graph, struct vd_unit *unit, const struct counting *counting, const char *const *vpcs,
+		   const char *const *others, uint32_t count)
+{
+	VD_FREE struct vd_pair **pairs = NULL;
+
+	if (count > 0) {
+		pairs = calloc(count, sizeof(*pairs));
+		if (!pairs)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		int r = vd_relation_add(counting->relation, unit->project, vpcs[i], others[i], &pairs[i]);
+
+		if (r < 0) {
+			release(graph, counting, pairs, i);
+			return r;
+		}
+		if (r > 0)
+			counting->touch(graph, pairs[i]);
+	}
+
+	release(graph, counting, unit->pairs, unit->pair_count);
+	free(unit->pairs);
+	unit->pairs = VD_TAKE(pairs);
+	unit->pair_count = count;
+	return 0;
+}
+
+static void move_instance(struct vd_graph *graph, struct vd_unit *unit, const struct vd_port *port)
+{
+	uint64_t instance = port && port->instance ? vd_key_instance(port->head.project, port->instance) : 0;
+
+	if (unit->instance)
+		vd_graph_touch(graph, unit->instance);
+	if (instance && instance != unit->instance)
+		vd_graph_touch(graph, instance);
+	unit->instance = instance;
+}
+
+static int locate_port(const struct vd_view *view, struct vd_unit *unit)
+{
+	struct counting counting = {&view->graph->presence, touch_presence};
+	const struct vd_port *port = (const void *)vd_model_get(view->model, VD_KIND_PORT, unit->project, unit->name);
+	const struct vd_attachment *attachment =
+		(const void *)vd_model_get(view->model, VD_KIND_ATTACHMENT, unit->project, unit->name);
+	const struct vd_subnet *subnet = NULL;
+	const char *vpc = NULL, *host = attachment ? attachment->host : NULL;
+
+	if (port)
+		subnet = (const void *)vd_model_get(view->model, VD_KIND_SUBNET, unit->project, port->subnet);
+	if (subnet) {
+		vpc = subnet->vpc;
+		for (size_t i = 0; i < port->assigned_address_count; i++)
+			vd_graph_touch(view->graph, vd_key_address(unit->project, vpc, &port->assigned_addresses[i]));
+	}
+	move_instance(view->graph, unit, port);
+	return recount(view->graph, unit, &counting, &vpc, &host, vpc && host ? 1 : 0);
+}
+
+static int locate_subnet(const struct vd_view *view, struct vd_unit *unit)
+{
+	struct counting counting = {&view->graph->uses, touch_use};
+	const struct vd_subnet *subnet = (const void *)vd_model_get(view->model, VD_KIND_SUBNET, unit->project, unit->name);
+	const char *vpc = subnet ? subnet->vpc : NULL, *table = subnet ? subnet->route_table : NULL;
+
+	return recount(view->graph, unit, &counting, &vpc, &table, table ? 1 : 0);
+}
+
+static int locate_route_table(const struct vd_view *view, struct vd_unit *unit)
+{
+	struct counting counting = {&view->graph->attached, touch_attached};
+	const struct vd_route_table *table =
+		(const void *)vd_model_get(view->model, VD_KIND_ROUTE_TABLE, unit->project, unit->name);
+	VD_FREE const char **names = NULL;
+	size_t count = table ? table->vpc_count : 0;
+
+	if (count > 0) {
+		names = calloc(count, sizeof(*names));
+		if (!names)
+			return -ENOMEM;
+		for (size_t i = 0; i < count; i++)
+			names[i] = unit->name;
+	}
+	return recount(view->graph, unit, &counting, count ? (const char *const *)table->vpcs : NULL, names, (uint32_t)count);
+}
+
+int vd_locate(const struct vd_view *view, struct vd_unit *unit)
+{
+	switch ((enum vd_unit_type)unit->type) {
+	case VD_UNIT_TYPE_PORT:
+		return locate_port(view, unit);
+	case VD_UNIT_TYPE_SUBNET:
+		return locate_subnet(view, unit);
+	case VD_UNIT_TYPE_ROUTE_TABLE:
+		return locate_route_table(view, unit);
+	case VD_UNIT_TYPE_MTU:
+	case VD_UNIT_TYPE_REACH:
+	case VD_UNIT_TYPE_HOST:
+	case VD_UNIT_TYPE_VPC:
+	case VD_UNIT_TYPE_ROUTE:
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/compile.h"
+
+#include "compile/derive.h"
+
+#include <string.h>
+
+/* What people read about a resource. Worked out from the model alone, the same on every host. */
+
+static json_t *status_of(const char *state)
+{
+	return json_pack("{s:s}", "state", state);
+}
+
+/* ---- host ---- */
+
+static json_t *host_status(const struct vd_view *view, const struct vd_host *host)
+{
+	const struct vd_claim *claim = (const void *)vd_model_get(view->model, VD_KIND_CLAIM, VD_HOST_PROJECT, host->head.name);
+	char text[VD_ADDRESS_TEXT];
+
+	if (!claim)
+		return json_pack("{s:s, s:o}", "state", "absent", "reason",
+				 json_sprintf("no daemon has run as host %s yet: start viaductd --host %s there", host->head.name,
+					      host->head.name));
+	return json_pack("{s:s, s:s, s:i, s:s*}", "state", "joined", "underlay", vd_address_format(&claim->underlay, text),
+			 "underlay_mtu", (int)claim->underlay_mtu, "version", claim->version);
+}
+
+/* ---- vpc ---- */
+
+struct hosts {
+	const struct vd_view *view;
+	json_t *names; /* an object, its keys are the hosts: values how many ports */
+};
+
+static int count_port_of_host(const struct vd_resource *port, void *userdata)
+{
+	struct hosts *hosts = userdata;
+	const struct vd_attachment *attachment = vd_view_attachment(hosts->view, port->project, port->name);
+
+	if (attachment) {
+		json_int_t count = json_integer_value(json_object_get(hosts->names, attachment->host));
+
+		json_object_set_new(hosts->names, attachment->host, json_integer(count + 1));
+	}
+	return 0;
+}
+
+static int count_ports_of_subnet(const struct vd_resource *subnet, void *userdata)
+{
+	struct hosts *hosts = userdata;
+
+	return vd_model_each_port_of_subnet(hosts->view->model, subnet->project, subnet->name, count_port_of_host, hosts);
+}
+
+static json_t *vpc_status(const struct vd_view *view, const struct vd_vpc *vpc)
+{
+	struct hosts hosts = {view, json_object()};
+
+	vd_model_each_subnet_of_vpc(view->model, vpc->head.project, vpc->head.name, count_ports_of_subnet, &hosts);
+	return json_pack("{s:s, s:o, s:i, s:i}", "state", json_object_size(hosts.names) ? "active" : "idle", "hosts", hosts.names,
+			 "mtu", (int)vd_view_mtu(view, vpc), "vni", (int)vpc->assigned_vni);
+}
+
+/* ---- route_table ---- */
+
+static int list_vpc(const char *vpc, void *userdata)
+{
+	return json_array_append_new(userdata, json_string(vpc));
+}
+
+static json_t *route_table_status(const struct vd_view *view, const struct vd_route_table *table)
+{
+	json_t *subnets_of = json_array();
+
+	vd_view_each_user_of_table(view, table->head.project, table->head.name, list_vpc, subnets_of);
+	if (table->vpc_count == 0 && json_array_size(subnets_of) == 0) {
+		json_decref(subnets_of);
+		return json_pack(
+			"{s:s, s:o}", "state", "unused", "reason",
+			json_sprintf("no VPC and no subnet uses route table %s: name VPCs in its vpcs, or it in a subnet's "
+				     "route_table",
+				     table->head.name));
+	}
+	return json_pack("{s:s, s:o}", "state", "active", "used_by_subnets_of", subnets_of);
+}
+
+/* ---- subnet ---- */
+
+struct usage {
+	const struct vd_prefix *cidr;
+	json_int_t used;
+};
+
+static int count_addresses(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_port *port = (const struct vd_port *)resource;
+	struct usage *usage = userdata;
+
+	for (size_t i = 0; i < port->assigned_address_count; i++)
+		usage->used += vd_prefix_contains(usage->cidr, &port->assigned_addresses[i]);
+	return 0;
+}
+
+/* How many addresses ports can have: an IPv4 subnet's first and last are the network's and broadcast's, one is the gateway. */
+static json_int_t capacity(const struct vd_prefix *cidr)
+{
+	unsigned bits = vd_address_bits(&cidr->address) - cidr->length;
+
+	if (cidr->address.family == VD_FAMILY_IPV4)
+		return bits < 2 ? 1 : ((json_int_t)1 << bits) - 3;
+	return bits < 62 ? ((json_int_t)1 << bits) - 2 : (json_int_t)1 << 62;
+}
+
+static json_t *cidr_status(const struct vd_view *view, const struct vd_subnet *subnet, size_t i)
+{
+	struct usage usage = {.cidr = &subnet->cidrs[i]};
+	json_int_t free_addresses;
+	char cidr[VD_PREFIX_TEXT], gateway[VD_ADDRESS_TEXT];
+
+	vd_model_each_port_of_subnet(view->model, subnet->head.project, subnet->head.name, count_addresses, &usage);
+	free_addresses = capacity(usage.cidr) - usage.used;
+	return json_pack("{s:s, s:s*, s:I, s:I}", "cidr", vd_prefix_format(usage.cidr, cidr), "gateway",
+			 i < subnet->gateway_count ? vd_address_format(&subnet->gateways[i], gateway) : NULL, "used", usage.used,
+			 "free", free_addresses > 0 ? free_addresses : (json_int_t)0);
+}
+
+static json_t *subnet_status(const struct vd_view *view, const struct vd_subnet *subnet)
+{
+	json_t *addresses = json_array();
+
+	for (size_t i = 0; i < subnet->cidr_count; i++)
+		json_array_append_new(addresses, cidr_status(view, subnet, i));
+	return json_pack("{s:s, s:i, s:o}", "state", "active", "vni", (int)subnet->assigned_vni, "addresses", addresses);
+}
+
+/* ---- port ---- */
+
+static json_t *port_status(const struct vd_view *view, const struct vd_port *port)
+{
+	const struct vd_attachment *attachment = vd_view_attachment(view, port->head.project, port->head.name);
+
+	if (!attachment && port->host)
+		return json_pack("{s:s, s:o}", "state", "detached", "reason",
+				 json_sprintf("attach it on host %s: viaduct attach %s --netns NAME", port->host, port->head.name));
+	if (!attachment)
+		return status_of("detached");
+	if (port->host && strcmp(port->host, attachment->host) != 0)
+		return json_pack("{s:s, s:s, s:o}", "state", "misplaced", "host", attachment->host, "reason",
+				 json_sprintf("attached on host %s, but the port says host %s: detach it there, or change the port",
+					      attachment->host, port->host));
+	return json_pack("{s:s, s:s}", "state", "attached", "host", attachment->host);
+}
+
+/* ---- route ---- */
+
+static json_t *standing_reason(const struct vd_route *route, const struct vd_vpc *vpc, const struct vd_route_standing *standing)
+{
+	char address[VD_ADDRESS_TEXT], prefix[VD_PREFIX_TEXT];
+
+	vd_address_format(&route->next_hop.address, address);
+	switch (standing->state) {
+	case VD_ROUTE_STATE_ACTIVE:
+		return NULL;
+	case VD_ROUTE_STATE_NO_PORT:
+		return json_sprintf("no port of VPC %s has the next hop %s: create one, or change the next hop", vpc->head.name,
+				    address);
+	case VD_ROUTE_STATE_DETACHED:
+		return json_sprintf("port %s, which has the next hop %s in VPC %s, is not attached: attach it",
+				    standing->port->head.name, address, vpc->head.name);
+	case VD_ROUTE_STATE_UNREACHABLE:
+		return json_sprintf(
+			"host %s, where port %s with the next hop %s is attached, has no tunnel address in the VXLAN pool of "
+			"VPC %s: start viaductd there",
+			standing->host, standing->port->head.name, address, vpc->head.name);
+	case VD_ROUTE_STATE_INERT:
+		return json_sprintf("the destination lies inside %s of VPC %s, where the VPC's own subnets decide",
+				    vd_prefix_format(standing->cidr, prefix), vpc->head.name);
+	case VD_ROUTE_STATE_SHADOWED:
+		return json_sprintf("route table %s has the same destination and goes first in VPC %s", standing->table,
+				    vpc->head.name);
+	}
+	return NULL;
+}
+
+enum route_outcome {
+	ROUTE_OUTCOME_NONE,
+	ROUTE_OUTCOME_INERT,
+	ROUTE_OUTCOME_ACTIVE,
+	ROUTE_OUTCOME_UNUSABLE, /* one VPC where it does not work is what its owner must see */
+};
+
+static enum route_outcome outcome_of(enum vd_route_state state)
+{
+	switch (state) {
+	case VD_ROUTE_STATE_ACTIVE:
+		return ROUTE_OUTCOME_ACTIVE;
+	case VD_ROUTE_STATE_NO_PORT:
+	case VD_ROUTE_STATE_DETACHED:
+	case VD_ROUTE_STATE_UNREACHABLE:
+		return ROUTE_OUTCOME_UNUSABLE;
+	case VD_ROUTE_STATE_INERT:
+	case VD_ROUTE_STATE_SHADOWED:
+		return ROUTE_OUTCOME_INERT;
+	}
+	return ROUTE_OUTCOME_NONE;
+}
+
+static const char *outcome_word(enum route_outcome outcome)
+{
+	switch (outcome) {
+	case ROUTE_OUTCOME_ACTIVE:
+		return "active";
+	case ROUTE_OUTCOME_UNUSABLE:
+		return "unusable";
+	case ROUTE_OUTCOME_NONE:
+	case ROUTE_OUTCOME_INERT:
+		break;
+	}
+	return "inert";
+}
+
+struct route_report {
+	const struct vd_view *view;
+	const struct vd_route *route;
+	enum route_outcome outcome;
+	json_t *reason; /* of the outcome, or where an active route is inert; NULL */
+	const char *host;
+};
+
+static int report_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
+{
+	struct route_report *report = userdata;
+	struct vd_route_standing standing;
+	enum route_outcome outcome;
+	json_t *reason;
+
+	vd_route_stand(report->view, report->route, vpc, table == 0, &standing);
+	outcome = outcome_of(standing.state);
+	reason = standing_reason(report->route, vpc, &standing);
+	if (reason && (!report->reason || outcome > report->outcome)) {
+		json_decref(report->reason);
+		report->reason = json_incref(reason);
+	}
+	json_decref(reason);
+	if (outcome > report->outcome)
+		report->outcome = outcome;
+	if (standing.host)
+		report->host = standing.host;
+	return 0;
+}
+
+static json_t *route_status(const struct vd_view *view, const struct vd_route *route)
+{
+	struct route_report report = {.view = view, .route = route};
+
+	vd_route_each_vpc(view, route, report_in_vpc, &report);
+	if (report.outcome == ROUTE_OUTCOME_NONE)
+		report.reason = json_sprintf("no VPC and no subnet uses route table %s", route->table);
+	return json_pack("{s:s, s:s*, s:o*}", "state", outcome_word(report.outcome), "host", report.host, "reason", report.reason);
+}
+
+json_t *vd_compile_status(const struct vd_model *model, const struct vd_resource *resource)
+{
+	struct vd_view view = {.model = model};
+
+	switch (resource->kind) {
+	case VD_KIND_HOST:
+		return host_status(&view, (const struct vd_host *)resource);
+	case VD_KIND_VPC:
+		return vpc_status(&view, (const struct vd_vpc *)resource);
+	case VD_KIND_ROUTE_TABLE:
+		return route_table_status(&view, (const struct vd_route_table *)resource);
+	case VD_KIND_SUBNET:
+		return subnet_status(&view, (const struct vd_subnet *)resource);
+	case VD_KIND_PORT:
+		return port_status(&view, (const struct vd_port *)resource);
+	case VD_KIND_ROUTE:
+		return route_status(&view, (const struct vd_route *)resource);
+	case VD_KIND_VXLAN_POOL:
+	case VD_KIND_CLAIM:
+	case VD_KIND_ATTACHMENT:
+	case VD_KIND_COUNT:
+		break;
+	}
+	return NULL;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/derive.h"
+
+uint32_t vd_subnet_table(const struct vd_view *view, const struct vd_subnet *subnet)
+{
+	const struct vd_route_table *table;
+
+	if (!subnet->route_table)
+		return 0;
+	table = vd_view_route_table(view, subnet->head.project, subnet->route_table);
+	return table ? table->head.id : 0;
+}
+
+const struct vd_prefix *vd_subnet_cidr(const struct vd_subnet *subnet, uint8_t family)
+{
+	for (size_t i = 0; i < subnet->cidr_count; i++)
+		if (subnet->cidrs[i].address.family == family)
+			return &subnet->cidrs[i];
+	return NULL;
+}
+
+static void set_family(struct vd_plan_subnet *record, const struct vd_prefix *cidr, const struct vd_address *gateway)
+{
+	bool is_ipv6 = cidr->address.family == VD_FAMILY_IPV6;
+
+	*(is_ipv6 ? &record->cidr6 : &record->cidr4) = *cidr;
+	if (gateway)
+		*(is_ipv6 ? &record->gateway6 : &record->gateway4) = *gateway;
+}
+
+static int add_gateway(const struct vd_subnet *subnet, uint32_t domain, const struct vd_address *gateway,
+		       struct vd_records *records)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint.domain = domain;
+	record.endpoint.address = *gateway;
+	record.endpoint.subnet = subnet->head.id;
+	record.endpoint.place = VD_PLAN_PLACE_GATEWAY;
+	return vd_records_add(records, &record);
+}
+
+int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
+{
+	const struct vd_subnet *subnet = vd_view_subnet(view, unit->project, unit->name);
+	const struct vd_vpc *vpc;
+	struct vd_plan_record record;
+	int r;
+
+	if (!subnet || !vd_view_is_present(view, unit->project, subnet->vpc))
+		return 0;
+	vpc = vd_view_vpc(view, unit->project, subnet->vpc);
+	if (!vpc)
+		return 0;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_SUBNET);
+	record.subnet.subnet = subnet->head.id;
+	record.subnet.domain = vpc->head.id;
+	record.subnet.vni = subnet->assigned_vni;
+	vd_record_name(record.subnet.name, subnet->head.name);
+	for (size_t i = 0; i < subnet->cidr_count; i++)
+		set_family(&record.subnet, &subnet->cidrs[i], i < subnet->gateway_count ? &subnet->gateways[i] : NULL);
+	r = vd_records_add(ret, &record);
+
+	for (size_t i = 0; i < subnet->gateway_count && r == 0; i++)
+		r = add_gateway(subnet, vpc->head.id, &subnet->gateways[i], ret);
+	return r;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/key.h"
+#include "compile/view.h"
+#include "model/change.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What VXLAN adds to an inner IP packet: Ethernet 14, VXLAN 8, UDP 8, and an outer IPv4 header of 20 or an IPv6 header of 40. */
+#define OVERHEAD_IPV4 50
+#define OVERHEAD_IPV6 70
+/* When no host said what its underlay carries. */
+#define MTU_UNKNOWN 1450
+
+static const struct vd_vxlan_pool *pool_get(const struct vd_view *view, const char *project, const char *name)
+{
+	vd_view_read(view, vd_key_resource(VD_KIND_VXLAN_POOL, project, name));
+	/* Where it is looked up when the project has none of that name. */
+	vd_view_read(view, vd_key_resource(VD_KIND_VXLAN_POOL, VD_HOST_PROJECT, name));
+	return vd_model_vxlan_pool(view->model, project, name);
+}
+
+static bool has_joined(const struct vd_vxlan_pool *pool, const char *host)
+{
+	for (size_t i = 0; i < pool->host_count; i++)
+		if (strcmp(pool->hosts[i], host) == 0)
+			return true;
+	return pool->host_count == 0;
+}
+
+static int vtep_of(const struct vd_vxlan_pool *pool, const struct vd_claim *claim, struct vd_address *ret)
+{
+	struct vd_address vtep;
+	int r;
+
+	if (!has_joined(pool, claim->head.name))
+		return -EADDRNOTAVAIL;
+	r = vd_claim_vtep(claim, pool, &vtep);
+	if (r < 0)
+		return r;
+	if (vtep.family == VD_FAMILY_NONE)
+		return -EADDRNOTAVAIL;
+	*ret = vtep;
+	return 0;
+}
+
+static int vtep_in_pool(const struct vd_view *view, const char *project, const char *pool_name, const char *host,
+			struct vd_address *ret)
+{
+	const struct vd_vxlan_pool *pool = pool_get(view, project, pool_name);
+	const struct vd_resource *claim;
+
+	vd_view_read(view, vd_key_resource(VD_KIND_CLAIM, VD_HOST_PROJECT, host));
+	claim = vd_model_get(view->model, VD_KIND_CLAIM, VD_HOST_PROJECT, host);
+	return pool && claim ? vtep_of(pool, (const struct vd_claim *)claim, ret) : -EADDRNOTAVAIL;
+}
+
+int vd_view_vtep(const struct vd_view *view, const struct vd_vpc *vpc, const char *host, struct vd_address *ret)
+{
+	return vtep_in_pool(view, vpc->head.project, vpc->vxlan_pool, host, ret);
+}
+
+static uint32_t derive_reach(const struct vd_view *view, const char *project, const char *pool, const char *host)
+{
+	const struct vd_host *resource = vd_view_host(view, host);
+	struct vd_address vtep;
+
+	if (vtep_in_pool(view, project, pool, host, &vtep) < 0 || !resource)
+		return 0;
+	return resource->head.id;
+}
+
+struct smallest {
+	const struct vd_vxlan_pool *pool;
+	uint32_t mtu; /* 0: none yet */
+};
+
+static int take_smaller(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_claim *claim = (const struct vd_claim *)resource;
+	struct smallest *smallest = userdata;
+	struct vd_address vtep;
+	uint32_t overhead, mtu;
+
+	if (vtep_of(smallest->pool, claim, &vtep) < 0)
+		return 0;
+	overhead = vtep.family == VD_FAMILY_IPV6 ? OVERHEAD_IPV6 : OVERHEAD_IPV4;
+	if (claim->underlay_mtu <= overhead)
+		return 0;
+	mtu = claim->underlay_mtu - overhead;
+	if (smallest->mtu == 0 || mtu < smallest->mtu)
+		smallest->mtu = mtu;
+	return 0;
+}
+
+static uint32_t derive_mtu(const struct vd_view *view, const char *project, const char *pool)
+{
+	struct smallest smallest = {.pool = pool_get(view, project, pool)};
+
+	vd_view_read(view, vd_key_claims());
+	if (smallest.pool)
+		vd_model_each(view->model, VD_KIND_CLAIM, NULL, take_smaller, &smallest);
+	return smallest.mtu ? smallest.mtu : MTU_UNKNOWN;
+}
+
+static uint32_t derive(const struct vd_view *view, enum vd_unit_type type, const char *project, const char *pool, const char *host)
+{
+	return type == VD_UNIT_TYPE_MTU ? derive_mtu(view, project, pool) : derive_reach(view, project, pool, host);
+}
+
+uint64_t vd_view_value_key(const struct vd_unit *unit)
+{
+	return unit->type == VD_UNIT_TYPE_MTU ? vd_key_mtu(unit->project, unit->name)
+					      : vd_key_reach(unit->project, unit->name, unit->extra);
+}
+
+int vd_view_derive_value(const struct vd_view *view, struct vd_unit *unit)
+{
+	size_t start = view->graph->read_count;
+	uint32_t before = unit->value;
+	int r;
+
+	unit->value = derive(view, unit->type, unit->project, unit->name, unit->extra);
+	view->graph->derived++;
+	r = vd_graph_settle(view->graph, unit, start);
+	return r < 0 ? r : unit->value != before;
+}
+
+/* The value of a unit, which is made when it is asked for the first time. Values depend on resources only, so this never nests. */
+static uint32_t value_of(const struct vd_view *view, enum vd_unit_type type, const char *project, const char *pool,
+			 const char *host)
+{
+	struct vd_unit *unit;
+
+	if (!view->graph)
+		return derive(view, type, project, pool, host);
+
+	unit = vd_graph_unit(view->graph, type, project, pool, host);
+	if (!unit) {
+		view->graph->error = -ENOMEM;
+		return 0;
+	}
+	vd_graph_read(view->graph, vd_view_value_key(unit));
+	if (unit->edge_count == 0 && vd_view_derive_value(view, unit) < 0)
+		view->graph->error = -ENOMEM;
+	return unit->value;
+}
+
+uint32_t vd_view_mtu(const struct vd_view *view, const struct vd_vpc *vpc)
+{
+	return value_of(view, VD_UNIT_TYPE_MTU, vpc->head.project, vpc->vxlan_pool, "");
+}
+
+uint32_t vd_view_reach(const struct vd_view *view, const struct vd_vpc *vpc, const char *host)
+{
+	return value_of(view, VD_UNIT_TYPE_REACH, vpc->head.project, vpc->vxlan_pool, host);
+}
