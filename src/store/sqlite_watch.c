@@ -126,7 +126,7 @@ static int batch_deliver(struct sqlite_watch *watch, const struct vd_kvs *kvs, i
 static int watch_step(struct sqlite_watch *watch, int64_t target)
 {
 	VD_CLEANUP(vd_kvs_free_cleanup) struct vd_kvs *kvs = vd_kvs_new();
-	int64_t last;
+	int64_t last = 0;
 	int r;
 
 	if (!kvs)
