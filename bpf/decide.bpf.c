@@ -4,6 +4,7 @@
  * for what goes on.
  */
 #include "lib/connection.h"
+#include "lib/drop.h"
 #include "lib/flow.h"
 #include "lib/fragment.h"
 #include "lib/icmp.h"
@@ -18,14 +19,20 @@
 #include "lib/source.h"
 #include "lib/tunnel.h"
 
+/* Listener reports and router solicitations are every guest's habit, and no event. */
+static __always_inline int vd_decide_multicast(struct __sk_buff *skb, const struct vd_packet *packet)
+{
+	if (packet->tuple.protocol == IPPROTO_IGMP || packet->tuple.protocol == IPPROTO_ICMPV6)
+		return vd_drop_quietly(skb, VD_DROP_REASON_MULTICAST);
+	return vd_drop(skb, packet, VD_DROP_REASON_MULTICAST);
+}
+
 /* 0, or the reason to drop. packet->flow is what shall become of the packet and its followers. */
 static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_packet *packet)
 {
 	bool is_tunnel = packet->ingress_type == VD_INGRESS_TUNNEL;
 	int reason;
 
-	if (vd_addr_is_multicast(packet->family, &packet->tuple.destination))
-		return VD_DROP_REASON_MULTICAST;
 	reason = vd_ingress_domain(packet);
 	if (!reason && !is_tunnel)
 		reason = vd_source_stage(packet);
@@ -73,8 +80,6 @@ int vd_decide(struct __sk_buff *skb)
 
 	if (!packet)
 		return TC_ACT_SHOT;
-	if (counters && !vd_tracing)
-		counters->misses++;
 	reason = vd_ingress_stage(skb, packet);
 	if (!reason && vd_neighbour_is(skb, packet)) {
 		bpf_tail_call(skb, &vd_programs, vd_tracing ? VD_PROGRAM_COUNT + VD_PROGRAM_NEIGHBOUR : VD_PROGRAM_NEIGHBOUR);
@@ -82,6 +87,10 @@ int vd_decide(struct __sk_buff *skb)
 	}
 	if (!reason)
 		reason = vd_parse(skb, packet);
+	if (!reason && vd_addr_is_multicast(packet->family, &packet->tuple.destination))
+		return vd_decide_multicast(skb, packet);
+	if (counters && !vd_tracing)
+		counters->misses++;
 	if (!reason && packet->ingress_type == VD_INGRESS_TUNNEL)
 		reason = vd_tunnel_ingress(packet);
 	if (!reason)

@@ -4,14 +4,14 @@
 
 #include "capture.h"
 #include "drop.h"
-#include "parse.h"
 #include "source.h"
+#include "trace.h"
 
 #define VD_NEIGHBOUR_SOLICITATION 135
 #define VD_NEIGHBOUR_ADVERTISEMENT 136
 #define VD_IPV6_OFFSET_NEXT 6
 
-/* Whether neighbour.bpf.c is to have this packet: ARP, and IPv6 neighbour discovery (RFC 4861: no extension headers, hop limit 255). */
+/* Whether neighbour.bpf.c is to have this packet: ARP, and IPv6 neighbour discovery (RFC 4861: no extension headers). */
 static __always_inline bool vd_neighbour_is(struct __sk_buff *skb, const struct vd_packet *packet)
 {
 	__u8 next = 0, type = 0;
@@ -26,6 +26,57 @@ static __always_inline bool vd_neighbour_is(struct __sk_buff *skb, const struct 
 	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct ipv6hdr), &type, 1))
 		return false;
 	return next == IPPROTO_ICMPV6 && (type == VD_NEIGHBOUR_SOLICITATION || type == VD_NEIGHBOUR_ADVERTISEMENT);
+}
+
+enum vd_neighbour_answer {
+	VD_NEIGHBOUR_ANSWER_UNKNOWN,
+	VD_NEIGHBOUR_ANSWER_SILENCE, /* the asker's own address */
+	VD_NEIGHBOUR_ANSWER_MAC,
+	VD_NEIGHBOUR_ANSWER_GATEWAY,
+};
+
+/*
+ * Who has this address, as the port may know: its own subnet's endpoints and gateway. A router's namespace belongs to no subnet and
+ * may know all.
+ */
+static __always_inline enum vd_neighbour_answer vd_neighbour_find(const struct vd_packet *packet, __u8 family, const union vd_addr *target,
+								  __u8 *ret_mac)
+{
+	struct vd_endpoint_value *endpoint = vd_endpoint_find(family, packet->domain, target);
+
+	if (!endpoint || (packet->port.subnet && endpoint->subnet != packet->port.subnet))
+		return VD_NEIGHBOUR_ANSWER_UNKNOWN;
+	if (endpoint->place == VD_ENDPOINT_PLACE_GATEWAY) {
+		vd_mac_copy(ret_mac, vd_gateway_mac);
+		return vd_from_service(packet) ? VD_NEIGHBOUR_ANSWER_SILENCE : VD_NEIGHBOUR_ANSWER_GATEWAY;
+	}
+	if (endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress)
+		return VD_NEIGHBOUR_ANSWER_SILENCE;
+	vd_mac_copy(ret_mac, endpoint->mac);
+	return VD_NEIGHBOUR_ANSWER_MAC;
+}
+
+/* Whether the port may say that this address is at this MAC. */
+static __always_inline bool vd_neighbour_may_claim(const struct vd_packet *packet, __u8 family, const union vd_addr *address,
+						   const __u8 *mac)
+{
+	if (!(packet->port.flags & VD_PORT_FLAG_SOURCE_CHECK) || vd_from_service(packet))
+		return true;
+	if (!vd_mac_equal(mac, packet->port.mac))
+		return false;
+	return vd_source_judge(family, packet->domain, packet->ingress, packet->port.id, address) != VD_SOURCE_VERDICT_FOREIGN;
+}
+
+/* Sends an answer back to where the question came from. */
+static __always_inline int vd_neighbour_reply(struct __sk_buff *skb, const struct vd_packet *packet)
+{
+	struct vd_counters *counters = vd_counters_here();
+
+	if (counters)
+		counters->neighbour_answers++;
+	if (packet->port.flags & VD_PORT_FLAG_CAPTURE)
+		vd_capture_packet(skb, packet->port.id, 1);
+	return bpf_redirect(skb->ifindex, 0);
 }
 
 #endif

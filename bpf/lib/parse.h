@@ -2,7 +2,6 @@
 #ifndef VD_LIB_PARSE_H
 #define VD_LIB_PARSE_H
 
-#include "drop.h"
 #include "trace.h"
 
 /*
@@ -11,7 +10,6 @@
  */
 
 #define VD_IPV6_EXTENSIONS_MAX 6
-#define VD_IPPROTO_IPIP 4
 
 static __always_inline bool vd_icmp_is_error(__u8 family, __u8 type)
 {

@@ -3,6 +3,7 @@
 #define VD_LIB_SOURCE_H
 
 #include "endpoint.h"
+#include "trace.h"
 
 enum vd_source_verdict {
 	VD_SOURCE_VERDICT_FOREIGN,

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * ARP and IPv6 neighbour discovery, by tail call from decide: answered from the endpoint table, nothing is flooded. What decide
+ * found out about the ingress stands in the scratch area.
+ */
+#include "lib/arp.h"
+#include "lib/ndp.h"
+
+SEC("tc")
+int vd_neighbour(struct __sk_buff *skb)
+{
+	__u32 index = vd_tracing ? 1 : 0;
+	struct vd_packet *packet = bpf_map_lookup_elem(&vd_scratch, &index);
+	__u8 ethernet[ETH_HLEN];
+
+	if (!packet)
+		return TC_ACT_SHOT;
+	if (bpf_skb_load_bytes(skb, 0, ethernet, sizeof(ethernet)))
+		return vd_drop(skb, packet, VD_DROP_REASON_MALFORMED);
+	vd_mac_copy(packet->source_mac, ethernet + ETH_ALEN);
+	if ((packet->port.flags & VD_PORT_FLAG_CAPTURE) && !vd_tracing)
+		vd_capture_packet(skb, packet->port.id, 0);
+	if (skb->protocol == bpf_htons(ETH_P_ARP))
+		return vd_arp_handle(skb, packet);
+	return vd_ndp_handle(skb, packet);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
