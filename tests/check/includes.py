@@ -10,7 +10,7 @@ import sys
 MAY_KNOW = {
     "src/base": set(),
     "src/plan": {"base"},
-    "src/model": {"base"},
+    "src/model": {"base", "abi"},
     "src/store": {"base", "model"},
     "src/compile": {"base", "model", "plan"},
     "src/datapath": {"base", "plan", "abi"},
