@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/change.h"
+
+#include "abi/generation.h"
+#include "base/cleanup.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+struct change {
+	struct vd_datapath *datapath;
+	enum vd_change_scope scope;
+	const struct vd_entries *before, *after;
+	struct vd_slots slots;
+	int result; /* the first error */
+	struct vd_error *error;
+};
+
+static int compare_items(const void *a, const void *b)
+{
+	return vd_entry_compare(a, b);
+}
+
+static const struct vd_entry *find(const struct vd_entries *entries, const struct vd_entry *key)
+{
+	return entries->count ? bsearch(key, entries->items, entries->count, sizeof(*entries->items), compare_items) : NULL;
+}
+
+static uint32_t entry_ifindex(const struct vd_entry *port)
+{
+	uint32_t ifindex;
+
+	memcpy(&ifindex, port->key, sizeof(ifindex));
+	return ifindex;
+}
+
+/* What the kernel counts in a share is none of ours. */
+static bool value_equal(const struct vd_entry *a, const struct vd_entry *b)
+{
+	struct vd_share_value x, y;
+
+	if (a->map != VD_MAP_SHARE)
+		return !memcmp(a->value, b->value, sizeof(a->value));
+	memcpy(&x, a->value, sizeof(x));
+	memcpy(&y, b->value, sizeof(y));
+	return x.limit == y.limit;
+}
+
+static void note(struct change *change, const struct vd_entry *entry, int r)
+{
+	const char *map = vd_map_name(entry->map);
+
+	if (!r || change->result)
+		return;
+	if (r == -E2BIG || r == -ENOSPC || r == -ENOMEM)
+		change->result = vd_error_set(change->error, r,
+					      "the data plane's map %s is full (%u entries): the host carries more than it can",
+					      map, change->datapath->definitions[entry->map].max_entries);
+	else
+		change->result = vd_error_set(change->error, r, "cannot write the data plane's map %s: %s", map, strerror(-r));
+}
+
+static void note_attach(struct change *change, uint32_t ifindex, int r)
+{
+	/* An interface that is gone has no packets; who attached it hears of its end from the kernel. */
+	if (r && r != -ENODEV && !change->result)
+		change->result =
+			vd_error_set(change->error, r, "cannot attach the data plane to interface %u: %s", ifindex, strerror(-r));
+}
+
+/* The domain's share counts connections that outlive it; sync takes it away once they are gone. */
+static void share_remove(struct change *change, const struct vd_entry *entry)
+{
+	struct vd_entry held = *entry;
+	struct vd_share_value share;
+
+	if (vd_datapath_lookup(change->datapath, &held))
+		return;
+	memcpy(&share, held.value, sizeof(share));
+	if (!share.used)
+		note(change, entry, vd_datapath_delete(change->datapath, entry));
+}
+
+static void share_put(struct change *change, const struct vd_entry *entry)
+{
+	struct vd_entry held = *entry;
+	struct vd_share_value share, wanted;
+
+	if (vd_datapath_lookup(change->datapath, &held)) {
+		note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
+		return;
+	}
+	memcpy(&share, held.value, sizeof(share));
+	memcpy(&wanted, entry->value, sizeof(wanted));
+	if (share.limit == wanted.limit)
+		return;
+	share.limit = wanted.limit;
+	memcpy(held.value, &share, sizeof(share));
+	note(change, entry, vd_datapath_update(change->datapath, &held, BPF_ANY));
+}
+
+static int vtep_visit(const void *key, const void *value, void *userdata)
+{
+	struct vd_host_value host;
+
+	memcpy(&host, value, sizeof(host));
+	return vd_vtep_fold(&host.vtep) == *(uint32_t *)userdata;
+}
+
+/* Several hosts may share a VTEP: it goes with the last of them. */
+static void vteps_remove(struct change *change)
+{
+	for (size_t i = 0; i < change->before->count; i++) {
+		const struct vd_entry *entry = &change->before->items[i];
+		uint32_t fold;
+
+		if (entry->map != VD_MAP_VTEP || find(change->after, entry))
+			continue;
+		memcpy(&fold, entry->key, sizeof(fold));
+		if (!vd_map_each(change->datapath->maps[VD_MAP_HOST], vtep_visit, &fold))
+			note(change, entry, vd_datapath_delete(change->datapath, entry));
+	}
+}
+
+static void removals(struct change *change)
+{
+	for (size_t i = change->before->count; i-- > 0;) {
+		const struct vd_entry *entry = &change->before->items[i];
+
+		if (entry->map == VD_MAP_VTEP || find(change->after, entry))
+			continue;
+		if (entry->map == VD_MAP_SHARE)
+			share_remove(change, entry);
+		else
+			note(change, entry, vd_datapath_delete(change->datapath, entry));
+		vd_slots_add_change(&change->slots, entry, NULL);
+	}
+}
+
+static void port_attach(struct change *change, const struct vd_entry *entry, bool is_new)
+{
+	uint32_t ifindex = entry_ifindex(entry), id;
+
+	if (!is_new && (change->scope == VD_CHANGE_SCOPE_PART ||
+			(!vd_program_attached(ifindex, &id) && id == change->datapath->program_ids[VD_FUNCTION_PORT])))
+		return;
+	note_attach(change, ifindex, vd_program_attach(ifindex, change->datapath->programs[VD_FUNCTION_PORT]));
+}
+
+static void additions(struct change *change)
+{
+	for (size_t i = 0; i < change->after->count; i++) {
+		const struct vd_entry *entry = &change->after->items[i];
+		const struct vd_entry *before = find(change->before, entry);
+
+		if (!before || !value_equal(before, entry)) {
+			if (entry->map == VD_MAP_SHARE)
+				share_put(change, entry);
+			else
+				note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
+			vd_slots_add_change(&change->slots, before, entry);
+		}
+		if (entry->map == VD_MAP_PORT)
+			port_attach(change, entry, !before);
+	}
+}
+
+static void detachments(struct change *change)
+{
+	for (size_t i = 0; i < change->before->count; i++) {
+		const struct vd_entry *entry = &change->before->items[i];
+
+		if (entry->map == VD_MAP_PORT && !find(change->after, entry))
+			note_attach(change, entry_ifindex(entry), vd_program_detach(entry_ifindex(entry)));
+	}
+}
+
+int vd_change_carry_out(struct vd_datapath *datapath, struct vd_entries *before, struct vd_entries *after,
+			enum vd_change_scope scope, struct vd_error *error)
+{
+	struct change change = {.datapath = datapath, .scope = scope, .before = before, .after = after, .error = error};
+
+	vd_entries_sort(before);
+	vd_entries_sort(after);
+	removals(&change);
+	additions(&change);
+	vteps_remove(&change);
+	datapath->writes += vd_generation_bump(datapath->generation, &change.slots);
+	vd_slots_done(&change.slots);
+	detachments(&change);
+	return change.result;
+}

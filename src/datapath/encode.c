@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/encode.h"
+
+#include "abi/generation.h"
+
+#include <errno.h>
+#include <string.h>
+
+union vd_addr vd_encode_address(const struct vd_address *address)
+{
+	union vd_addr encoded = {};
+
+	memcpy(encoded.byte, address->bytes, address->family == VD_FAMILY_IPV4 ? 4 : address->family ? 16 : 0);
+	return encoded;
+}
+
+struct vd_address vd_decode_address(const union vd_addr *address, unsigned family)
+{
+	struct vd_address decoded = {.family = (uint8_t)family};
+
+	memcpy(decoded.bytes, address->byte, family == VD_FAMILY_IPV4 ? 4 : family ? 16 : 0);
+	return decoded;
+}
+
+#define ADD(entries, map, key, value) vd_entries_add(entries, map, &(key), sizeof(key), &(value), sizeof(value))
+
+static int encode_tunnel_host(const struct vd_plan_tunnel_host *host, struct vd_entries *entries)
+{
+	struct vd_host_value value = {.vtep = vd_encode_address(&host->vtep), .family = host->vtep.family};
+	uint32_t fold = vd_vtep_fold(&value.vtep), one = 1;
+	int r;
+
+	r = ADD(entries, VD_MAP_VTEP, fold, one);
+	return r ? r : ADD(entries, VD_MAP_HOST, host->host, value);
+}
+
+static int encode_segment(uint32_t vni, uint32_t domain, uint32_t subnet, struct vd_entries *entries)
+{
+	struct vd_segment_value value = {.domain = domain, .subnet = subnet};
+
+	return vni ? ADD(entries, VD_MAP_SEGMENT, vni, value) : 0;
+}
+
+static int encode_domain(const struct vd_plan_domain *domain, uint32_t connection_share, struct vd_entries *entries)
+{
+	struct vd_domain_value value = {.vni = domain->vni, .mtu = domain->mtu};
+	struct vd_share_value share = {.limit = connection_share};
+	int r;
+
+	r = ADD(entries, VD_MAP_SHARE, domain->domain, share);
+	if (!r)
+		r = ADD(entries, VD_MAP_DOMAIN, domain->domain, value);
+	return r ? r : encode_segment(domain->vni, domain->domain, 0, entries);
+}
+
+static int encode_subnet(const struct vd_plan_subnet *subnet, struct vd_entries *entries)
+{
+	struct vd_subnet_value value = {
+		.domain = subnet->domain,
+		.vni = subnet->vni,
+		.gateway4 = vd_encode_address(&subnet->gateway4).word[0],
+		.gateway6 = vd_encode_address(&subnet->gateway6),
+	};
+	int r;
+
+	r = ADD(entries, VD_MAP_SUBNET, subnet->subnet, value);
+	return r ? r : encode_segment(subnet->vni, subnet->domain, subnet->subnet, entries);
+}
+
+static int encode_port(const struct vd_plan_port *port, struct vd_entries *entries)
+{
+	struct vd_port_value value = {
+		.id = port->port,
+		.domain = port->domain,
+		.subnet = port->subnet,
+		.table = port->table,
+		.mtu = port->mtu,
+		.flags = (uint16_t)((port->source_check ? VD_PORT_FLAG_SOURCE_CHECK : 0) |
+				    (port->type == VD_PLAN_PORT_TYPE_TAP ? VD_PORT_FLAG_TAP : 0)),
+	};
+	struct vd_mac_key mac_key = {.domain = port->domain};
+	struct vd_mac_value mac = {.ifindex = port->ifindex, .port_id = port->port};
+	int r;
+
+	memcpy(value.mac, port->mac.bytes, sizeof(value.mac));
+	memcpy(mac_key.mac, port->mac.bytes, sizeof(mac_key.mac));
+	r = ADD(entries, VD_MAP_MAC, mac_key, mac);
+	return r ? r : ADD(entries, VD_MAP_PORT, port->ifindex, value);
+}
+
+static int encode_source(const struct vd_plan_source *source, struct vd_entries *entries)
+{
+	union vd_addr address = vd_encode_address(&source->prefix.address);
+	uint32_t one = 1;
+
+	if (source->prefix.address.family == VD_FAMILY_IPV4) {
+		struct vd_source4_key key = {32u + source->prefix.length, source->port, address.word[0]};
+
+		return ADD(entries, VD_MAP_SOURCE4, key, one);
+	} else {
+		struct vd_source6_key key = {32u + source->prefix.length, source->port, address};
+
+		return ADD(entries, VD_MAP_SOURCE6, key, one);
+	}
+}
+
+static uint8_t encode_place(enum vd_plan_place place)
+{
+	switch (place) {
+	case VD_PLAN_PLACE_HERE:
+		return VD_ENDPOINT_PLACE_HERE;
+	case VD_PLAN_PLACE_HOST:
+		return VD_ENDPOINT_PLACE_HOST;
+	case VD_PLAN_PLACE_GATEWAY:
+		return VD_ENDPOINT_PLACE_GATEWAY;
+	}
+	return 0;
+}
+
+static int encode_endpoint(const struct vd_plan_endpoint *endpoint, struct vd_entries *entries)
+{
+	static const uint8_t gateway_mac[6] = VD_GATEWAY_MAC;
+	union vd_addr address = vd_encode_address(&endpoint->address);
+	bool is_gateway = endpoint->place == VD_PLAN_PLACE_GATEWAY;
+	struct vd_endpoint_value value = {
+		.port_id = is_gateway ? 0 : endpoint->port,
+		.subnet = endpoint->subnet,
+		.ifindex = endpoint->place == VD_PLAN_PLACE_HERE ? endpoint->ifindex : 0,
+		.host = endpoint->place == VD_PLAN_PLACE_HOST ? endpoint->host : 0,
+		.place = encode_place(endpoint->place),
+		.flags = endpoint->place == VD_PLAN_PLACE_HERE && endpoint->tap ? VD_PORT_FLAG_TAP : 0,
+	};
+
+	memcpy(value.mac, is_gateway ? gateway_mac : endpoint->mac.bytes, sizeof(value.mac));
+	if (endpoint->address.family == VD_FAMILY_IPV4) {
+		struct vd_endpoint4_key key = {endpoint->domain, address.word[0]};
+
+		return ADD(entries, VD_MAP_ENDPOINT4, key, value);
+	} else {
+		struct vd_endpoint6_key key = {endpoint->domain, address};
+
+		return ADD(entries, VD_MAP_ENDPOINT6, key, value);
+	}
+}
+
+static uint8_t encode_route_type(enum vd_plan_route_type type)
+{
+	switch (type) {
+	case VD_PLAN_ROUTE_TYPE_LOCAL:
+		return VD_ROUTE_TYPE_LOCAL;
+	case VD_PLAN_ROUTE_TYPE_NEXT_HOP:
+		return VD_ROUTE_TYPE_NEXT_HOP;
+	case VD_PLAN_ROUTE_TYPE_BLACKHOLE:
+		return VD_ROUTE_TYPE_BLACKHOLE;
+	case VD_PLAN_ROUTE_TYPE_UNUSABLE:
+		return VD_ROUTE_TYPE_UNUSABLE;
+	}
+	return 0;
+}
+
+static int encode_route(const struct vd_plan_route *route, struct vd_entries *entries)
+{
+	union vd_addr address = vd_encode_address(&route->destination.address);
+	struct vd_route_value value = {
+		.id = route->route,
+		.type = encode_route_type(route->type),
+		.next_hop = vd_encode_address(&route->next_hop),
+	};
+
+	if (route->destination.address.family == VD_FAMILY_IPV4) {
+		struct vd_route4_key key = {64u + route->destination.length, route->domain, route->table, address.word[0]};
+
+		return ADD(entries, VD_MAP_ROUTE4, key, value);
+	} else {
+		struct vd_route6_key key = {64u + route->destination.length, route->domain, route->table, address};
+
+		return ADD(entries, VD_MAP_ROUTE6, key, value);
+	}
+}
+
+int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_share, struct vd_entries *entries)
+{
+	switch (record->kind) {
+	case VD_PLAN_KIND_TUNNEL_HOST:
+		return encode_tunnel_host(&record->tunnel_host, entries);
+	case VD_PLAN_KIND_DOMAIN:
+		return encode_domain(&record->domain, connection_share, entries);
+	case VD_PLAN_KIND_SUBNET:
+		return encode_subnet(&record->subnet, entries);
+	case VD_PLAN_KIND_PORT:
+		return encode_port(&record->port, entries);
+	case VD_PLAN_KIND_SOURCE:
+		return encode_source(&record->source, entries);
+	case VD_PLAN_KIND_ENDPOINT:
+		return encode_endpoint(&record->endpoint, entries);
+	case VD_PLAN_KIND_ROUTE:
+		return encode_route(&record->route, entries);
+	case VD_PLAN_KIND_COUNT:
+		break;
+	}
+	return -EINVAL;
+}
+
+struct vd_port_value vd_encode_service_port(uint32_t domain, uint32_t mtu)
+{
+	return (struct vd_port_value){
+		.id = domain,
+		.domain = domain,
+		.mtu = mtu,
+		.mac = VD_GATEWAY_MAC,
+		.flags = VD_PORT_FLAG_SERVICE,
+	};
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_DATAPATH_ENCODE_H
+#define VD_DATAPATH_ENCODE_H
+
+#include "abi/maps.h"
+#include "datapath/entry.h"
+#include "plan/plan.h"
+
+/* Plan records as map entries. Pure. */
+
+union vd_addr vd_encode_address(const struct vd_address *address);
+struct vd_address vd_decode_address(const union vd_addr *address, unsigned family);
+
+/*
+ * Adds the entries that a record stands for. What is not in a plan is zero: a domain's service port, a share's use, a port's
+ * capture. connection_share: the limit of a domain's share of the connection table. 0 or -ENOMEM.
+ */
+int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_share, struct vd_entries *entries);
+
+/* The service port of a domain: its port id is the domain's id, which no other resource has. */
+struct vd_port_value vd_encode_service_port(uint32_t domain, uint32_t mtu);
+
+#endif

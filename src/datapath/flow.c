@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/datapath.h"
+
+#include "abi/maps.h"
+#include "datapath/reason.h"
+#include "datapath/state.h"
+
+#include <net/if.h>
+#include <string.h>
+
+/* The flow cache and the connection table, as JSON. */
+
+struct listing {
+	struct vd_datapath *datapath;
+	json_t *list;
+	size_t limit;
+	uint64_t now; /* ns */
+	unsigned family;
+};
+
+static void set_age(json_t *object, const char *key, uint64_t now, uint64_t then)
+{
+	json_object_set_new(object, key, json_real(now > then ? (double)((now - then) / 1000000u) / 1000 : 0));
+}
+
+static const char *output_name(uint8_t output)
+{
+	switch (output) {
+	case VD_OUTPUT_PEER:
+		return "peer";
+	case VD_OUTPUT_DEVICE:
+		return "device";
+	case VD_OUTPUT_TUNNEL:
+		return "tunnel";
+	}
+	return "none";
+}
+
+static void set_output(json_t *object, const struct vd_flow *flow)
+{
+	char interface[IF_NAMESIZE];
+
+	json_object_set_new(object, "output", json_string(output_name(flow->output)));
+	if (flow->output == VD_OUTPUT_TUNNEL) {
+		vd_json_set_address(object, "to_vtep", &flow->vtep, flow->vtep_family);
+		json_object_set_new(object, "to_vni", json_integer(flow->vni));
+	} else if (if_indextoname(flow->output_ifindex, interface)) {
+		json_object_set_new(object, "to_interface", json_string(interface));
+	}
+}
+
+static json_t *flow_json(const struct listing *listing, const struct vd_flow *flow, uint32_t ingress, uint8_t ingress_type)
+{
+	const struct vd_datapath *datapath = listing->datapath;
+	json_t *object =
+		json_pack("{s:I, s:I, s:b}", "packets", (json_int_t)flow->packets, "bytes", (json_int_t)flow->bytes, "valid",
+			  vd_generation_sum(datapath->generation, flow->dependency, VD_FLOW_DEPENDENCIES) == flow->generation_sum);
+
+	vd_json_set_name(object, "from_port", datapath, flow->source_port_id);
+	vd_json_set_name(object, "to_port", datapath, flow->destination_port_id);
+	vd_json_set_name(object, "vpc", datapath, flow->domain);
+	if (ingress_type == VD_INGRESS_TUNNEL)
+		json_object_set_new(object, "from_vni", json_integer(ingress));
+	set_output(object, flow);
+	set_age(object, "idle", listing->now, flow->last_seen);
+	return object;
+}
+
+static int flow4_visit(const void *key_bytes, const void *value, void *userdata)
+{
+	struct listing *listing = userdata;
+	union vd_addr source = {}, destination = {};
+	struct vd_flow4_key key;
+	struct vd_flow flow;
+	json_t *object;
+
+	memcpy(&key, key_bytes, sizeof(key));
+	memcpy(&flow, value, sizeof(flow));
+	source.word[0] = key.source;
+	destination.word[0] = key.destination;
+	object = flow_json(listing, &flow, key.ingress, key.ingress_type);
+	vd_json_set_tuple(object, &source, &destination, 4, key.protocol, key.source_port, key.destination_port);
+	json_array_append_new(listing->list, object);
+	return json_array_size(listing->list) >= listing->limit;
+}
+
+static int flow6_visit(const void *key_bytes, const void *value, void *userdata)
+{
+	struct listing *listing = userdata;
+	struct vd_flow6_key key;
+	struct vd_flow flow;
+	json_t *object;
+
+	memcpy(&key, key_bytes, sizeof(key));
+	memcpy(&flow, value, sizeof(flow));
+	object = flow_json(listing, &flow, key.ingress, key.ingress_type);
+	vd_json_set_tuple(object, &key.source, &key.destination, 6, key.protocol, key.source_port, key.destination_port);
+	json_array_append_new(listing->list, object);
+	return json_array_size(listing->list) >= listing->limit;
+}
+
+static const char *state_name(uint8_t state)
+{
+	switch (state) {
+	case VD_CONNECTION_STATE_NEW:
+		return "new";
+	case VD_CONNECTION_STATE_ESTABLISHED:
+		return "established";
+	case VD_CONNECTION_STATE_CLOSING:
+		return "closing";
+	case VD_CONNECTION_STATE_CLOSED:
+		return "closed";
+	}
+	return "unknown";
+}
+
+/* From the initiator's side: source is who began. */
+static json_t *connection_json(const struct listing *listing, const struct vd_connection6_key *key,
+			       const struct vd_connection *connection)
+{
+	bool high = connection->initiator_is_high;
+	json_t *object = json_pack("{s:s, s:I, s:I}", "state", state_name(connection->state), "packets",
+				   (json_int_t)connection->packets, "bytes", (json_int_t)connection->bytes);
+
+	vd_json_set_name(object, "vpc", listing->datapath, key->domain);
+	vd_json_set_name(object, "from_port", listing->datapath, connection->source_port_id);
+	vd_json_set_name(object, "to_port", listing->datapath, connection->destination_port_id);
+	vd_json_set_tuple(object, high ? &key->high : &key->low, high ? &key->low : &key->high, listing->family, key->protocol,
+			  high ? key->high_port : key->low_port, high ? key->low_port : key->high_port);
+	set_age(object, "age", listing->now, connection->created);
+	set_age(object, "idle", listing->now, connection->last_seen);
+	return object;
+}
+
+static int connection4_visit(const void *key_bytes, const void *value, void *userdata)
+{
+	struct listing *listing = userdata;
+	struct vd_connection connection;
+	struct vd_connection4_key key;
+	struct vd_connection6_key wide = {};
+
+	memcpy(&key, key_bytes, sizeof(key));
+	memcpy(&connection, value, sizeof(connection));
+	wide.domain = key.domain;
+	wide.low.word[0] = key.low;
+	wide.high.word[0] = key.high;
+	wide.low_port = key.low_port;
+	wide.high_port = key.high_port;
+	wide.protocol = key.protocol;
+	json_array_append_new(listing->list, connection_json(listing, &wide, &connection));
+	return json_array_size(listing->list) >= listing->limit;
+}
+
+static int connection6_visit(const void *key_bytes, const void *value, void *userdata)
+{
+	struct listing *listing = userdata;
+	struct vd_connection connection;
+	struct vd_connection6_key key;
+
+	memcpy(&key, key_bytes, sizeof(key));
+	memcpy(&connection, value, sizeof(connection));
+	json_array_append_new(listing->list, connection_json(listing, &key, &connection));
+	return json_array_size(listing->list) >= listing->limit;
+}
+
+static json_t *list_maps(struct vd_datapath *datapath, size_t limit, enum vd_map map4, vd_map_visit *visit4, enum vd_map map6,
+			 vd_map_visit *visit6)
+{
+	struct listing listing = {datapath, json_array(), limit, vd_time_monotonic(), 4};
+
+	if (limit && !vd_map_each(datapath->maps[map4], visit4, &listing)) {
+		listing.family = 6;
+		vd_map_each(datapath->maps[map6], visit6, &listing);
+	}
+	return listing.list;
+}
+
+json_t *vd_datapath_flows(struct vd_datapath *datapath, size_t limit)
+{
+	return list_maps(datapath, limit, VD_MAP_FLOW4, flow4_visit, VD_MAP_FLOW6, flow6_visit);
+}
+
+json_t *vd_datapath_connections(struct vd_datapath *datapath, size_t limit)
+{
+	return list_maps(datapath, limit, VD_MAP_CONNECTION4, connection4_visit, VD_MAP_CONNECTION6, connection6_visit);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/generation.h"
+
+#include "abi/maps.h"
+#include "base/cleanup.h"
+#include "datapath/map.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void vd_slots_done(struct vd_slots *slots)
+{
+	free(slots->items);
+	*slots = (struct vd_slots){};
+}
+
+void vd_slots_add(struct vd_slots *slots, uint32_t slot)
+{
+	if (slots->all)
+		return;
+	if (slots->count == slots->capacity) {
+		size_t capacity = slots->capacity ? slots->capacity * 2 : 16;
+		uint32_t *items = reallocarray(slots->items, capacity, sizeof(*items));
+
+		if (!items) {
+			slots->all = true;
+			return;
+		}
+		slots->items = items;
+		slots->capacity = capacity;
+	}
+	slots->items[slots->count++] = slot;
+}
+
+/* The slot of the one thing that an entry of these maps speaks of; 0: none. */
+static uint32_t entry_slot(const struct vd_entry *entry)
+{
+	union {
+		struct vd_endpoint4_key endpoint4;
+		struct vd_endpoint6_key endpoint6;
+		struct vd_route4_key route4;
+		struct vd_route6_key route6;
+		struct vd_source4_key source4;
+		struct vd_source6_key source6;
+	} key;
+	union {
+		struct vd_port_value port;
+		struct vd_mac_value mac;
+	} value;
+	union vd_addr address = {};
+
+	memcpy(&key, entry->key, sizeof(key));
+	memcpy(&value, entry->value, sizeof(value));
+	switch (entry->map) {
+	case VD_MAP_PORT:
+		return vd_slot_port(value.port.id);
+	case VD_MAP_MAC:
+		return vd_slot_port(value.mac.port_id);
+	case VD_MAP_SOURCE4:
+		return vd_slot_port(key.source4.port_id);
+	case VD_MAP_SOURCE6:
+		return vd_slot_port(key.source6.port_id);
+	case VD_MAP_ENDPOINT4:
+		address.word[0] = key.endpoint4.address;
+		return vd_slot_endpoint(key.endpoint4.domain, &address);
+	case VD_MAP_ENDPOINT6:
+		return vd_slot_endpoint(key.endpoint6.domain, &key.endpoint6.address);
+	case VD_MAP_ROUTE4:
+		return vd_slot_table(key.route4.domain, key.route4.table);
+	case VD_MAP_ROUTE6:
+		return vd_slot_table(key.route6.domain, key.route6.table);
+	case VD_MAP_VTEP:
+	case VD_MAP_HOST:
+	case VD_MAP_SHARE:
+	case VD_MAP_DOMAIN:
+	case VD_MAP_SEGMENT:
+	case VD_MAP_SUBNET:
+	case VD_MAP_CONNECTION4:
+	case VD_MAP_CONNECTION6:
+	case VD_MAP_EXPIRE4:
+	case VD_MAP_EXPIRE6:
+	case VD_MAP_GENERATION:
+	case VD_MAP_DROP_COUNT:
+	case VD_MAP_COUNTERS:
+	case VD_MAP_FLOW4:
+	case VD_MAP_FLOW6:
+	case VD_MAP_FRAGMENT:
+	case VD_MAP_DROP_EVENTS:
+	case VD_MAP_CAPTURE:
+	case VD_MAP_TRACE:
+	case VD_MAP_PROGRAMS:
+	case VD_MAP_COUNT:
+		break;
+	}
+	return 0;
+}
+
+/* A service port that appears concerns nobody: without one nothing was installed to it. */
+static void add_domain_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)
+{
+	struct vd_domain_value was, is = {};
+	uint32_t key;
+
+	memcpy(&key, before->key, sizeof(key));
+	memcpy(&was, before->value, sizeof(was));
+	if (after)
+		memcpy(&is, after->value, sizeof(is));
+	if (was.vni != is.vni || was.mtu != is.mtu || (was.service_ifindex && was.service_ifindex != is.service_ifindex))
+		vd_slots_add(slots, vd_slot_domain(key));
+}
+
+static void add_subnet_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)
+{
+	struct vd_subnet_value was, is;
+
+	if (!after)
+		return; /* its ports and endpoints went before it */
+	memcpy(&was, before->value, sizeof(was));
+	memcpy(&is, after->value, sizeof(is));
+	if (was.vni != is.vni || was.domain != is.domain) { /* gateways are endpoints, with slots of their own */
+		vd_slots_add(slots, vd_slot_domain(was.domain));
+		vd_slots_add(slots, vd_slot_domain(is.domain));
+	}
+}
+
+/* A VNI that means something else now. */
+static void add_segment_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)
+{
+	struct vd_segment_value was, is;
+
+	if (!after)
+		return;
+	memcpy(&was, before->value, sizeof(was));
+	memcpy(&is, after->value, sizeof(is));
+	vd_slots_add(slots, vd_slot_domain(was.domain));
+	vd_slots_add(slots, vd_slot_domain(is.domain));
+}
+
+void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)
+{
+	enum vd_map map = (before ? before : after)->map;
+
+	if (!before) {
+		if (map == VD_MAP_ROUTE4 || map == VD_MAP_ROUTE6)
+			vd_slots_add(slots, entry_slot(after));
+		return;
+	}
+	if (map == VD_MAP_DOMAIN) {
+		add_domain_change(slots, before, after);
+	} else if (map == VD_MAP_SUBNET) {
+		add_subnet_change(slots, before, after);
+	} else if (map == VD_MAP_SEGMENT) {
+		add_segment_change(slots, before, after);
+	} else if (map == VD_MAP_HOST) {
+		if (after)
+			slots->all = true; /* another VTEP: rare, and any flow may go there. One that is gone: its endpoints went
+					      before it */
+	} else if (entry_slot(before)) {
+		vd_slots_add(slots, entry_slot(before));
+		if (after && entry_slot(after) != entry_slot(before))
+			vd_slots_add(slots, entry_slot(after));
+	}
+}
+
+struct vd_generation {
+	struct vd_generations *slots;
+	size_t size;
+};
+
+int vd_generation_open(int fd, struct vd_generation **ret)
+{
+	VD_FREE struct vd_generation *generation = calloc(1, sizeof(*generation));
+	struct vd_map_definition definition;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory;
+	int r;
+
+	if (!generation)
+		return -ENOMEM;
+	r = vd_map_definition_read(fd, &definition);
+	if (r)
+		return r;
+	generation->size = (definition.value_size + page - 1) / page * page;
+	if (definition.value_size < sizeof(struct vd_generations))
+		return -EINVAL;
+	memory = mmap(NULL, generation->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	generation->slots = memory;
+	*ret = VD_TAKE(generation);
+	return 0;
+}
+
+void vd_generation_close(struct vd_generation *generation)
+{
+	munmap(generation->slots, generation->size);
+	free(generation);
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Each bump is atomic and ordered after the map writes, which are system calls. Slot 0 is nobody's and stands still. */
+size_t vd_generation_bump(struct vd_generation *generation, struct vd_slots *slots)
+{
+	size_t writes = 0;
+
+	if (slots->all) {
+		for (size_t i = 1; i < VD_GENERATION_SLOTS; i++)
+			__atomic_fetch_add(&generation->slots->value[i], 1, __ATOMIC_SEQ_CST);
+		return 1;
+	}
+	if (slots->count)
+		qsort(slots->items, slots->count, sizeof(*slots->items), compare_slots);
+	for (size_t i = 0; i < slots->count; i++) {
+		if (!slots->items[i] || (i && slots->items[i] == slots->items[i - 1]))
+			continue;
+		__atomic_fetch_add(&generation->slots->value[slots->items[i]], 1, __ATOMIC_SEQ_CST);
+		writes++;
+	}
+	return writes;
+}
+
+uint64_t vd_generation_sum(const struct vd_generation *generation, const uint32_t *slots, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (slots[i] < VD_GENERATION_SLOTS)
+			sum += __atomic_load_n(&generation->slots->value[slots[i]], __ATOMIC_RELAXED);
+	return sum;
+}

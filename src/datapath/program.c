@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/program.h"
+
+#include "abi/maps.h"
+#include "base/cleanup.h"
+#include "datapath/map.h"
+#include "viaduct.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+static const char *const names[VD_FUNCTION_COUNT] = {
+#define X(enumerator, name) [VD_FUNCTION_##enumerator] = name,
+	VD_FUNCTIONS(X)
+#undef X
+};
+
+const char *vd_function_name(enum vd_function function)
+{
+	return names[function];
+}
+
+struct vd_object vd_object_embedded(void)
+{
+	struct vd_object object;
+
+	object.bytes = viaduct_bpf__elf_bytes(&object.size);
+	return object;
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull; /* FNV-1a */
+	return hash;
+}
+
+void vd_program_build(const struct vd_object *object, const struct vd_program_settings *settings, char ret[VD_BUILD_TEXT])
+{
+	uint64_t hash = hash_bytes(0xcbf29ce484222325ull, object->bytes, object->size);
+
+	hash = hash_bytes(hash, settings, sizeof(*settings));
+	snprintf(ret, VD_BUILD_TEXT, "%016llx", (unsigned long long)hash);
+}
+
+/* ---- libbpf's own words: the end of what it last said, for the sentence ---- */
+
+static char said[320];
+
+static int libbpf_print(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char text[4096];
+	size_t length, kept;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(text, sizeof(text), format, arguments);
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	length = strlen(text);
+	kept = strlen(said);
+	if (length >= sizeof(said)) {
+		memcpy(said, text + length - sizeof(said) + 1, sizeof(said));
+	} else {
+		if (kept + length >= sizeof(said)) {
+			memmove(said, said + kept + length - sizeof(said) + 1, sizeof(said) - length);
+			kept = sizeof(said) - 1 - length;
+		}
+		memcpy(said + kept, text, length + 1);
+	}
+	return 0;
+}
+
+static void libbpf_listen(void)
+{
+	said[0] = 0;
+	libbpf_set_print(libbpf_print);
+}
+
+/* ---- loading ---- */
+
+static struct bpf_map *find_constants(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *name = bpf_map__name(map);
+		size_t length = strlen(name);
+
+		if (length >= 7 && !strcmp(name + length - 7, ".rodata"))
+			return map;
+	}
+	return NULL;
+}
+
+/* Sets a `const volatile` global of the object by its name, so that any build's object can be loaded, not only our skeleton's. */
+static int constant_set(struct bpf_object *object, const char *name, const void *value, size_t size)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	struct bpf_map *map = find_constants(object);
+	int section = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+	const struct btf_var_secinfo *variable;
+	const struct btf_type *type;
+	VD_FREE char *memory = NULL;
+	const void *initial = NULL;
+	size_t room = 0;
+
+	if (section >= 0 && map)
+		initial = bpf_map__initial_value(map, &room);
+	if (!initial)
+		return -ENOENT;
+	memory = malloc(room);
+	if (!memory)
+		return -ENOMEM;
+	memcpy(memory, initial, room);
+	type = btf__type_by_id(btf, (__u32)section);
+	variable = btf_var_secinfos(type);
+	for (unsigned i = 0; i < btf_vlen(type); i++, variable++) {
+		if (strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, variable->type)->name_off), name))
+			continue;
+		if (variable->size != size || variable->offset + size > room)
+			return -EINVAL;
+		memcpy(memory + variable->offset, value, size);
+		return bpf_map__set_initial_value(map, memory, room);
+	}
+	return -ENOENT;
+}
+
+static int constants_set(struct bpf_object *object, const struct vd_program_settings *settings, bool tracing)
+{
+	int r;
+
+	r = constant_set(object, "vd_overlay_ifindex", &settings->overlay_ifindex, sizeof(settings->overlay_ifindex));
+	return r ? r : constant_set(object, "vd_tracing", &tracing, sizeof(tracing));
+}
+
+static int sizes_set(struct bpf_object *object, const struct vd_program_settings *settings)
+{
+	const struct {
+		enum vd_map map;
+		uint32_t entries;
+	} sizes[] = {
+		{VD_MAP_FLOW4, settings->flow_entries},
+		{VD_MAP_FLOW6, settings->flow_entries},
+		{VD_MAP_CONNECTION4, settings->connection_entries},
+		{VD_MAP_CONNECTION6, settings->connection_entries},
+		{VD_MAP_EXPIRE4, settings->connection_entries},
+		{VD_MAP_EXPIRE6, settings->connection_entries},
+	};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(sizes[i].map));
+		int r = map ? bpf_map__set_max_entries(map, sizes[i].entries) : -ENOENT;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* The pinned map that can stand in for ours, -ENOENT: none is there, or it was made by another definition. */
+static int map_find(const struct bpf_map *map, const char *directory)
+{
+	struct vd_map_definition ours = {
+		.type = bpf_map__type(map),
+		.key_size = bpf_map__key_size(map),
+		.value_size = bpf_map__value_size(map),
+		.max_entries = bpf_map__max_entries(map),
+		.flags = bpf_map__map_flags(map),
+	};
+	struct vd_map_definition theirs;
+	VD_CLOSE int fd = -1;
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	r = vd_map_definition_read(fd, &theirs);
+	if (r)
+		return r;
+	return vd_map_definition_equal(&ours, &theirs) ? VD_TAKE_FD(fd) : -ENOENT;
+}
+
+/* Connections and their expiry queue are shared together or not at all: two timers must not empty one queue for two tables. */
+static enum vd_map companion(enum vd_map map)
+{
+	return map == VD_MAP_CONNECTION4   ? VD_MAP_EXPIRE4
+	       : map == VD_MAP_CONNECTION6 ? VD_MAP_EXPIRE6
+	       : map == VD_MAP_EXPIRE4	   ? VD_MAP_CONNECTION4
+	       : map == VD_MAP_EXPIRE6	   ? VD_MAP_CONNECTION6
+					   : map;
+}
+
+static int map_share(struct bpf_object *object, enum vd_map id, const char *directory)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(id));
+	struct bpf_map *other = bpf_object__find_map_by_name(object, vd_map_name(companion(id)));
+	VD_CLOSE int fd = -1, other_fd = -1;
+
+	if (!map || !other)
+		return -EINVAL;
+	fd = map_find(map, directory);
+	other_fd = map_find(other, directory);
+	if (fd < 0 || other_fd < 0)
+		return fd < 0 ? fd : other_fd;
+	return bpf_map__reuse_fd(map, fd);
+}
+
+static int maps_share(struct bpf_object *object, const char *directory, bool all)
+{
+	for (unsigned i = 0; i < VD_MAP_COUNT; i++) {
+		int r;
+
+		if (vd_map_role(i) == VD_MAP_ROLE_PRIVATE && !all)
+			continue;
+		r = map_share(object, i, directory);
+		if (r && (r != -ENOENT || all))
+			return r;
+	}
+	return 0;
+}
+
+static int tail_calls_set(struct bpf_object *object, bool tracing)
+{
+	static const enum vd_function functions[VD_PROGRAM_COUNT] = {
+		[VD_PROGRAM_DECIDE] = VD_FUNCTION_DECIDE,
+	};
+	int array = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_PROGRAMS));
+
+	for (uint32_t i = 0; i < 1; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object, names[functions[i]]);
+		int fd = program ? bpf_program__fd(program) : -ENOENT;
+		uint32_t index = i + (tracing ? VD_PROGRAM_COUNT : 0);
+
+		if (fd < 0)
+			return fd;
+		if (bpf_map_update_elem(array, &index, &fd, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static void object_close(struct bpf_object **object)
+{
+	if (*object)
+		bpf_object__close(*object);
+}
+
+int vd_program_load(const struct vd_object *object, const struct vd_program_settings *settings, const char *directory, bool tracing,
+		    struct bpf_object **ret, struct vd_error *error)
+{
+	VD_CLEANUP(object_close) struct bpf_object *loaded = NULL;
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "viaduct");
+	int r;
+
+	libbpf_listen();
+	loaded = bpf_object__open_mem(object->bytes, object->size, &options);
+	if (!loaded) {
+		r = -errno;
+		return vd_error_set(error, r, "cannot read the data plane's programs: %s; the binary is damaged, install it again",
+				    said);
+	}
+	r = constants_set(loaded, settings, tracing);
+	if (!r)
+		r = sizes_set(loaded, settings);
+	if (!r && directory)
+		r = maps_share(loaded, directory, tracing);
+	if (r)
+		return vd_error_set(error, r,
+				    "cannot prepare the data plane's programs (%s): the binary's programs do not fit it, or pins "
+				    "in %s are gone",
+				    strerror(-r), directory ? directory : "-");
+	r = bpf_object__load(loaded);
+	if (r)
+		return vd_error_set(error, r, "cannot load the data plane's programs (%s); are we root, on Linux 6.1 or later? %s",
+				    strerror(-r), said);
+	r = tail_calls_set(loaded, tracing);
+	if (r)
+		return vd_error_set(error, r, "cannot fill the data plane's program array: %s", strerror(-r));
+	*ret = VD_TAKE(loaded);
+	return 0;
+}
+
+static int pin(int fd, const char *directory, const char *name, struct vd_error *error)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	if (bpf_obj_pin(fd, path)) {
+		int r = -errno;
+
+		return vd_error_set(error, r, "cannot pin %s: %s; is its directory on a bpffs?", path, strerror(-r));
+	}
+	return 0;
+}
+
+int vd_program_pin(struct bpf_object *object, const char *directory, struct vd_error *error)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < VD_MAP_COUNT && !r; i++)
+		r = pin(bpf_object__find_map_fd_by_name(object, vd_map_name(i)), directory, vd_map_name(i), error);
+	for (unsigned i = 0; i < VD_FUNCTION_COUNT && !r; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object, names[i]);
+
+		r = pin(program ? bpf_program__fd(program) : -1, directory, names[i], error);
+	}
+	return r;
+}
+
+/* ---- attaching ---- */
+
+#define FILTER_HANDLE	1
+#define FILTER_PRIORITY 0x5644 /* "VD": far behind what an administrator would choose, and known as ours */
+
+int vd_program_attach(uint32_t ifindex, int program_fd)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY, .prog_fd = program_fd,
+		    .flags = BPF_TC_F_REPLACE);
+	int r;
+
+	libbpf_listen();
+	r = bpf_tc_hook_create(&hook);
+	if (r && r != -EEXIST)
+		return r;
+	return bpf_tc_attach(&hook, &options);
+}
+
+int vd_program_attached(uint32_t ifindex, uint32_t *ret_id)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+
+	libbpf_listen();
+	/* Without clsact the kernel says EINVAL, without the filter ENOENT, without the interface ENODEV. */
+	if (bpf_tc_query(&hook, &options))
+		return -ENOENT;
+	*ret_id = options.prog_id;
+	return 0;
+}
+
+int vd_program_detach(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	uint32_t id;
+	int r;
+
+	libbpf_listen();
+	r = bpf_tc_detach(&hook, &options);
+	return r && vd_program_attached(ifindex, &id) == -ENOENT ? 0 : r;
+}
+
+int vd_program_id(int program_fd, uint32_t *ret)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program_fd, &info, &size))
+		return -errno;
+	*ret = info.id;
+	return 0;
+}

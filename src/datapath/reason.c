@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/reason.h"
+
+#include "abi/reason.h"
+#include "datapath/encode.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <time.h>
+
+static const struct {
+	const char *name, *sentence;
+} reasons[VD_DROP_REASON_COUNT] = {
+#define X(enumerator, reason_name, reason_sentence) [VD_DROP_REASON_##enumerator] = {reason_name, reason_sentence},
+	VD_DROP_REASONS(X)
+#undef X
+};
+
+static const char *const stages[VD_STAGE_COUNT] = {
+#define X(enumerator, name) [VD_STAGE_##enumerator] = name,
+	VD_STAGES(X)
+#undef X
+};
+
+const char *vd_reason_name(uint32_t reason)
+{
+	return reason < VD_DROP_REASON_COUNT ? reasons[reason].name : "unknown";
+}
+
+const char *vd_reason_sentence(uint32_t reason)
+{
+	return reason < VD_DROP_REASON_COUNT ? reasons[reason].sentence : "a reason that this version does not know";
+}
+
+const char *vd_stage_name(uint32_t stage)
+{
+	return stage < VD_STAGE_COUNT ? stages[stage] : "unknown";
+}
+
+const char *vd_protocol_name(uint8_t protocol, char text[4])
+{
+	switch (protocol) {
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMPV6:
+		return "icmpv6";
+	}
+	snprintf(text, 4, "%u", (unsigned)protocol);
+	return text;
+}
+
+void vd_json_set_name(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id)
+{
+	const char *name = vd_names_find(datapath->names, id);
+
+	if (name)
+		json_object_set_new(object, key, json_string(name));
+	else if (id)
+		json_object_set_new(object, key, json_integer(id));
+}
+
+void vd_json_set_address(json_t *object, const char *key, const union vd_addr *address, unsigned family)
+{
+	struct vd_address decoded = vd_decode_address(address, family);
+	char text[VD_ADDRESS_TEXT];
+
+	if (family)
+		json_object_set_new(object, key, json_string(vd_address_format(&decoded, text)));
+}
+
+void vd_json_set_tuple(json_t *object, const union vd_addr *source, const union vd_addr *destination, unsigned family,
+		       uint8_t protocol, uint16_t source_port, uint16_t destination_port)
+{
+	char text[4];
+
+	if (!family)
+		return;
+	vd_json_set_address(object, "source", source, family);
+	vd_json_set_address(object, "destination", destination, family);
+	json_object_set_new(object, "protocol", json_string(vd_protocol_name(protocol, text)));
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
+		json_object_set_new(object, "source_port", json_integer(ntohs(source_port)));
+		json_object_set_new(object, "destination_port", json_integer(ntohs(destination_port)));
+	} else if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
+		json_object_set_new(object, "identifier", json_integer(ntohs(source_port)));
+	}
+}
+
+static uint64_t time_read(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t vd_time_monotonic(void)
+{
+	return time_read(CLOCK_MONOTONIC);
+}
+
+uint64_t vd_time_real(uint64_t monotonic)
+{
+	return time_read(CLOCK_REALTIME) - time_read(CLOCK_MONOTONIC) + monotonic;
+}

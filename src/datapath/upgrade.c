@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/upgrade.h"
+
+#include "abi/maps.h"
+#include "base/cleanup.h"
+#include "datapath/map.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct run {
+	const struct vd_upgrade *upgrade;
+	char build[VD_BUILD_TEXT];
+	char *making;
+	/* As they stood when the step began; before PUBLISH the last one is what we replace, after it the last one is ours. */
+	struct vd_versions versions;
+	/* When CARRY began, ns. 0: a run that goes on after a kill does not know and looks at everything again. */
+	uint64_t since;
+};
+
+static void run_done(struct run *run)
+{
+	vd_versions_done(&run->versions);
+	free(run->making);
+}
+
+static int pinned_open(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+static const struct vd_version *current(const struct run *run)
+{
+	return run->versions.count ? &run->versions.items[run->versions.count - 1] : NULL;
+}
+
+/* Someone may have unpinned a part by hand; then the whole is made anew. */
+static bool is_complete(const struct vd_version *version)
+{
+	for (unsigned i = 0; i < VD_MAP_COUNT + VD_FUNCTION_COUNT; i++) {
+		VD_CLOSE int fd =
+			pinned_open(version->path, i < VD_MAP_COUNT ? vd_map_name(i) : vd_function_name(i - VD_MAP_COUNT));
+
+		if (fd < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The clock of the maps' times. */
+static uint64_t now_coarse(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static int step_clear(struct run *run, struct vd_error *error)
+{
+	return vd_version_remove(run->making, error);
+}
+
+static int step_make(struct run *run, struct vd_error *error)
+{
+	const struct vd_version *old = current(run);
+	struct bpf_object *object;
+	int r;
+
+	if (mkdir(run->making, 0700))
+		return vd_error_set(error, -errno, "cannot make %s: %m", run->making);
+	r = vd_program_load(&run->upgrade->object, &run->upgrade->settings, old ? old->path : NULL, false, &object, error);
+	if (r)
+		return r;
+	r = vd_program_pin(object, run->making, error);
+	bpf_object__close(object);
+	return r;
+}
+
+/* Both versions' map; 1 when they are two, 0 when one is shared or the old version has none. */
+static int map_pair(const char *from, const char *to, enum vd_map map, int *ret_from, int *ret_to)
+{
+	VD_CLOSE int old = pinned_open(from, vd_map_name(map));
+	VD_CLOSE int new = pinned_open(to, vd_map_name(map));
+	struct vd_map_definition old_definition, new_definition;
+	int r;
+
+	if (old == -ENOENT)
+		return 0;
+	if (old < 0 || new < 0)
+		return old < 0 ? old : new;
+	r = vd_map_definition_read(old, &old_definition);
+	if (!r)
+		r = vd_map_definition_read(new, &new_definition);
+	if (r || old_definition.id == new_definition.id)
+		return r;
+	*ret_from = VD_TAKE_FD(old);
+	*ret_to = VD_TAKE_FD(new);
+	return 1;
+}
+
+/* ---- connections: copied with the queue by which they expire ---- */
+
+struct carrying {
+	int to, queue;
+	uint64_t since;		   /* ns: those that were not seen since are left out */
+	size_t size_from, size_to; /* of a value; what the old one has more is cut off */
+	size_t key_size;
+	uint8_t *value, *held, *element;
+};
+
+/*
+ * The queue first: an element without its connection is let go of, a connection without an element would never expire. Where
+ * both tables have it, the one that was seen last wins. A full table refuses, as it would any new connection.
+ */
+static int carry_visit(const void *key, const void *value, void *userdata)
+{
+	struct carrying *carrying = userdata;
+	const struct vd_connection *old = value, *held = (const struct vd_connection *)carrying->held;
+
+	if (old->last_seen < carrying->since)
+		return 0;
+	memcpy(carrying->value, value, carrying->size_from < carrying->size_to ? carrying->size_from : carrying->size_to);
+	if (bpf_map_lookup_elem(carrying->to, key, carrying->held)) {
+		memcpy(carrying->element, key, carrying->key_size);
+		if (bpf_map_update_elem(carrying->queue, NULL, carrying->element, BPF_ANY))
+			return errno == E2BIG ? 0 : -errno;
+		if (bpf_map_update_elem(carrying->to, key, carrying->value, BPF_NOEXIST))
+			return errno == EEXIST || errno == E2BIG || errno == ENOMEM ? 0 : -errno;
+		return 0;
+	}
+	if (held->last_seen >= old->last_seen)
+		return 0;
+	return bpf_map_update_elem(carrying->to, key, carrying->value, BPF_EXIST) && errno != ENOENT ? -errno : 0;
+}
+
+static int connections_carry(int from, int to, int queue, uint64_t since)
+{
+	struct vd_map_definition source, target, elements;
+	VD_FREE uint8_t *value = NULL, *held = NULL, *element = NULL;
+	struct carrying carrying;
+	int r;
+
+	r = vd_map_definition_read(from, &source);
+	if (!r)
+		r = vd_map_definition_read(to, &target);
+	if (!r)
+		r = vd_map_definition_read(queue, &elements);
+	if (r)
+		return r;
+	if (source.key_size != target.key_size || elements.value_size < target.key_size)
+		return -EINVAL;
+	value = calloc(1, target.value_size);
+	held = calloc(1, target.value_size);
+	element = calloc(1, elements.value_size); /* the key, and zero: never looked at */
+	if (!value || !held || !element)
+		return -ENOMEM;
+	carrying = (struct carrying){to, queue, since, source.value_size, target.value_size, target.key_size, value, held, element};
+	return vd_map_each(from, carry_visit, &carrying);
+}
+
+static int map_carry(const char *from_path, const char *to_path, enum vd_map map, uint64_t since, bool *ret_copied)
+{
+	VD_CLOSE int from = -1, to = -1, queue = -1;
+	int r = map_pair(from_path, to_path, map, &from, &to);
+
+	if (r != 1)
+		return r;
+	if (vd_map_role(map) == VD_MAP_ROLE_LIVE) {
+		queue = pinned_open(to_path, vd_map_name(map == VD_MAP_CONNECTION4 ? VD_MAP_EXPIRE4 : VD_MAP_EXPIRE6));
+		r = queue < 0 ? queue : connections_carry(from, to, queue, since);
+	} else {
+		r = vd_map_copy(from, to);
+	}
+	if (!r)
+		*ret_copied = true;
+	return r;
+}
+
+static int step_carry(struct run *run, struct vd_error *error)
+{
+	const struct vd_version *old = current(run);
+	bool copied;
+
+	run->since = now_coarse();
+	for (unsigned i = 0; old && i < VD_MAP_COUNT; i++) {
+		enum vd_map_role role = vd_map_role(i);
+		int r;
+
+		if (role == VD_MAP_ROLE_CACHE || role == VD_MAP_ROLE_PRIVATE || role == VD_MAP_ROLE_QUEUE)
+			continue;
+		r = map_carry(old->path, run->making, i, 0, &copied);
+		if (r)
+			return vd_error_set(error, r, "cannot carry over %s from %s: %s; traffic stays with the old programs",
+					    vd_map_name(i), old->path, strerror(-r));
+	}
+	return 0;
+}
+
+static int step_publish(struct run *run, struct vd_error *error)
+{
+	const struct vd_version *old = current(run);
+
+	return vd_version_publish(run->upgrade->pin_directory, old ? old->sequence + 1 : 1, run->build, error);
+}
+
+static int swap_one(uint32_t ifindex, int program)
+{
+	int r = vd_program_attach(ifindex, program);
+
+	return r == -ENODEV ? 0 : r; /* the interface went while nobody looked */
+}
+
+static int swap_visit(const void *key, const void *value, void *userdata)
+{
+	uint32_t ifindex;
+
+	memcpy(&ifindex, key, sizeof(ifindex));
+	return swap_one(ifindex, *(int *)userdata);
+}
+
+static int step_swap(struct run *run, struct vd_error *error)
+{
+	const char *path = current(run)->path;
+	VD_CLOSE int ports = pinned_open(path, vd_map_name(VD_MAP_PORT));
+	VD_CLOSE int port = pinned_open(path, vd_function_name(VD_FUNCTION_PORT));
+	VD_CLOSE int overlay = pinned_open(path, vd_function_name(VD_FUNCTION_OVERLAY));
+	int r = ports < 0 ? ports : port < 0 ? port : overlay < 0 ? overlay : 0;
+
+	if (run->versions.count < 2)
+		return 0; /* the first: nothing is attached, sync will */
+	if (!r)
+		r = vd_map_each(ports, swap_visit, &port);
+	if (!r && run->upgrade->settings.overlay_ifindex)
+		r = swap_one(run->upgrade->settings.overlay_ifindex, overlay);
+	return r ? vd_error_set(error, r, "cannot swap the programs of %s in: %s", path, strerror(-r)) : 0;
+}
+
+static int share_count_visit(const void *key, const void *value, void *userdata)
+{
+	struct vd_share_value share;
+	const int *shares = userdata;
+	uint32_t domain;
+
+	memcpy(&domain, key, sizeof(domain)); /* first in the keys of both families */
+	if (bpf_map_lookup_elem(*shares, &domain, &share))
+		return 0;
+	share.used++;
+	return bpf_map_update_elem(*shares, &domain, &share, BPF_EXIST) && errno != ENOENT ? -errno : 0;
+}
+
+static int share_clear_visit(const void *key, const void *value, void *userdata)
+{
+	struct vd_share_value share;
+
+	memcpy(&share, value, sizeof(share));
+	share.used = 0;
+	return bpf_map_update_elem(*(int *)userdata, key, &share, BPF_EXIST) && errno != ENOENT ? -errno : 0;
+}
+
+/* While two tables stood each expired its own copies; what a domain uses now is what the new one holds. */
+static int shares_recount(const char *path)
+{
+	VD_CLOSE int shares = pinned_open(path, vd_map_name(VD_MAP_SHARE));
+	int r = shares < 0 ? shares : vd_map_each(shares, share_clear_visit, &shares);
+
+	for (unsigned i = VD_MAP_CONNECTION4; i <= VD_MAP_CONNECTION6 && !r; i++) {
+		VD_CLOSE int connections = pinned_open(path, vd_map_name(i));
+
+		r = connections < 0 ? connections : vd_map_each(connections, share_count_visit, &shares);
+	}
+	return r;
+}
+
+static int settle_from(const struct run *run, const char *from, const char *to, bool *ret_copied)
+{
+	for (unsigned i = 0; i < VD_MAP_COUNT; i++) {
+		int r = vd_map_role(i) == VD_MAP_ROLE_LIVE ? map_carry(from, to, i, run->since, ret_copied) : 0;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * What CARRY copied and nobody saw since is settled: the new programs may have closed it meanwhile. The rest appeared, or went on,
+ * under the old programs.
+ */
+static int step_settle(struct run *run, struct vd_error *error)
+{
+	const struct vd_version *new = current(run);
+	bool copied = false;
+	int r = 0;
+
+	for (size_t i = 0; i + 1 < run->versions.count && !r; i++)
+		r = settle_from(run, run->versions.items[i].path, new->path, &copied);
+	if (!r && copied)
+		r = shares_recount(new->path);
+	return r ? vd_error_set(error, r, "cannot carry over the newest connections to %s: %s", new->path, strerror(-r)) : 0;
+}
+
+static int step_remove(struct run *run, struct vd_error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; i + 1 < run->versions.count && !r; i++)
+		r = vd_version_remove(run->versions.items[i].path, error);
+	return r;
+}
+
+static int (*const steps[VD_UPGRADE_STEP_COUNT])(struct run *run, struct vd_error *error) = {
+#define X(enumerator, name) [VD_UPGRADE_STEP_##enumerator] = step_##name,
+	VD_UPGRADE_STEPS(X)
+#undef X
+};
+
+int vd_upgrade_run(const struct vd_upgrade *upgrade, enum vd_upgrade_step until, struct vd_error *error)
+{
+	VD_CLEANUP(run_done) struct run run = {.upgrade = upgrade};
+	enum vd_upgrade_step first = VD_UPGRADE_STEP_CLEAR;
+	int r;
+
+	vd_program_build(&upgrade->object, &upgrade->settings, run.build);
+	run.making = vd_version_making(upgrade->pin_directory);
+	if (!run.making)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	r = vd_version_directory_ensure(upgrade->pin_directory, error);
+	if (!r)
+		r = vd_versions_list(upgrade->pin_directory, &run.versions, error);
+	if (r)
+		return r;
+	if (current(&run) && !strcmp(current(&run)->build, run.build) && is_complete(current(&run))) {
+		if (until > VD_UPGRADE_STEP_CLEAR)
+			r = step_clear(&run, error);
+		first = run.versions.count > 1 ? VD_UPGRADE_STEP_SWAP : VD_UPGRADE_STEP_COUNT;
+	}
+	for (enum vd_upgrade_step step = first; step < until && !r; step++) {
+		r = steps[step](&run, error);
+		if (!r && step == VD_UPGRADE_STEP_PUBLISH) {
+			vd_versions_done(&run.versions);
+			r = vd_versions_list(upgrade->pin_directory, &run.versions, error);
+		}
+	}
+	return r;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#define SKIPPED 77
+
+static char directory[] = "/tmp/vd-datapath-XXXXXX";
+static char pins[64];
+
+void fixture_require(void)
+{
+	if (geteuid()) {
+		fprintf(stderr, "skipped: network namespaces need root\n");
+		exit(SKIPPED);
+	}
+}
+
+void fixture_run(const char *format, ...)
+{
+	VD_FREE char *command = NULL;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&command, format, arguments);
+	va_end(arguments);
+	assert_true(length > 0);
+	if (system(command))
+		fail_msg("'%s' failed", command);
+}
+
+/* Each test has fresh namespaces: the kernel takes the links, the filters and the bpffs with them. */
+int fixture_setup(void **state)
+{
+	strcpy(directory, "/tmp/vd-datapath-XXXXXX");
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || !mkdtemp(directory) ||
+	    mount("bpf", directory, "bpf", 0, NULL)) {
+		perror("namespaces");
+		return -1;
+	}
+	snprintf(pins, sizeof(pins), "%s/h1", directory);
+	fixture_run("ip link set lo up && ip link add overlay type vxlan external dstport 4789 && ip link set overlay up");
+	for (unsigned i = 1; i <= FIXTURE_PORTS; i++)
+		fixture_run("ip link add p%u type veth peer name i%u && ip link set p%u up && ip link set i%u up", i, i, i, i);
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	umount2(directory, MNT_DETACH);
+	rmdir(directory);
+	return 0;
+}
+
+const char *fixture_pins(void)
+{
+	return pins;
+}
+
+struct vd_datapath_options fixture_options(void)
+{
+	return (struct vd_datapath_options){
+		.pin_directory = pins,
+		.overlay_ifindex = fixture_ifindex(0),
+		.flow_entries = 1024,
+		.connection_entries = 1024,
+	};
+}
+
+uint32_t fixture_ifindex(unsigned port)
+{
+	char name[IF_NAMESIZE];
+
+	snprintf(name, sizeof(name), "p%u", port);
+	return if_nametoindex(port ? name : "overlay");
+}
+
+static void put(struct vd_plan *plan, const struct vd_plan_record *record)
+{
+	assert_int_equal(vd_plan_put(plan, record), 1);
+}
+
+static void put_endpoint(struct vd_plan *plan, struct vd_plan_record *endpoint, const char *address)
+{
+	assert_int_equal(vd_address_parse(address, &endpoint->endpoint.address), 0);
+	put(plan, endpoint);
+}
+
+static void put_local(struct vd_plan *plan, const char *destination)
+{
+	fixture_plan_route(plan, destination, 0, VD_PLAN_ROUTE_TYPE_LOCAL, NULL);
+}
+
+struct vd_plan *fixture_plan(void)
+{
+	struct vd_plan *plan = vd_plan_new();
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_TUNNEL_HOST);
+	record.tunnel_host.host = 50;
+	strcpy(record.tunnel_host.name, "h2");
+	assert_int_equal(vd_address_parse("192.0.2.9", &record.tunnel_host.vtep), 0);
+	put(plan, &record);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_DOMAIN);
+	record.domain.domain = 7;
+	record.domain.vni = 1007;
+	record.domain.mtu = 1450;
+	strcpy(record.domain.project, "default");
+	strcpy(record.domain.name, "demo");
+	put(plan, &record);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_SUBNET);
+	record.subnet.subnet = 8;
+	record.subnet.domain = 7;
+	record.subnet.vni = 1008;
+	strcpy(record.subnet.name, "nodes");
+	assert_int_equal(vd_address_parse("10.0.1.1", &record.subnet.gateway4), 0);
+	assert_int_equal(vd_address_parse("fd00::1", &record.subnet.gateway6), 0);
+	assert_int_equal(vd_prefix_parse("10.0.1.0/24", &record.subnet.cidr4), 0);
+	assert_int_equal(vd_prefix_parse("fd00::/64", &record.subnet.cidr6), 0);
+	put(plan, &record);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint.domain = 7;
+	record.endpoint.subnet = 8;
+	record.endpoint.place = VD_PLAN_PLACE_GATEWAY;
+	put_endpoint(plan, &record, "10.0.1.1");
+	put_endpoint(plan, &record, "fd00::1");
+	put_local(plan, "10.0.0.0/16");
+	put_local(plan, "fd00::/48");
+	for (unsigned i = 1; i < FIXTURE_PORTS; i++)
+		fixture_plan_port(plan, i, fixture_ifindex(i));
+	return plan;
+}
+
+void fixture_plan_port(struct vd_plan *plan, unsigned port, uint32_t ifindex)
+{
+	struct vd_plan_record record;
+	struct vd_mac mac = {{2, 0, 0, 0, 0, (uint8_t)port}};
+	char address[32];
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_PORT);
+	record.port.port = 100 + port;
+	record.port.domain = 7;
+	record.port.subnet = 8;
+	record.port.ifindex = ifindex;
+	record.port.type = VD_PLAN_PORT_TYPE_VETH;
+	record.port.source_check = true;
+	record.port.mtu = 1450;
+	record.port.mac = mac;
+	strcpy(record.port.project, "default");
+	snprintf(record.port.name, sizeof(record.port.name), "ecs%u", port);
+	put(plan, &record);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint.domain = 7;
+	record.endpoint.subnet = 8;
+	record.endpoint.port = 100 + port;
+	record.endpoint.place = VD_PLAN_PLACE_HERE;
+	record.endpoint.ifindex = ifindex;
+	record.endpoint.mac = mac;
+	snprintf(address, sizeof(address), "10.0.1.%u", 10 + port);
+	put_endpoint(plan, &record, address);
+	snprintf(address, sizeof(address), "fd00::%u", 10 + port);
+	put_endpoint(plan, &record, address);
+}
+
+void fixture_plan_route(struct vd_plan *plan, const char *destination, uint32_t id, enum vd_plan_route_type type,
+			const char *next_hop)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route.domain = 7;
+	record.route.route = id;
+	record.route.type = type;
+	assert_int_equal(vd_prefix_parse(destination, &record.route.destination), 0);
+	if (next_hop)
+		assert_int_equal(vd_address_parse(next_hop, &record.route.next_hop), 0);
+	put(plan, &record);
+}
+
+void fixture_plan_remote(struct vd_plan *plan, const char *address, uint32_t port)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint.domain = 7;
+	record.endpoint.subnet = 8;
+	record.endpoint.port = port;
+	record.endpoint.place = VD_PLAN_PLACE_HOST;
+	record.endpoint.host = 50;
+	record.endpoint.mac =
+		(struct vd_mac){{2, 1, (uint8_t)(port >> 24), (uint8_t)(port >> 16), (uint8_t)(port >> 8), (uint8_t)port}};
+	put_endpoint(plan, &record, address);
+}
+
+struct vd_datapath *fixture_open(void)
+{
+	struct vd_datapath_options options = fixture_options();
+	struct vd_datapath *datapath = NULL;
+	struct vd_error error = {""};
+
+	if (vd_datapath_open(&options, &datapath, &error))
+		fail_msg("open: %s", error.text);
+	return datapath;
+}
+
+void fixture_sync(struct vd_datapath *datapath, const struct vd_plan *plan)
+{
+	struct vd_error error = {""};
+
+	if (vd_datapath_sync(datapath, plan, &error))
+		fail_msg("sync: %s", error.text);
+}
+
+void fixture_apply(struct vd_datapath *datapath, const struct vd_plan *before, const struct vd_plan *after)
+{
+	struct vd_plan_difference *difference;
+	struct vd_error error = {""};
+
+	assert_int_equal(vd_plan_compare(before, after, &difference), 0);
+	if (vd_datapath_apply(datapath, difference, &error))
+		fail_msg("apply: %s", error.text);
+	vd_plan_difference_free(difference);
+}
+
+size_t fixture_entries(struct vd_datapath *datapath, const char *map)
+{
+	json_t *status = vd_datapath_status(datapath);
+	json_t *entries = json_object_get(json_object_get(json_object_get(status, "maps"), map), "entries");
+	size_t count = (size_t)json_integer_value(entries);
+
+	assert_non_null(entries);
+	json_decref(status);
+	return count;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "base/cleanup.h"
+#include "datapath/encode.h"
+
+#include <string.h>
+
+/* Plan records as the bytes that the programs read. */
+
+static const struct vd_entry *only(const struct vd_entries *entries, enum vd_map map)
+{
+	const struct vd_entry *found = NULL;
+
+	for (size_t i = 0; i < entries->count; i++) {
+		if (entries->items[i].map != map)
+			continue;
+		assert_null(found);
+		found = &entries->items[i];
+	}
+	assert_non_null(found);
+	return found;
+}
+
+static void assert_entry(const struct vd_entries *entries, enum vd_map map, const void *key, size_t key_size, const void *value,
+			 size_t value_size)
+{
+	static const uint8_t zero[VD_ENTRY_VALUE_SIZE];
+	const struct vd_entry *entry = only(entries, map);
+
+	assert_memory_equal(entry->key, key, key_size);
+	assert_memory_equal(entry->key + key_size, zero, VD_ENTRY_KEY_SIZE - key_size);
+	assert_memory_equal(entry->value, value, value_size);
+	assert_memory_equal(entry->value + value_size, zero, VD_ENTRY_VALUE_SIZE - value_size);
+}
+
+#define ASSERT_ENTRY(entries, map, key, value) assert_entry(entries, map, &(key), sizeof(key), &(value), sizeof(value))
+
+static void test_port_is_found_by_interface_and_by_mac(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	const uint32_t ifindex = 42;
+	const struct vd_port_value port = {.id = 9,
+					   .domain = 7,
+					   .subnet = 8,
+					   .table = 3,
+					   .mtu = 1450,
+					   .mac = {2, 0, 0, 0, 0, 1},
+					   .flags = VD_PORT_FLAG_SOURCE_CHECK | VD_PORT_FLAG_TAP};
+	const struct vd_mac_key mac_key = {.domain = 7, .mac = {2, 0, 0, 0, 0, 1}};
+	const struct vd_mac_value mac = {.ifindex = 42, .port_id = 9};
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_PORT);
+	record.port = (struct vd_plan_port){.port = 9,
+					    .domain = 7,
+					    .subnet = 8,
+					    .table = 3,
+					    .ifindex = 42,
+					    .type = VD_PLAN_PORT_TYPE_TAP,
+					    .source_check = true,
+					    .mac = {{2, 0, 0, 0, 0, 1}},
+					    .mtu = 1450};
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	assert_int_equal(entries.count, 2);
+	ASSERT_ENTRY(&entries, VD_MAP_PORT, ifindex, port);
+	ASSERT_ENTRY(&entries, VD_MAP_MAC, mac_key, mac);
+}
+
+static void test_endpoint_on_another_host_names_the_host(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_endpoint6_key key = {.domain = 7};
+	const struct vd_endpoint_value value = {
+		.port_id = 9, .subnet = 8, .host = 50, .mac = {2, 0, 0, 0, 0, 1}, .place = VD_ENDPOINT_PLACE_HOST};
+
+	key.address.byte[0] = 0xfd;
+	key.address.byte[15] = 5;
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint = (struct vd_plan_endpoint){.domain = 7,
+						    .port = 9,
+						    .subnet = 8,
+						    .place = VD_PLAN_PLACE_HOST,
+						    .host = 50,
+						    .ifindex = 77,
+						    .tap = true,
+						    .mac = {{2, 0, 0, 0, 0, 1}}};
+	assert_int_equal(vd_address_parse("fd00::5", &record.endpoint.address), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	assert_int_equal(entries.count, 1);
+	ASSERT_ENTRY(&entries, VD_MAP_ENDPOINT6, key, value);
+}
+
+static void test_gateway_has_the_routers_mac_and_no_port(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_endpoint4_key key = {.domain = 7};
+	const struct vd_endpoint_value value = {.subnet = 8, .mac = VD_GATEWAY_MAC, .place = VD_ENDPOINT_PLACE_GATEWAY};
+
+	memcpy(&key.address, (uint8_t[]){10, 0, 1, 1}, 4);
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint = (struct vd_plan_endpoint){.domain = 7, .subnet = 8, .place = VD_PLAN_PLACE_GATEWAY};
+	assert_int_equal(vd_address_parse("10.0.1.1", &record.endpoint.address), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_ENDPOINT4, key, value);
+}
+
+static void test_route_prefix_counts_domain_and_table(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_route4_key key = {.prefix_length = 64 + 24, .domain = 7, .table = 3};
+	struct vd_route_value value = {.id = 11, .type = VD_ROUTE_TYPE_NEXT_HOP};
+
+	memcpy(&key.address, (uint8_t[]){10, 0, 2, 0}, 4);
+	memcpy(value.next_hop.byte, (uint8_t[]){192, 168, 0, 2}, 4);
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route = (struct vd_plan_route){.domain = 7, .table = 3, .route = 11, .type = VD_PLAN_ROUTE_TYPE_NEXT_HOP};
+	assert_int_equal(vd_prefix_parse("10.0.2.0/24", &record.route.destination), 0);
+	assert_int_equal(vd_address_parse("192.168.0.2", &record.route.next_hop), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_ROUTE4, key, value);
+}
+
+static void test_opened_source_prefix_counts_the_port(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_source6_key key = {.prefix_length = 32 + 64, .port_id = 9};
+	const uint32_t one = 1;
+
+	key.address.byte[0] = 0xfd;
+	vd_plan_record_init(&record, VD_PLAN_KIND_SOURCE);
+	record.source.port = 9;
+	assert_int_equal(vd_prefix_parse("fd00::/64", &record.source.prefix), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_SOURCE6, key, one);
+}
+
+static void test_domain_brings_its_segment_and_its_share(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	const uint32_t id = 7, vni = 1007;
+	const struct vd_domain_value domain = {.vni = 1007, .mtu = 1450};
+	const struct vd_segment_value segment = {.domain = 7};
+	const struct vd_share_value share = {.limit = 5000};
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_DOMAIN);
+	record.domain.domain = 7;
+	record.domain.vni = 1007;
+	record.domain.mtu = 1450;
+	assert_int_equal(vd_encode_record(&record, 5000, &entries), 0);
+	assert_int_equal(entries.count, 3);
+	ASSERT_ENTRY(&entries, VD_MAP_DOMAIN, id, domain);
+	ASSERT_ENTRY(&entries, VD_MAP_SEGMENT, vni, segment);
+	ASSERT_ENTRY(&entries, VD_MAP_SHARE, id, share);
+}
+
+static void test_hosts_of_one_vtep_are_one_vtep(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_TUNNEL_HOST);
+	assert_int_equal(vd_address_parse("192.0.2.9", &record.tunnel_host.vtep), 0);
+	for (record.tunnel_host.host = 50; record.tunnel_host.host < 52; record.tunnel_host.host++)
+		assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	vd_entries_sort(&entries);
+	assert_int_equal(entries.count, 3);
+	only(&entries, VD_MAP_VTEP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_port_is_found_by_interface_and_by_mac),
+		cmocka_unit_test(test_endpoint_on_another_host_names_the_host),
+		cmocka_unit_test(test_gateway_has_the_routers_mac_and_no_port),
+		cmocka_unit_test(test_route_prefix_counts_domain_and_table),
+		cmocka_unit_test(test_opened_source_prefix_counts_the_port),
+		cmocka_unit_test(test_domain_brings_its_segment_and_its_share),
+		cmocka_unit_test(test_hosts_of_one_vtep_are_one_vtep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
