@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host: a namespace on the underlay, with a daemon of its own."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+from lab.layout import LabError
+from lab.namespace import Namespace, add_addresses, connect, is_zombie, run
+
+API_PORT = 2379
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def build_directory():
+    return pathlib.Path(os.environ.get("VIADUCT_BUILD", ROOT / "build"))
+
+
+def binary_path(name):
+    path = build_directory() / "cmd" / name
+    if not path.exists():
+        raise LabError(f"{path} is not there: build it with `meson setup build && ninja -C build`, or set VIADUCT_BUILD")
+    return path
+
+
+def url_address(address):
+    return f"[{address}]" if ":" in address else address
+
+
+class Host(Namespace):
+    def __init__(self, lab, layout):
+        super().__init__(lab.namespace_name(layout.name), layout.name)
+        self.lab, self.layout = lab, layout
+        self.directory = lab.directory / layout.name
+        self.run_directory = self.directory / "run"
+        self.socket_path = self.run_directory / "viaduct.sock"
+        self.log_path = self.directory / "viaductd.log"
+        self.process = None  # only when this Python started it
+
+    def build(self):
+        self.create()
+        self.run_directory.mkdir(parents=True)
+        for index, link in enumerate(self.layout.links):
+            ifname = f"u{index}"
+            segment = self.lab.segments[link.segment]
+            connect(self, ifname, segment, self.layout.name[:15], self.lab.layout.segments[link.segment])
+            segment.ip("link", "set", self.layout.name[:15], "master", "bridge")
+            add_addresses(self, ifname, link.addresses)
+
+    # ---- the daemon ----
+    def store_url(self):
+        store = self.layout.store
+        if store == "sqlite":
+            return f"sqlite://{self.directory}/state.db"
+        if store == "etcd":
+            return "etcd://" + ",".join(f"{url_address(member.layout.underlay)}:{API_PORT}" for member in self.lab.etcd.values())
+        if "://" in store:
+            return store
+        return f"etcd://{url_address(self.lab.hosts[store].layout.underlay)}:{API_PORT}"
+
+    def daemon_command(self, binary=None):
+        return [binary or binary_path("viaductd"), "--host", self.layout.name, "--run-dir", self.run_directory,
+                "--bpf-dir", self.lab.bpf_directory / self.layout.name, "--store", self.store_url(), "--underlay", self.layout.underlay,
+                "--listen", f"{url_address(self.layout.underlay)}:{API_PORT}", "--insecure", *self.layout.arguments]
+
+    def start(self, binary=None, wait=True):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(self.daemon_command(binary)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True)
+        (self.directory / "pid").write_text(str(self.process.pid))
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not self.answers():
+            if self.process and self.process.poll() is not None:
+                raise LabError(f"host {self.title}: viaductd ended with {self.process.returncode}: {self.log()[-2000:]}")
+            if time.monotonic() > deadline:
+                raise LabError(f"host {self.title}: viaductd does not answer after {seconds} s: {self.log()[-2000:]}")
+            time.sleep(0.05)
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            with contextlib.suppress(OSError):
+                client.connect(str(self.socket_path))
+                client.sendall(b"GET /v1/status HTTP/1.0\r\nHost: lab\r\n\r\n")
+                return client.recv(5) == b"HTTP/"
+        return False
+
+    @property
+    def pid(self):
+        return int((self.directory / "pid").read_text())
+
+    def is_running(self):
+        return (self.directory / "pid").exists() and not is_zombie(self.pid)
+
+    def signal(self, number):
+        if self.is_running():
+            os.kill(self.pid, number)
+        if self.process:
+            self.process.wait(timeout=15)
+        while self.is_running():
+            time.sleep(0.02)
+
+    def kill9(self):
+        self.signal(signal.SIGKILL)
+
+    def stop(self):
+        self.signal(signal.SIGTERM)
+
+    def restart(self, binary=None):
+        self.kill9()
+        self.start(binary)
+
+    def daemon_rss(self):
+        """KiB of memory that the daemon keeps resident."""
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise LabError(f"host {self.title}: viaductd is not running")
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    # ---- the command line ----
+    def command(self, argv):
+        """`viaduct` talks to this host's daemon, whoever calls it."""
+        argv = [str(part) for part in argv]
+        if argv[0] == "viaduct":
+            argv = [str(binary_path("viaduct")), "--server", f"unix:{self.socket_path}", *argv[1:]]
+        return super().command(argv)
+
+    def viaduct(self, *argv, check=True, **options):
+        return run(*self.command(["viaduct", *argv]), check=check, timeout=options.pop("timeout", 60), **options)
+
+    def apply(self, text):
+        return self.viaduct("apply", "--wait", "-f", "-", input=text)
+
+
+class EtcdMember(Host):
+    """A real etcd in a namespace of its own on the underlay."""
+
+    def daemon_command(self, binary=None):
+        peers = ",".join(f"{member.title}=http://{url_address(member.layout.underlay)}:2380" for member in self.lab.etcd.values())
+        address = url_address(self.layout.underlay)
+        return [binary or "etcd", "--name", self.title, "--data-dir", self.directory / "data",
+                "--listen-client-urls", f"http://{address}:{API_PORT}", "--advertise-client-urls", f"http://{address}:{API_PORT}",
+                "--listen-peer-urls", f"http://{address}:2380", "--initial-advertise-peer-urls", f"http://{address}:2380",
+                "--initial-cluster", peers, "--initial-cluster-state", "new", "--initial-cluster-token", self.lab.name]
+
+    def answers(self):
+        def ask():
+            with socket.create_connection((self.layout.underlay, API_PORT), timeout=2) as client:
+                client.sendall(b"GET /health HTTP/1.0\r\nHost: lab\r\n\r\n")
+                answer = b""
+                while part := client.recv(4096):
+                    answer += part
+                return b'"true"' in answer
+
+        with contextlib.suppress(OSError):
+            return self.inside(ask)
+        return False

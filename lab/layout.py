@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lab file says, read and checked."""
+
+import dataclasses
+import ipaddress
+import pathlib
+import re
+
+import yaml
+
+# No dash: namespaces are called <prefix>-<lab>-<node>, and one lab's must not look like another's.
+LAB_NAME = re.compile(r"[a-z0-9][a-z0-9_.]{0,31}")
+NODE_NAME = re.compile(r"[a-z0-9][a-z0-9_.]{0,31}")
+DEFAULT_SEGMENT = "underlay"
+
+
+class LabError(Exception):
+    """One sentence for a person."""
+
+
+@dataclasses.dataclass
+class Link:
+    segment: str
+    addresses: list
+
+
+@dataclasses.dataclass
+class HostLayout:
+    name: str
+    links: list
+    underlay: str = ""   # the address that tunnels start at
+    store: str = ""      # "sqlite", "etcd", the name of the host that serves it, or a URL
+    arguments: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class PortLayout:
+    port: str
+    host: str
+    ifname: str
+    attach: bool = True
+
+
+@dataclasses.dataclass
+class BridgeLayout:
+    name: str
+    addresses: list
+    containers: dict  # name -> addresses
+
+
+@dataclasses.dataclass
+class InstanceLayout:
+    name: str
+    ports: list
+    bridges: list
+
+
+@dataclasses.dataclass
+class Layout:
+    name: str
+    segments: dict   # name -> MTU
+    hosts: dict
+    etcd: dict       # member -> HostLayout
+    instances: dict
+    apply: list      # paths
+
+    @classmethod
+    def from_file(cls, path):
+        path = pathlib.Path(path)
+        try:
+            document = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise LabError(f"{path}: {error}") from error
+        return cls.from_document(document, path.parent)
+
+    @classmethod
+    def from_document(cls, document, folder="."):
+        fields = Fields("the lab file", document)
+        name = fields.take("name", str)
+        if not LAB_NAME.fullmatch(name):
+            raise LabError(f"name {name!r}: a lab's name is of a-z, 0-9, _ and .")
+        segments = {segment: Fields(f"segment {segment}", body or {}).only("mtu", int, 1500)
+                    for segment, body in fields.take("segments", dict, {DEFAULT_SEGMENT: {}}).items()}
+        layout = cls(
+            name=name,
+            segments=segments,
+            hosts={host: read_host(host, body, segments) for host, body in fields.take("hosts", dict, {}).items()},
+            etcd={member: read_host(member, body, segments) for member, body in fields.take("etcd", dict, {}).items()},
+            instances={},
+            apply=[str(pathlib.Path(folder) / item) for item in fields.take("apply", list, [])],
+        )
+        layout.instances = {instance: read_instance(instance, body or {}, layout.hosts)
+                            for instance, body in fields.take("instances", dict, {}).items()}
+        fields.end()
+        check_names(layout)
+        choose_stores(layout)
+        return layout
+
+
+class Fields:
+    """A mapping of the file: each field is taken once, with its type, and none is left."""
+
+    def __init__(self, what, mapping):
+        if not isinstance(mapping, dict):
+            raise LabError(f"{what}: must be a mapping")
+        self.what, self.left = what, dict(mapping)
+
+    def take(self, name, kind, *default):
+        if name not in self.left:
+            if not default:
+                raise LabError(f"{self.what}: needs {name}")
+            return default[0]
+        value = self.left.pop(name)
+        if value is None and default:
+            return default[0]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise LabError(f"{self.what}: {name} must be a {kind.__name__}")
+        return value
+
+    def end(self):
+        if self.left:
+            raise LabError(f"{self.what}: unknown field {sorted(self.left)[0]}")
+
+    def only(self, name, kind, *default):
+        value = self.take(name, kind, *default)
+        self.end()
+        return value
+
+
+def addresses_of(what, items):
+    for item in items:
+        try:
+            if "/" not in str(item):
+                raise ValueError("no prefix length")
+            ipaddress.ip_interface(item)
+        except ValueError as error:
+            raise LabError(f"{what}: address {item!r} must be like 172.31.0.1/24 ({error})") from error
+    return [str(item) for item in items]
+
+
+def read_host(name, body, segments):
+    fields = Fields(f"host {name}", body)
+    links = [Link(DEFAULT_SEGMENT, addresses_of(fields.what, fields.take("addresses", list)))] if "addresses" in fields.left else []
+    links += [Link(segment, addresses_of(fields.what, items)) for segment, items in fields.take("links", dict, {}).items()]
+    for link in links:
+        if link.segment not in segments:
+            raise LabError(f"host {name}: there is no segment {link.segment}")
+    every = [address for link in links for address in link.addresses]
+    if not every:
+        raise LabError(f"host {name}: needs addresses")
+    host = HostLayout(name, links, fields.take("underlay", str, every[0].split("/")[0]), fields.take("store", str, ""),
+                      [str(item) for item in fields.take("arguments", list, [])])
+    fields.end()
+    return host
+
+
+def read_port(instance, port, body, index, hosts):
+    fields = Fields(f"port {port} of instance {instance}", {"host": body} if isinstance(body, str) else body)
+    layout = PortLayout(port, fields.take("host", str), fields.take("ifname", str, f"eth{index}"), fields.take("attach", bool, True))
+    fields.end()
+    if layout.host not in hosts:
+        raise LabError(f"{fields.what}: there is no host {layout.host}")
+    return layout
+
+
+def read_bridge(instance, name, body):
+    fields = Fields(f"bridge {name} of instance {instance}", body)
+    bridge = BridgeLayout(
+        name, addresses_of(fields.what, fields.take("addresses", list)),
+        {container: addresses_of(f"container {container}", items) for container, items in fields.take("containers", dict, {}).items()})
+    fields.end()
+    return bridge
+
+
+def read_instance(name, body, hosts):
+    fields = Fields(f"instance {name}", body)
+    ports = [read_port(name, port, item, index, hosts) for index, (port, item) in enumerate(fields.take("ports", dict, {}).items())]
+    bridges = [read_bridge(name, bridge, item) for bridge, item in fields.take("bridges", dict, {}).items()]
+    fields.end()
+    return InstanceLayout(name, ports, bridges)
+
+
+def check_names(layout):
+    names = [*(f"segment.{name}" for name in layout.segments), *layout.hosts, *layout.etcd, *layout.instances]
+    inner = [container for instance in layout.instances.values() for bridge in instance.bridges for container in bridge.containers]
+    for name in [*names, *inner]:
+        if not NODE_NAME.fullmatch(name):
+            raise LabError(f"name {name!r}: a node's name is of a-z, 0-9, _ and .")
+    for name in names:
+        if names.count(name) > 1:
+            raise LabError(f"{name} is there twice")
+
+
+def choose_stores(layout):
+    """The first host keeps the store and serves it to the others, unless there is an etcd."""
+    for index, host in enumerate(layout.hosts.values()):
+        host.store = host.store or ("etcd" if layout.etcd else next(iter(layout.hosts)) if index else "sqlite")
+        if host.store not in ("etcd", "sqlite", *layout.hosts) and "://" not in host.store:
+            raise LabError(f"host {host.name}: store {host.store!r} is sqlite, etcd, a host's name or a URL")
+        if host.store == "etcd" and not layout.etcd:
+            raise LabError(f"host {host.name}: store etcd needs etcd members in the file")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node of the lab: a network namespace, and what one does in it."""
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import pathlib
+import re
+import signal
+import socket as sockets
+import subprocess
+import threading
+import time
+
+from lab.layout import LabError
+
+NETNS = pathlib.Path("/run/netns")
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+# What a namespace of the lab must not take over from the machine.
+QUIET = ["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0", "net.ipv6.conf.default.accept_dad=0",
+         "net.ipv6.conf.default.disable_ipv6=0", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv4.ping_group_range=0 2147483647"]
+
+
+def run(*command, check=True, **options):
+    """subprocess.run with output captured as text; on failure a LabError that holds it."""
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, stdin=options.pop("stdin", subprocess.DEVNULL)
+                            if "input" not in options else None, **options)
+    if check and result.returncode:
+        raise LabError(f"{' '.join(map(str, command))}: exit {result.returncode}: {(result.stderr or result.stdout).strip()}")
+    return result
+
+
+@dataclasses.dataclass
+class Ping:
+    sent: int
+    received: int
+    ttls: list
+    errors: list  # lines that name an ICMP error
+    output: str
+
+    @property
+    def lost(self):
+        return self.sent - self.received
+
+
+class Namespace:
+    def __init__(self, name, title):
+        self.name, self.title = name, title  # as `ip netns` knows it, as the file does
+
+    @property
+    def path(self):
+        return NETNS / self.name
+
+    def create(self):
+        run("ip", "netns", "add", self.name)
+        run("ip", "-n", self.name, "link", "set", "lo", "up")
+        self.sysctl(*QUIET)
+
+    def delete(self):
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while self.pids() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        run("ip", "netns", "del", self.name, check=False)
+
+    def pids(self):
+        """Processes that live in it, zombies apart: they hold nothing any more."""
+        found = run("ip", "netns", "pids", self.name, check=False).stdout.split()
+        return [int(pid) for pid in found if int(pid) != os.getpid() and not is_zombie(pid)]
+
+    def command(self, argv):
+        # Not `ip netns exec`: it hides /sys, and mounts made in it die with it.
+        return ["nsenter", f"--net={self.path}", "--", *map(str, argv)]
+
+    def run(self, *argv, check=True, **options):
+        return run(*self.command(argv), check=check, **options)
+
+    def launch(self, *argv, **options):
+        return subprocess.Popen(self.command(argv), stdin=subprocess.DEVNULL, **options)
+
+    def ip(self, *argv, check=True):
+        return run("ip", "-n", self.name, *argv, check=check).stdout
+
+    def sysctl(self, *settings):
+        self.run("sysctl", "-q", "-e", "-w", *settings)
+
+    def inside(self, work):
+        """What work() returns, run in a thread that has entered the namespace: sockets opened there stay there."""
+        result = []
+
+        def enter():
+            try:
+                with open(self.path) as handle:
+                    if LIBC.setns(handle.fileno(), CLONE_NEWNET):
+                        raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
+                result.extend([work(), None])
+            except BaseException as error:
+                result.extend([None, error])
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        if result[1] is not None:
+            raise result[1]
+        return result[0]
+
+    def socket(self, *arguments):
+        """A Python socket that lives in the namespace."""
+        opened = self.inside(lambda: sockets.socket(*arguments))
+        opened.settimeout(5)
+        return opened
+
+    def ping(self, target, count=1, size=None, dont_fragment=False, ttl=None, source=None, interval=0.05, timeout=1.0):
+        command = ["ping", "-n", "-c", count, "-i", interval, "-W", timeout]
+        command += ["-s", size] if size is not None else []
+        command += ["-M", "do"] if dont_fragment else []
+        command += ["-t", ttl] if ttl is not None else []
+        command += ["-I", source] if source else []
+        output = self.run(*command, target, check=False, timeout=count * (interval + timeout) + 30)
+        text = output.stdout + output.stderr
+        sent = re.search(r"(\d+) packets transmitted, (\d+) received", text)
+        return Ping(
+            sent=int(sent[1]) if sent else count,
+            received=int(sent[2]) if sent else 0,
+            ttls=[int(ttl) for ttl in re.findall(r"icmp_seq=\d+ ttl=(\d+)", text)],
+            errors=[line for line in text.splitlines() if re.match(r"(From|ping:|Fehler)", line)],
+            output=text)
+
+    def traceroute(self, target, hops=8):
+        """The addresses that answered, "*" for one that did not."""
+        family = ["-6"] if ":" in target else []
+        output = self.run("busybox", "traceroute", *family, "-n", "-q", 1, "-w", 2, "-m", hops, target).stdout
+        return [line.split()[1] for line in output.splitlines()[1:] if line.split()]
+
+    @contextlib.contextmanager
+    def capture(self, ifname):
+        """Yields a list that holds the frames (bytes) that passed the interface, once the block has ended."""
+        def open_socket():
+            opened = sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW, sockets.htons(3))  # ETH_P_ALL
+            opened.setsockopt(sockets.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+            opened.bind((ifname, 0))
+            return opened
+
+        frames = []
+        with self.inside(open_socket) as opened:
+            opened.setblocking(False)
+            yield frames
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    frames.append(opened.recv(1 << 17))
+
+    def send(self, ifname, frame):
+        """Puts a whole Ethernet frame on the interface."""
+        def put():
+            with sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW) as opened:
+                opened.bind((ifname, 0))
+                opened.send(bytes(frame))
+
+        self.inside(put)
+
+
+def is_zombie(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (OSError, IndexError):
+        return True
+
+
+def connect(one, one_ifname, other, other_ifname, mtu=1500):
+    """A veth pair between two namespaces; at no moment does an end lie in the machine's own."""
+    run("ip", "-n", one.name, "link", "add", one_ifname, "mtu", mtu, "type", "veth", "peer", "name", other_ifname, "mtu", mtu,
+        "netns", other.name)
+    run("ip", "-n", one.name, "link", "set", one_ifname, "up")
+    run("ip", "-n", other.name, "link", "set", other_ifname, "up")
+
+
+def add_addresses(namespace, ifname, addresses):
+    for address in addresses:
+        nodad = ["nodad"] if ":" in address else []
+        namespace.ip("address", "add", address, "dev", ifname, *nodad)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lab as a whole: up, down, and what a killed one left behind."""
+
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+import yaml
+
+from lab.host import EtcdMember, Host
+from lab.instance import Instance
+from lab.layout import LabError, Layout
+from lab.namespace import NETNS, Namespace, run
+
+DIRECTORY = pathlib.Path("/run/viaduct-lab")
+
+
+def prefix():
+    """Namespaces and directories begin with it: two people on one machine set VIADUCT_LAB_PREFIX to different ones."""
+    return os.environ.get("VIADUCT_LAB_PREFIX", "vdl")
+
+
+def leftovers():
+    """The names of labs that stand, whole or in parts."""
+    start = f"{prefix()}-"
+    names = {entry.name[len(start):].split("-")[0] for folder in (NETNS, DIRECTORY) if folder.is_dir()
+             for entry in folder.iterdir() if entry.name.startswith(start)}
+    return sorted(names)
+
+
+class Lab:
+    """`with Lab.from_file(path) as lab:` builds it, and takes it down whatever happens."""
+
+    def __init__(self, layout, name=None, daemons=True):
+        self.layout, self.name, self.daemons = layout, name or layout.name, daemons
+        self.directory = DIRECTORY / f"{prefix()}-{self.name}"
+        self.bpf_directory = self.directory / "bpf"
+        self.segments = {segment: Namespace(self.namespace_name(f"segment.{segment}"), segment) for segment in layout.segments}
+        self.hosts = {host: Host(self, item) for host, item in layout.hosts.items()}
+        self.etcd = {member: EtcdMember(self, item) for member, item in layout.etcd.items()}
+        self.instances = {instance: Instance(self, item) for instance, item in layout.instances.items()}
+
+    @classmethod
+    def from_file(cls, path, name=None, daemons=True):
+        return cls(Layout.from_file(path), name, daemons)
+
+    @classmethod
+    def adopt(cls, name):
+        """One that is up."""
+        path = DIRECTORY / f"{prefix()}-{name}" / "lab.yaml"
+        if not path.exists():
+            raise LabError(f"there is no lab {name}: `lab.py list` names those that are up")
+        return cls.from_file(path, name)
+
+    def namespace_name(self, node):
+        return f"{prefix()}-{self.name}-{node}"
+
+    def host(self, name):
+        return self.hosts[name]
+
+    def instance(self, name):
+        return self.instances[name]
+
+    def node(self, name):
+        """A host, an instance, an etcd member, or "instance-container"."""
+        instance, _, container = name.partition("-")
+        for nodes in (self.hosts, self.instances, self.etcd):
+            if name in nodes:
+                return nodes[name]
+        if instance in self.instances and container in self.instances[instance].containers:
+            return self.instances[instance].containers[container]
+        raise LabError(f"lab {self.name} has no {name}")
+
+    # ---- up ----
+    def up(self):
+        DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self.name in leftovers():
+            raise LabError(f"lab {self.name} is up already, or was not taken down: `lab.py down {self.name}` does")
+        try:
+            self.build()
+        except BaseException:
+            self.save_logs()
+            self.down()
+            raise
+
+    def build(self):
+        self.directory.mkdir()
+        self.remember()
+        # A bpffs of its own: everything pinned in it goes with one unmount.
+        self.bpf_directory.mkdir()
+        run("mount", "-t", "bpf", f"viaduct-lab-{self.name}", self.bpf_directory)
+        for segment, namespace in self.segments.items():
+            namespace.create()
+            namespace.ip("link", "add", "bridge", "mtu", str(self.layout.segments[segment]), "type", "bridge", "mcast_snooping", "0")
+            namespace.ip("link", "set", "bridge", "up")
+        for node in [*self.etcd.values(), *self.hosts.values(), *self.instances.values()]:
+            node.build()
+        if self.daemons:
+            self.start_daemons()
+
+    def remember(self):
+        """For `lab.py exec`, in another process: the same file, with paths that hold from anywhere."""
+
+        document = {"name": self.layout.name, "segments": {name: {"mtu": mtu} for name, mtu in self.layout.segments.items()}}
+        for key, nodes in (("hosts", self.layout.hosts), ("etcd", self.layout.etcd)):
+            document[key] = {host.name: {"links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay,
+                                         "store": host.store, "arguments": host.arguments} for host in nodes.values()}
+        document["instances"] = {instance.name: {
+            "ports": {port.port: {"host": port.host, "ifname": port.ifname, "attach": port.attach} for port in instance.ports},
+            "bridges": {bridge.name: {"addresses": bridge.addresses, "containers": bridge.containers} for bridge in instance.bridges},
+        } for instance in self.layout.instances.values()}
+        (self.directory / "lab.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def start_daemons(self):
+        # Members find each other: all must run before any answers.
+        for member in self.etcd.values():
+            member.start(wait=False)
+        for member in self.etcd.values():
+            member.wait_ready()
+        for host in self.hosts.values():
+            host.start()
+        if not self.hosts:
+            return
+        for path in self.layout.apply:
+            next(iter(self.hosts.values())).viaduct("apply", "--wait", "-f", path)
+        for instance in self.instances.values():
+            instance.attach()
+
+    # ---- down ----
+    def down(self):
+        for node in [*self.hosts.values(), *self.etcd.values()]:
+            if node.process and node.process.poll() is None:
+                node.process.kill()
+                node.process.wait()
+        self.take_down(self.name)
+
+    @staticmethod
+    def take_down(name):
+        """By name alone: works on what a killed or half-built lab left."""
+        start = f"{prefix()}-{name}"
+        names = sorted(entry.name for entry in NETNS.iterdir() if entry.name.startswith(f"{start}-")) if NETNS.is_dir() else []
+        for namespace in names:
+            Namespace(namespace, namespace).delete()
+        directory = DIRECTORY / start
+        for mount in reversed(mounts_below(directory)):
+            run("umount", "-l", mount)
+        if directory.exists():
+            shutil.rmtree(directory)
+        if DIRECTORY.is_dir() and not any(DIRECTORY.iterdir()):
+            DIRECTORY.rmdir()
+
+    def save_logs(self):
+        """Daemons' logs outlive a lab that failed, below VIADUCT_LAB_LOGS when that is set; their ends are shown."""
+        folder = os.environ.get("VIADUCT_LAB_LOGS")
+        for node in [*self.hosts.values(), *self.etcd.values()]:
+            if not node.log():
+                continue
+            if folder:
+                target = pathlib.Path(folder) / self.name
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy(node.log_path, target / f"{node.title}.log")
+            print(f"---- {self.name}: {node.title} ----\n{node.log()[-6000:]}", file=sys.stderr)
+
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is not None:
+            self.save_logs()
+        self.down()
+
+
+def mounts_below(directory):
+    """Mount points in the order in which they were mounted; the kernel writes a space as \\040."""
+    found = []
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        path = line.split()[4].replace("\\040", " ")
+        if path.startswith(f"{directory}/"):
+            found.append(path)
+    return found
+
+
+def wait_until(condition, what, seconds=10.0, step=0.05):
+    """What condition() returned once it was true; a LabError that says what never became so."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise LabError(f"not within {seconds} s: {what}")
+        time.sleep(step)
+    return value
