@@ -46,6 +46,7 @@ struct vd_host_link {
 int vd_host_netns_resolve(const char *text, char **ret_path, struct vd_host_netns *ret_netns, struct vd_error *error);
 /*
  * A veth pair for port id `port`: our end "vd<id in hex>", the other moved into the namespace as guest_ifname with the port's MAC.
+ * mtu is the namespace end's; ours takes any size, so that what is too large reaches the data plane and is answered.
  * The namespace end stays down until configured. -EEXIST when guest_ifname is taken there. Nothing is left behind on failure.
  */
 int vd_host_veth_create(struct vd_host_net *net, uint32_t port, const struct vd_mac *mac, uint32_t mtu, const char *netns_path,

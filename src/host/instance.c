@@ -84,7 +84,7 @@ int vd_host_veth_create(struct vd_host_net *net, uint32_t port, const struct vd_
 {
 	VD_CLOSE int fd = -1;
 	char ifname[16], what[VD_HOST_WHAT_SIZE];
-	struct vd_host_veth veth = {.ifname = ifname, .peer_ifname = guest_ifname, .peer_mac = mac, .mtu = mtu};
+	struct vd_host_veth veth = {.ifname = ifname, .peer_ifname = guest_ifname, .peer_mac = mac, .peer_mtu = mtu};
 	struct vd_host_netns netns;
 	struct vd_host_link link;
 	int result = vd_host_netns_open(netns_path, &fd, &netns, error);

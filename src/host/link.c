@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ALIAS_PREFIX "viaduct:"
+#define OUTER_MTU    65535 /* ETH_MAX_MTU, the most that veth takes */
 
 static void parse_vxlan(const struct nlattr *data, struct vd_host_link_state *link)
 {
@@ -63,7 +64,6 @@ int vd_host_link_parse(const struct nlmsghdr *header, struct vd_host_link_state 
 	link.ifindex = (uint32_t)information->ifi_index;
 	link.flags = information->ifi_flags;
 	link.mtu = get_u32(table[IFLA_MTU]);
-	link.max_mtu = get_u32(table[IFLA_MAX_MTU]);
 	link.group = get_u32(table[IFLA_GROUP]);
 	link.peer = get_u32(table[IFLA_LINK]);
 	if (table[IFLA_IFNAME])
@@ -164,7 +164,8 @@ static int put_veth(struct nl_msg *message, const struct vd_host_veth *veth)
 	if (!peer || nlmsg_append(message, &information, sizeof(information), NLMSG_ALIGNTO) < 0 ||
 	    nla_put_string(message, IFLA_IFNAME, veth->peer_ifname) < 0 ||
 	    nla_put(message, IFLA_ADDRESS, sizeof(veth->peer_mac->bytes), veth->peer_mac->bytes) < 0 ||
-	    nla_put_u32(message, IFLA_MTU, veth->mtu) < 0 || nla_put_u32(message, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns) < 0)
+	    nla_put_u32(message, IFLA_MTU, veth->peer_mtu) < 0 ||
+	    nla_put_u32(message, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns) < 0)
 		return -EMSGSIZE;
 	nla_nest_end(message, peer);
 	nla_nest_end(message, data);
@@ -178,7 +179,7 @@ int vd_host_veth_make(struct nl_sock *socket, const struct vd_host_veth *veth, s
 	VD_MESSAGE struct nl_msg *message =
 		vd_host_message_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &information, sizeof(information));
 
-	if (!message || nla_put_string(message, IFLA_IFNAME, veth->ifname) < 0 || nla_put_u32(message, IFLA_MTU, veth->mtu) < 0 ||
+	if (!message || nla_put_string(message, IFLA_IFNAME, veth->ifname) < 0 || nla_put_u32(message, IFLA_MTU, OUTER_MTU) < 0 ||
 	    nla_put_u32(message, IFLA_GROUP, VD_HOST_LINK_GROUP) < 0 ||
 	    (veth->mac && nla_put(message, IFLA_ADDRESS, sizeof(veth->mac->bytes), veth->mac->bytes) < 0) ||
 	    put_veth(message, veth) < 0)

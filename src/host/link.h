@@ -17,7 +17,7 @@
 
 /* What the kernel says about a link, as far as we care. */
 struct vd_host_link_state {
-	uint32_t ifindex, flags, mtu, max_mtu, group;
+	uint32_t ifindex, flags, mtu, group;
 	uint32_t peer; /* IFLA_LINK: a veth's other end, in its namespace */
 	char ifname[16], kind[16];
 	char alias[VD_HOST_ALIAS_SIZE];
@@ -43,11 +43,15 @@ bool vd_host_link_is_half_made(const struct vd_host_link_state *link);
 /* Ours and what, or half-made. */
 bool vd_host_link_is_ours(const struct vd_host_net *net, const struct vd_host_link_state *link, const char *what);
 
-/* A veth pair: ours is named ifname, the other lies in the namespace fd. Unmarked and down, see vd_host_link_mark. */
+/*
+ * A veth pair: ours is named ifname, the other lies in the namespace fd. Unmarked and down, see vd_host_link_mark. Our end takes
+ * packets of any size: what the other end sends too large must reach the data plane, which answers it, and not be dropped in
+ * silence.
+ */
 struct vd_host_veth {
 	const char *ifname, *peer_ifname;
 	const struct vd_mac *mac, *peer_mac; /* mac may be NULL: the kernel's choice */
-	uint32_t mtu;
+	uint32_t peer_mtu;
 	int peer_netns;
 };
 int vd_host_veth_make(struct nl_sock *socket, const struct vd_host_veth *veth, struct vd_error *error);

@@ -159,7 +159,7 @@ static int ensure_veth(struct router *router, struct vd_error *error)
 	if (!result && vd_host_link_is_half_made(&router->outer))
 		result = vd_host_link_mark(router->net, router->outer.ifindex, router->what, error);
 	if (!result)
-		result = vd_host_link_bring_up(router->net->netlink, &router->outer, router->mtu, error);
+		result = vd_host_link_bring_up(router->net->netlink, &router->outer, 0, error);
 	if (!result)
 		result = vd_host_sysctl_ensure(router->netns, on_link, COUNT(on_link), error);
 	if (!result)

@@ -25,7 +25,7 @@ static void test_veth_lies_in_the_namespace_and_leaves_with_the_port(void **stat
 	run("ip -n guest link show eth0 | grep -q 02:00:00:00:00:07");
 	run("ip -n guest link show eth0 | grep -q 'mtu 1450.*DOWN'");
 	run("ip -d link show vd1f | grep -q 'addrgenmode none'");
-	run("ip link show vd1f | grep -q ',UP'");
+	run("ip link show vd1f | grep -q ',UP.*mtu 65535'");
 	run("test \"$(cat /proc/sys/net/ipv6/conf/vd1f/addr_gen_mode)\" = 1");
 	assert_true(vd_host_link_is_port(fixture->net, link.ifindex, 0x1f));
 	assert_false(vd_host_link_is_port(fixture->net, link.ifindex, 0x1e));
