@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/identity.h"
+
+#include "base/cleanup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+bool vd_identity_is_name(const char *text)
+{
+	size_t size = strlen(text);
+
+	return size > 0 && size < VD_NAME_SIZE && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-") == size &&
+	       isalnum((unsigned char)text[0]);
+}
+
+int vd_identity_kind(const char *word, enum vd_kind *ret, struct vd_error *error)
+{
+	char known[512] = "";
+	size_t size = 0;
+
+	if (vd_kind_parse(word, false, ret) == 0)
+		return 0;
+	for (int kind = 0; kind < VD_KIND_USER_COUNT; kind++)
+		size += (size_t)snprintf(known + size, sizeof(known) - size, "%s%s", kind ? ", " : "",
+					 vd_kind_word((enum vd_kind)kind));
+	return vd_error_set(error, -ENOENT, "unknown kind \"%.60s\": known are %s", word, known);
+}
+
+static int route_normalise(const char *table, const char *destination, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	struct vd_prefix prefix;
+	char text[VD_PREFIX_TEXT];
+
+	if (!vd_identity_is_name(table))
+		return vd_error_set(error, -EINVAL, "route \"%.70s/%.60s\": what stands before the first '/' is no table's or VPC's name",
+				    table, destination);
+	if (vd_prefix_parse(destination, &prefix) < 0)
+		return vd_error_set(error, -EINVAL, "route \"%.70s/%.60s\": \"%.60s\" is no destination like 10.0.2.0/24", table,
+				    destination, destination);
+	vd_prefix_normalise(&prefix);
+	snprintf(ret, VD_IDENTITY_SIZE, "%s/%s", table, vd_prefix_format(&prefix, text));
+	return 0;
+}
+
+int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	const char *slash = strchr(name, '/');
+	VD_FREE char *table = NULL;
+
+	if (kind == VD_KIND_ROUTE) {
+		if (!slash)
+			return vd_error_set(error, -EINVAL,
+					    "route \"%.60s\": a route is named by its table and destination, like demo/10.0.2.0/24", name);
+		table = strndup(name, (size_t)(slash - name));
+		return table ? route_normalise(table, slash + 1, ret, error) : -ENOMEM;
+	}
+	if (!vd_identity_is_name(name))
+		return vd_error_set(error, -EINVAL,
+				    "%s \"%.70s\": a name has a-z, 0-9, '.', '_' and '-', at most 63, and starts with a letter or digit",
+				    vd_kind_word(kind), name);
+	strcpy(ret, name);
+	return 0;
+}
+
+static int member_text(const json_t *document, size_t index, const char *member, const char **ret, struct vd_error *error)
+{
+	const json_t *value = json_object_get(document, member);
+
+	*ret = NULL;
+	if (!value || json_is_null(value))
+		return 0;
+	if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
+		return vd_error_set(error, -EINVAL, "document %zu: %s is no text", index + 1, member);
+	*ret = json_string_value(value);
+	return 0;
+}
+
+/* The identity that a route's document stands for: its table, or its VPC's main one, and its destination. */
+static int route_name(const json_t *document, size_t index, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	const char *table, *vpc, *destination;
+	int r;
+
+	r = member_text(document, index, "table", &table, error);
+	if (!r)
+		r = member_text(document, index, "vpc", &vpc, error);
+	if (!r)
+		r = member_text(document, index, "destination", &destination, error);
+	if (r)
+		return r;
+	if (!table || (vpc && !strcmp(table, "main")))
+		table = vpc;
+	if (!table || !destination)
+		return vd_error_set(error, -EINVAL, "document %zu: a route is named by its name, or by its vpc or table and its destination",
+				    index + 1);
+	return route_normalise(table, destination, ret, error);
+}
+
+static int identity_parse(const json_t *document, size_t index, const char *project, struct vd_identity *ret, struct vd_error *error)
+{
+	const char *word, *name, *own;
+	char text[VD_IDENTITY_SIZE];
+	enum vd_kind kind;
+	int r;
+
+	if (!json_is_object(document))
+		return vd_error_set(error, -EINVAL, "document %zu: is no object with kind and name", index + 1);
+	r = member_text(document, index, "kind", &word, error);
+	if (!r)
+		r = member_text(document, index, "project", &own, error);
+	if (!r)
+		r = member_text(document, index, "name", &name, error);
+	if (r)
+		return r;
+	if (!word)
+		return vd_error_set(error, -EINVAL, "document %zu: has no kind", index + 1);
+	r = vd_identity_kind(word, &kind, error);
+	if (r)
+		return vd_error_prefix(error, -EINVAL, "document %zu", index + 1);
+	if (own && !vd_identity_is_name(own))
+		return vd_error_set(error, -EINVAL, "document %zu: project \"%.70s\" is no project's name", index + 1, own);
+	if (name)
+		r = vd_identity_normalise(kind, name, text, error);
+	else if (kind == VD_KIND_ROUTE)
+		r = route_name(document, index, text, error);
+	else
+		r = vd_error_set(error, -EINVAL, "document %zu: this %s has no name", index + 1, word);
+	if (r)
+		return r;
+	ret->kind = kind;
+	ret->project = strdup(own ? own : project);
+	ret->name = strdup(text);
+	return ret->project && ret->name ? 0 : -ENOMEM;
+}
+
+int vd_identities_parse(const json_t *documents, const char *project, struct vd_identities **ret, struct vd_error *error)
+{
+	struct vd_identities *identities;
+	int r = 0;
+
+	if (!json_is_array(documents))
+		return vd_error_set(error, -EINVAL, "what to delete is no list of documents");
+	identities = calloc(1, sizeof(*identities));
+	if (!identities)
+		return -ENOMEM;
+	identities->items = calloc(json_array_size(documents) + 1, sizeof(*identities->items));
+	if (!identities->items)
+		r = -ENOMEM;
+	for (size_t i = 0; !r && i < json_array_size(documents); i++)
+		r = identity_parse(json_array_get(documents, i), i, project, &identities->items[identities->count++], error);
+	if (r) {
+		vd_identities_free(identities);
+		return r;
+	}
+	*ret = identities;
+	return 0;
+}
+
+void vd_identities_free(struct vd_identities *identities)
+{
+	if (!identities)
+		return;
+	for (size_t i = 0; i < identities->count; i++) {
+		free((char *)identities->items[i].project);
+		free((char *)identities->items[i].name);
+	}
+	free(identities->items);
+	free(identities);
+}

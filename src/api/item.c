@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/item.h"
+
+#include "base/cleanup.h"
+#include "compile/compile.h"
+#include "model/document.h"
+
+static json_t *attachment_item(const struct vd_attachment *attachment)
+{
+	json_t *item = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:b}", "host", attachment->host, "type",
+				 attachment->type == VD_ATTACHMENT_TYPE_TAP ? "tap" : "netns", "ifname", attachment->ifname, "netns",
+				 attachment->netns, "guest_ifname", attachment->guest_ifname[0] ? attachment->guest_ifname : NULL, "dhcp",
+				 attachment->dhcp);
+
+	return item;
+}
+
+static json_t *claim_item(const struct vd_claim *claim)
+{
+	char text[VD_ADDRESS_TEXT];
+
+	return json_pack("{s:s, s:i, s:s, s:s*, s:s*}", "underlay", vd_address_format(&claim->underlay, text), "underlay_mtu",
+			 (int)claim->underlay_mtu, "boot_id", claim->boot_id, "api", claim->api, "version", claim->version);
+}
+
+/* What hosts report about the resource. */
+static int item_add_facts(json_t *item, const struct vd_model *model, const struct vd_resource *resource)
+{
+	const struct vd_resource *fact;
+
+	if (resource->kind == VD_KIND_PORT) {
+		fact = vd_model_get(model, VD_KIND_ATTACHMENT, resource->project, resource->name);
+		if (fact)
+			return json_object_set_new(item, "attachment", attachment_item((const struct vd_attachment *)fact));
+	}
+	if (resource->kind == VD_KIND_HOST) {
+		fact = vd_model_get(model, VD_KIND_CLAIM, "default", resource->name);
+		if (fact)
+			return json_object_set_new(item, "claim", claim_item((const struct vd_claim *)fact));
+	}
+	return 0;
+}
+
+json_t *vd_item_new(const struct vd_model *model, const struct vd_resource *resource)
+{
+	json_t *item = json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", vd_kind_word(resource->kind), "project", resource->project, "name",
+				 resource->name, "document", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
+	json_t *status;
+
+	if (!item)
+		return NULL;
+	status = vd_compile_status(model, resource);
+	if ((status && json_object_set_new(item, "status", status)) || item_add_facts(item, model, resource)) {
+		json_decref(item);
+		return NULL;
+	}
+	return item;
+}
+
+const char *vd_item_action(const struct vd_change *change)
+{
+	if (!change->before)
+		return "created";
+	if (!change->after)
+		return "deleted";
+	return vd_resource_equal(change->before, change->after) ? "unchanged" : "changed";
+}
+
+char *vd_item_yaml(const struct vd_resource *resource)
+{
+	json_t *documents = json_pack("[o]", vd_resource_document(resource));
+	char *text = documents ? vd_documents_format(documents) : NULL;
+
+	json_decref(documents);
+	return text;
+}
+
+static int item_add_yaml(json_t *item, const char *member, const struct vd_resource *resource)
+{
+	VD_FREE char *text = NULL;
+
+	if (!resource)
+		return 0;
+	text = vd_item_yaml(resource);
+	return text ? json_object_set_new(item, member, json_string(text)) : -1;
+}
+
+json_t *vd_item_change(const struct vd_change *change, bool documents)
+{
+	json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "kind", vd_kind_word(change->kind), "project", change->project, "name", change->name,
+				 "action", vd_item_action(change));
+	int r = 0;
+
+	if (!item)
+		return NULL;
+	if (change->after)
+		r = json_object_set_new(item, "assigned", vd_resource_assigned(change->after));
+	if (!r && documents)
+		r = item_add_yaml(item, "before", change->before);
+	if (!r && documents)
+		r = item_add_yaml(item, "after", change->after);
+	if (r) {
+		json_decref(item);
+		return NULL;
+	}
+	return item;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/write.h"
+
+#include "api/item.h"
+#include "api/server.h"
+#include "api/status.h"
+
+#include <errno.h>
+
+/* How long our own replica may take to see what it wrote itself. */
+#define CATCH_UP_MS 5000
+
+struct intent {
+	const json_t *documents; /* NULL: a deletion */
+	const char *project;
+	const struct vd_identities *identities;
+};
+
+static int intent_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret, struct vd_error *error)
+{
+	const struct intent *intent = userdata;
+
+	if (intent->documents)
+		return vd_changes_from_documents(model, intent->documents, intent->project, next_id, ret, error);
+	return vd_changes_from_deletion(model, intent->identities->items, intent->identities->count, ret, error);
+}
+
+static int decide_only(struct vd_api *api, struct intent *intent, struct vd_changes **ret, int64_t *ret_revision, struct vd_error *error)
+{
+	int64_t revision, epoch;
+	const struct vd_model *model;
+	uint32_t next_id;
+	int r;
+
+	model = vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	r = intent_decide(model, next_id, intent, ret, error);
+	vd_replica_unlock(api->replica);
+	if (!r)
+		*ret_revision = epoch;
+	return r;
+}
+
+/* Nothing changed: what hosts must obey is the last revision that changed a resource, for they may still be behind it. */
+static int64_t epoch_revision(struct vd_api *api)
+{
+	int64_t revision, epoch;
+	uint32_t next_id;
+
+	vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	vd_replica_unlock(api->replica);
+	return epoch;
+}
+
+static json_t *changes_reply(const struct vd_changes *changes, const struct vd_write_options *options, int64_t revision)
+{
+	json_t *items = json_array(), *item;
+
+	for (size_t i = 0; changes && i < changes->count; i++) {
+		item = vd_item_change(&changes->items[i], options->documents);
+		if (!item || json_array_append_new(items, item)) {
+			json_decref(items);
+			return NULL;
+		}
+	}
+	return json_pack("{s:I, s:b, s:o, s:o}", "revision", (json_int_t)revision, "dry_run", options->dry_run, "changes", items, "notes",
+			 changes && changes->notes ? json_incref(changes->notes) : json_array());
+}
+
+static bool changes_nothing(const struct vd_changes *changes)
+{
+	for (size_t i = 0; changes && i < changes->count; i++) {
+		const struct vd_change *change = &changes->items[i];
+
+		if (!change->before || !change->after || !vd_resource_equal(change->before, change->after))
+			return false;
+	}
+	return changes != NULL;
+}
+
+/* The write, then what was asked to follow it. A wait that fails does not undo the change: the reply holds both. */
+static int intent_write(struct vd_request *request, struct intent *intent, const struct vd_write_options *options, struct vd_error *error)
+{
+	struct vd_api *api = request->api;
+	struct vd_changes *changes = NULL;
+	struct vd_error waited = {0};
+	int64_t revision = 0;
+	json_t *reply;
+	int r, w = 0;
+
+	if (options->dry_run)
+		r = decide_only(api, intent, &changes, &revision, error);
+	else
+		r = vd_replica_write(api->replica, options->request, intent_decide, intent, &changes, &revision, error);
+	if (r)
+		return r;
+	if (!options->dry_run) {
+		if (changes_nothing(changes))
+			revision = epoch_revision(api);
+		vd_replica_wait(api->replica, revision, CATCH_UP_MS);
+	}
+	if (options->wait && !options->dry_run)
+		w = vd_statuses_wait(api->statuses, revision, options->timeout, &waited);
+	reply = changes_reply(changes, options, revision);
+	if (changes)
+		vd_changes_free(changes);
+	if (!reply)
+		return -ENOMEM;
+	if (w)
+		json_object_set_new(reply, "error", json_string(waited.text));
+	return vd_request_reply(request, w ? vd_request_status(w) : MHD_HTTP_OK, reply);
+}
+
+int vd_write_documents(struct vd_request *request, const json_t *documents, const char *project, const struct vd_write_options *options,
+		       struct vd_error *error)
+{
+	struct intent intent = {.documents = documents, .project = project};
+
+	return intent_write(request, &intent, options, error);
+}
+
+int vd_write_deletion(struct vd_request *request, const struct vd_identities *identities, const struct vd_write_options *options,
+		      struct vd_error *error)
+{
+	struct intent intent = {.identities = identities};
+
+	return intent_write(request, &intent, options, error);
+}
