@@ -93,10 +93,10 @@ static int route_name(const json_t *document, size_t index, char ret[VD_IDENTITY
 		return r;
 	if (!table || (vpc && !strcmp(table, "main")))
 		table = vpc;
-	if (!table || !destination)
+	if (!table)
 		return vd_error_set(error, -EINVAL, "document %zu: a route is named by its name, or by its vpc or table and its destination",
 				    index + 1);
-	return route_normalise(table, destination, ret, error);
+	return route_normalise(table, destination ? destination : "0.0.0.0/0", ret, error);
 }
 
 static int identity_parse(const json_t *document, size_t index, const char *project, struct vd_identity *ret, struct vd_error *error)

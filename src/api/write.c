@@ -40,17 +40,6 @@ static int decide_only(struct vd_api *api, struct intent *intent, struct vd_chan
 	return r;
 }
 
-/* Nothing changed: what hosts must obey is the last revision that changed a resource, for they may still be behind it. */
-static int64_t epoch_revision(struct vd_api *api)
-{
-	int64_t revision, epoch;
-	uint32_t next_id;
-
-	vd_replica_lock(api->replica, &revision, &epoch, &next_id);
-	vd_replica_unlock(api->replica);
-	return epoch;
-}
-
 static json_t *changes_reply(const struct vd_changes *changes, const struct vd_write_options *options, int64_t revision)
 {
 	json_t *items = json_array(), *item;
@@ -77,6 +66,31 @@ static bool changes_nothing(const struct vd_changes *changes)
 	return changes != NULL;
 }
 
+/*
+ * The reply about the changes, and their end. When nothing changed, what hosts must obey is the last revision that changed a
+ * resource: they may still be behind it. Resources are counted without atomics, and a change may share them with the replica's
+ * model: it is read and freed under the replica's lock.
+ */
+static int changes_finish(struct vd_api *api, struct vd_changes *changes, const struct vd_write_options *options, int64_t *revision,
+			  json_t **ret)
+{
+	int64_t current, epoch;
+	uint32_t next_id;
+	json_t *reply;
+
+	vd_replica_lock(api->replica, &current, &epoch, &next_id);
+	if (changes_nothing(changes) && !options->dry_run)
+		*revision = epoch;
+	reply = changes_reply(changes, options, *revision);
+	if (changes)
+		vd_changes_free(changes);
+	vd_replica_unlock(api->replica);
+	if (!reply)
+		return -ENOMEM;
+	*ret = reply;
+	return 0;
+}
+
 /* The write, then what was asked to follow it. A wait that fails does not undo the change: the reply holds both. */
 static int intent_write(struct vd_request *request, struct intent *intent, const struct vd_write_options *options, struct vd_error *error)
 {
@@ -85,29 +99,24 @@ static int intent_write(struct vd_request *request, struct intent *intent, const
 	struct vd_error waited = {0};
 	int64_t revision = 0;
 	json_t *reply;
-	int r, w = 0;
+	int r;
 
 	if (options->dry_run)
 		r = decide_only(api, intent, &changes, &revision, error);
 	else
 		r = vd_replica_write(api->replica, options->request, intent_decide, intent, &changes, &revision, error);
+	if (!r)
+		r = changes_finish(api, changes, options, &revision, &reply);
 	if (r)
 		return r;
-	if (!options->dry_run) {
-		if (changes_nothing(changes))
-			revision = epoch_revision(api);
-		vd_replica_wait(api->replica, revision, CATCH_UP_MS);
-	}
-	if (options->wait && !options->dry_run)
-		w = vd_statuses_wait(api->statuses, revision, options->timeout, &waited);
-	reply = changes_reply(changes, options, revision);
-	if (changes)
-		vd_changes_free(changes);
-	if (!reply)
-		return -ENOMEM;
-	if (w)
+	if (options->dry_run)
+		return vd_request_reply(request, MHD_HTTP_OK, reply);
+	vd_replica_wait(api->replica, revision, CATCH_UP_MS);
+	if (options->wait)
+		r = vd_statuses_wait(api->statuses, revision, options->timeout, &waited);
+	if (r)
 		json_object_set_new(reply, "error", json_string(waited.text));
-	return vd_request_reply(request, w ? vd_request_status(w) : MHD_HTTP_OK, reply);
+	return vd_request_reply(request, r ? vd_request_status(r) : MHD_HTTP_OK, reply);
 }
 
 int vd_write_documents(struct vd_request *request, const json_t *documents, const char *project, const struct vd_write_options *options,

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
+#include "client/command.h"
+#include "client/table.h"
+
+#define COLUMNS 6
+
+static void resources_print(const json_t *status)
+{
+	VD_FREE char *revision = vd_json_text(status, "resources_revision");
+	const char *plural;
+	bool any = false;
+	json_t *count;
+
+	printf("revision %s", revision ? revision : "?");
+	json_object_foreach(json_object_get(status, "resources"), plural, count) {
+		if (json_integer_value(count) == 0)
+			continue;
+		printf("%s %" JSON_INTEGER_FORMAT " %s", any ? "," : ":", json_integer_value(count), plural);
+		any = true;
+	}
+	putchar('\n');
+}
+
+static void host_add(struct vd_table *table, const json_t *host)
+{
+	static const char *const paths[COLUMNS] = {"name", NULL, "revision", "underlay", "version", "api"};
+	char *cells[COLUMNS];
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		cells[i] = paths[i] ? vd_json_text(host, paths[i]) : NULL;
+	if (!json_is_true(json_object_get(host, "alive")))
+		cells[1] = (char *)"daemon is away (traffic goes on)";
+	else if (json_is_true(json_object_get(host, "behind")))
+		cells[1] = (char *)"behind";
+	else
+		cells[1] = (char *)"up to date";
+	vd_table_add(table, (const char *const *)cells);
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (paths[i])
+			free(cells[i]);
+}
+
+int vd_command_status(struct vd_invocation *invocation)
+{
+	static const char *const headers[COLUMNS] = {"HOST", "STATE", "REVISION", "UNDERLAY", "VERSION", "API"};
+	struct vd_error error = {0};
+	struct vd_table *table;
+	json_t *status, *host;
+	size_t i;
+
+	if (vd_client_call(invocation->client, "GET", "/v1/status", NULL, &status, &error))
+		return vd_fail(&error);
+	if (vd_invocation_json(invocation))
+		return vd_print_json(status);
+	table = vd_table_new(COLUMNS, headers);
+	if (!table)
+		return vd_fail(&error);
+	resources_print(status);
+	json_array_foreach(json_object_get(status, "hosts"), i, host)
+		host_add(table, host);
+	vd_table_print(table, stdout);
+	vd_table_free(table);
+	json_decref(status);
+	return VD_EXIT_DONE;
+}
+
+int vd_command_version(struct vd_invocation *invocation)
+{
+	struct vd_error error = {0};
+	json_t *version = NULL;
+	int r = vd_client_call(invocation->client, "GET", "/v1/version", NULL, &version, &error);
+
+	if (vd_invocation_json(invocation)) {
+		vd_print_json(json_pack("{s:s, s:o*}", "client", VD_VERSION, "server", version));
+		return r ? vd_fail(&error) : VD_EXIT_DONE;
+	}
+	printf("viaduct %s\n", VD_VERSION);
+	if (r)
+		return vd_fail(&error);
+	printf("viaductd %s on host %s\n", json_string_value(json_object_get(version, "version")),
+	       json_string_value(json_object_get(version, "host")));
+	json_decref(version);
+	return VD_EXIT_DONE;
+}
