@@ -107,7 +107,7 @@ int vd_listen_tcp(const char *listen, int *ret, struct vd_error *error)
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
 	VD_FREE char *address = NULL;
 	struct addrinfo *info;
-	const char *port;
+	const char *port = NULL;
 	int r;
 
 	r = listen_split(listen, &address, &port, error);
