@@ -56,6 +56,10 @@ class Shape:
     def refresh(self):
         """Before each run of all-new flows: forgets the connections of the runs before."""
 
+    def extras(self):
+        """What else is to be said of it: lines with a name each."""
+        return {}
+
     def tear_down(self):
         for name in self.namespaces:
             run("ip", "netns", "del", name, check=False)
@@ -169,14 +173,18 @@ class Routed(Shape):
 
 
 class KernelVxlan(Shape):
-    """Two hosts, each a bridge with the instance's veth and a VXLAN device; the peer's address is static."""
+    """Two hosts, each a bridge with the instance's veth and a VXLAN device; between them the bridged wire that lab/ has too."""
     name, title = "vxlan", "kernel VXLAN, two hosts"
     hosts = 2
 
     def build(self):
         addresses = self.ends()
-        hosts = self.netns("h"), self.netns("i")
-        self.veth(hosts[0], "under", hosts[1], "under", mtu=1600)
+        hosts, wire = (self.netns("h"), self.netns("i")), self.netns("w")
+        self.ip(wire, "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0")
+        self.ip(wire, "link", "set", "bridge", "up")
+        for index, host in enumerate(hosts):
+            self.veth(host, "under", wire, f"host{index}")
+            self.ip(wire, "link", "set", f"host{index}", "master", "bridge")
         for index, (host, end) in enumerate(zip(hosts, (self.left, self.right))):
             self.ip(host, "addr", "add", f"172.30.91.{index + 1}/24", "dev", "under")
             self.ip(host, "neigh", "replace", f"172.30.91.{2 - index}", "lladdr", self.mac(hosts[1 - index], "under"), "dev", "under",
@@ -184,7 +192,7 @@ class KernelVxlan(Shape):
             self.ip(host, "link", "add", "vxlan0", "type", "vxlan", "id", "91", "dstport", "4789", "local", f"172.30.91.{index + 1}",
                     "remote", f"172.30.91.{2 - index}", "dev", "under", "nolearning")
             self.ip(host, "link", "add", "br0", "type", "bridge")
-            self.veth(host, "inst", end.netns, "eth0")
+            self.veth(host, "inst", end.netns, "eth0", mtu=1450)
             for name in ("vxlan0", "inst"):
                 self.ip(host, "link", "set", name, "master", "br0")
             for name in ("vxlan0", "br0"):
