@@ -112,6 +112,9 @@ int vd_datapath_open(const struct vd_datapath_options *options, struct vd_datapa
 	r = adopt(datapath);
 	if (r)
 		return vd_error_set(error, r, "cannot open the data plane's pins in %s: %s", datapath->path, strerror(-r));
+	r = vd_program_expiry_start(datapath->programs[VD_FUNCTION_EXPIRE]);
+	if (r)
+		return vd_error_set(error, r, "cannot start the connections' expiry: %s", strerror(-r));
 	*ret = VD_TAKE(datapath);
 	return 0;
 }
@@ -175,7 +178,7 @@ int vd_datapath_delete(struct vd_datapath *datapath, const struct vd_entry *entr
 	return bpf_map_delete_elem(datapath->maps[entry->map], entry->key) && errno != ENOENT ? -errno : 0;
 }
 
-int vd_datapath_lookup(struct vd_datapath *datapath, struct vd_entry *entry)
+int vd_datapath_lookup(const struct vd_datapath *datapath, struct vd_entry *entry)
 {
 	uint8_t value[VALUE_ROOM] = {};
 

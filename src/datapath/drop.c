@@ -65,7 +65,7 @@ static json_t *event_json(const struct vd_datapath *datapath, const struct vd_dr
 				 (json_int_t)event->size);
 	char interface[IF_NAMESIZE];
 
-	vd_json_set_name(drop, "port", datapath, event->port_id);
+	vd_json_set_port(drop, "port", datapath, event->port_id);
 	vd_json_set_name(drop, "vpc", datapath, event->domain);
 	vd_json_set_name(drop, "route", datapath, event->route_id);
 	if (event->vni)

@@ -56,8 +56,8 @@ static json_t *flow_json(const struct listing *listing, const struct vd_flow *fl
 		json_pack("{s:I, s:I, s:b}", "packets", (json_int_t)flow->packets, "bytes", (json_int_t)flow->bytes, "valid",
 			  vd_generation_sum(datapath->generation, flow->dependency, VD_FLOW_DEPENDENCIES) == flow->generation_sum);
 
-	vd_json_set_name(object, "from_port", datapath, flow->source_port_id);
-	vd_json_set_name(object, "to_port", datapath, flow->destination_port_id);
+	vd_json_set_port(object, "from_port", datapath, flow->source_port_id);
+	vd_json_set_port(object, "to_port", datapath, flow->destination_port_id);
 	vd_json_set_name(object, "vpc", datapath, flow->domain);
 	if (ingress_type == VD_INGRESS_TUNNEL)
 		json_object_set_new(object, "from_vni", json_integer(ingress));
@@ -123,8 +123,8 @@ static json_t *connection_json(const struct listing *listing, const struct vd_co
 				   (json_int_t)connection->packets, "bytes", (json_int_t)connection->bytes);
 
 	vd_json_set_name(object, "vpc", listing->datapath, key->domain);
-	vd_json_set_name(object, "from_port", listing->datapath, connection->source_port_id);
-	vd_json_set_name(object, "to_port", listing->datapath, connection->destination_port_id);
+	vd_json_set_port(object, "from_port", listing->datapath, connection->source_port_id);
+	vd_json_set_port(object, "to_port", listing->datapath, connection->destination_port_id);
 	vd_json_set_tuple(object, high ? &key->high : &key->low, high ? &key->low : &key->high, listing->family, key->protocol,
 			  high ? key->high_port : key->low_port, high ? key->low_port : key->high_port);
 	set_age(object, "age", listing->now, connection->created);

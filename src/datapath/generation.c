@@ -89,6 +89,7 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_DROP_EVENTS:
 	case VD_MAP_CAPTURE:
 	case VD_MAP_TRACE:
+	case VD_MAP_CLOCK:
 	case VD_MAP_PROGRAMS:
 	case VD_MAP_COUNT:
 		break;

@@ -11,7 +11,7 @@ enum vd_map_role {
 	VD_MAP_ROLE_PLAN,    /* copied; sync corrects it */
 	VD_MAP_ROLE_LIVE,    /* copied, and again what appeared or was touched while programs were swapped */
 	VD_MAP_ROLE_KEPT,    /* copied once: generations, counters */
-	VD_MAP_ROLE_CACHE,   /* starts empty */
+	VD_MAP_ROLE_CACHE,   /* shared, or starts empty */
 	VD_MAP_ROLE_QUEUE,   /* filled together with the connections */
 	VD_MAP_ROLE_PRIVATE, /* every build has its own: the tail calls' program array */
 };
@@ -48,6 +48,7 @@ enum vd_map_role {
 	X(DROP_EVENTS, "vd_drop_events", CACHE) \
 	X(CAPTURE, "vd_capture", CACHE) \
 	X(TRACE, "vd_trace", CACHE) \
+	X(CLOCK, "vd_clock", CACHE) \
 	X(PROGRAMS, "vd_programs", PRIVATE)
 
 enum vd_map {

@@ -232,10 +232,11 @@ static int tail_calls_set(struct bpf_object *object, bool tracing)
 {
 	static const enum vd_function functions[VD_PROGRAM_COUNT] = {
 		[VD_PROGRAM_DECIDE] = VD_FUNCTION_DECIDE,
+		[VD_PROGRAM_NEIGHBOUR] = VD_FUNCTION_NEIGHBOUR,
 	};
 	int array = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_PROGRAMS));
 
-	for (uint32_t i = 0; i < 1; i++) {
+	for (uint32_t i = 0; i < VD_PROGRAM_COUNT; i++) {
 		struct bpf_program *program = bpf_object__find_program_by_name(object, names[functions[i]]);
 		int fd = program ? bpf_program__fd(program) : -ENOENT;
 		uint32_t index = i + (tracing ? VD_PROGRAM_COUNT : 0);
@@ -314,6 +315,16 @@ int vd_program_pin(struct bpf_object *object, const char *directory, struct vd_e
 		r = pin(program ? bpf_program__fd(program) : -1, directory, names[i], error);
 	}
 	return r;
+}
+
+int vd_program_expiry_start(int program_fd)
+{
+	char packet[64] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet));
+
+	if (bpf_prog_test_run_opts(program_fd, &run))
+		return -errno;
+	return run.retval ? -EIO : 0;
 }
 
 /* ---- attaching ---- */

@@ -14,7 +14,9 @@ struct bpf_object;
 #define VD_FUNCTIONS(X) \
 	X(PORT, "vd_port_ingress") \
 	X(OVERLAY, "vd_overlay_ingress") \
-	X(DECIDE, "vd_decide")
+	X(DECIDE, "vd_decide") \
+	X(NEIGHBOUR, "vd_neighbour") \
+	X(EXPIRE, "vd_expire_start")
 
 enum vd_function {
 #define X(enumerator, ...) VD_FUNCTION_##enumerator,
@@ -52,6 +54,9 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 		    struct bpf_object **ret, struct vd_error *error);
 /* Pins every map and program of a loaded object in directory. */
 int vd_program_pin(struct bpf_object *object, const char *directory, struct vd_error *error);
+
+/* Runs vd_expire_start: from here on a timer in the kernel lets idle connections expire, by this build. Again is no harm. */
+int vd_program_expiry_start(int program_fd);
 
 /*
  * The program on an interface's ingress: a clsact filter of priority and handle of our own. Attaching replaces what stands there in

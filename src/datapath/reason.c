@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <time.h>
 
 static const struct {
@@ -61,6 +62,29 @@ void vd_json_set_name(json_t *object, const char *key, const struct vd_datapath 
 		json_object_set_new(object, key, json_string(name));
 	else if (id)
 		json_object_set_new(object, key, json_integer(id));
+}
+
+const char *vd_port_name(const struct vd_datapath *datapath, uint32_t id, char text[VD_PORT_TEXT])
+{
+	const char *name = vd_names_find(datapath->names, id);
+	struct vd_entry domain = {.map = VD_MAP_DOMAIN};
+
+	memcpy(domain.key, &id, sizeof(id)); /* a service port's id is its domain's */
+	if (name && !vd_datapath_lookup(datapath, &domain))
+		snprintf(text, VD_PORT_TEXT, "router of %s", name);
+	else if (name)
+		snprintf(text, VD_PORT_TEXT, "%s", name);
+	else
+		snprintf(text, VD_PORT_TEXT, "#%u", id);
+	return text;
+}
+
+void vd_json_set_port(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id)
+{
+	char text[VD_PORT_TEXT];
+
+	if (id)
+		json_object_set_new(object, key, json_string(vd_port_name(datapath, id, text)));
 }
 
 void vd_json_set_address(json_t *object, const char *key, const union vd_addr *address, unsigned family)

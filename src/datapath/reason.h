@@ -16,6 +16,10 @@ const char *vd_protocol_name(uint8_t protocol, char text[4]);
 
 /* object[key] = the name of an id, or the id itself when it has none; nothing for id 0. */
 void vd_json_set_name(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id);
+/* A port's name; "router of <VPC>" for a service port. text: room for it. */
+#define VD_PORT_TEXT 160
+const char *vd_port_name(const struct vd_datapath *datapath, uint32_t id, char text[VD_PORT_TEXT]);
+void vd_json_set_port(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id);
 void vd_json_set_address(json_t *object, const char *key, const union vd_addr *address, unsigned family);
 /* source, destination, protocol and, where it has any, ports (network byte order); for ICMP the identifier or type and code. */
 void vd_json_set_tuple(json_t *object, const union vd_addr *source, const union vd_addr *destination, unsigned family,

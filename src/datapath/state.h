@@ -45,7 +45,7 @@ int vd_datapath_update(struct vd_datapath *datapath, const struct vd_entry *entr
 /* -ENOENT counts as done. */
 int vd_datapath_delete(struct vd_datapath *datapath, const struct vd_entry *entry);
 /* The value that the map holds for entry's key, into entry. -ENOENT. */
-int vd_datapath_lookup(struct vd_datapath *datapath, struct vd_entry *entry);
+int vd_datapath_lookup(const struct vd_datapath *datapath, struct vd_entry *entry);
 bool vd_datapath_is_captured(const struct vd_datapath *datapath, uint32_t port);
 
 void vd_tracer_free(struct vd_tracer *tracer);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/step.h"
+
+#include "abi/reason.h"
+#include "datapath/reason.h"
+
+#include <net/if.h>
+#include <stdio.h>
+
+#define TEXT_SIZE 256
+
+/* A name to print; an id without one as a number. text: room for the latter. */
+static const char *name_of(const struct vd_datapath *datapath, uint32_t id, char text[16])
+{
+	const char *name = vd_names_find(datapath->names, id);
+
+	if (name)
+		return name;
+	snprintf(text, 16, "#%u", id);
+	return text;
+}
+
+static void parse_text(const uint32_t *detail, char *text)
+{
+	char number[4];
+
+	snprintf(text, TEXT_SIZE, "IPv%u %s, %u bytes%s", detail[0], vd_protocol_name((uint8_t)detail[1], number), detail[2],
+		 detail[3] ? ", a fragment" : "");
+}
+
+static void source_check_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	static const char *const verdicts[] = {"source check is off", "its own address", "an address opened for it"};
+	char port[VD_PORT_TEXT];
+
+	snprintf(text, TEXT_SIZE, "%s: %s", vd_port_name(datapath, detail[0], port), detail[1] < 3 ? verdicts[detail[1]] : "?");
+}
+
+static void connection_text(const uint32_t *detail, char *text)
+{
+	static const char *const kinds[] = {"?", "belongs to a known connection", "begins a new connection",
+					    "an error about a known connection"};
+
+	snprintf(text, TEXT_SIZE, "%s", detail[0] < 4 ? kinds[detail[0]] : kinds[0]);
+}
+
+static void route_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	char route[16], table[16];
+	const char *where = detail[2] ? name_of(datapath, detail[2], table) : "main";
+
+	switch (detail[1]) {
+	case VD_ROUTE_TYPE_LOCAL:
+		snprintf(text, TEXT_SIZE, "table %s: inside the VPC", where);
+		return;
+	case VD_ROUTE_TYPE_NEXT_HOP:
+		snprintf(text, TEXT_SIZE, "table %s: route %s, to its next hop", where, name_of(datapath, detail[0], route));
+		return;
+	case VD_ROUTE_TYPE_BLACKHOLE:
+		snprintf(text, TEXT_SIZE, "table %s: route %s, a blackhole", where, name_of(datapath, detail[0], route));
+		return;
+	case VD_ROUTE_TYPE_UNUSABLE:
+		snprintf(text, TEXT_SIZE, "table %s: route %s, whose next hop is unusable", where,
+			 name_of(datapath, detail[0], route));
+		return;
+	}
+	snprintf(text, TEXT_SIZE, "table %s: no route", where);
+}
+
+static void endpoint_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	char port[16], host[16], subnet[16];
+	const char *subnet_name = name_of(datapath, detail[2], subnet);
+
+	switch (detail[1]) {
+	case VD_ENDPOINT_PLACE_HERE:
+		snprintf(text, TEXT_SIZE, "port %s on this host, subnet %s", name_of(datapath, detail[0], port), subnet_name);
+		return;
+	case VD_ENDPOINT_PLACE_HOST:
+		snprintf(text, TEXT_SIZE, "port %s on host %s, subnet %s", name_of(datapath, detail[0], port),
+			 name_of(datapath, detail[3], host), subnet_name);
+		return;
+	case VD_ENDPOINT_PLACE_GATEWAY:
+		snprintf(text, TEXT_SIZE, "the gateway of subnet %s", subnet_name);
+		return;
+	}
+	snprintf(text, TEXT_SIZE, "no one has the address");
+}
+
+static void ttl_text(const uint32_t *detail, char *text)
+{
+	if (detail[2])
+		snprintf(text, TEXT_SIZE, "ran out; the router answers \"time exceeded\"");
+	else if (detail[0] == detail[1])
+		snprintf(text, TEXT_SIZE, "stays %u", detail[0]);
+	else
+		snprintf(text, TEXT_SIZE, "%u becomes %u", detail[0], detail[1]);
+}
+
+static void mtu_text(const uint32_t *detail, char *text)
+{
+	if (detail[1] == UINT32_MAX)
+		snprintf(text, TEXT_SIZE, "%u bytes, no limit", detail[0]);
+	else
+		snprintf(text, TEXT_SIZE, "%u bytes of %u%s", detail[0], detail[1],
+			 detail[2] ? "; the router answers that it is too big" : "");
+}
+
+static void output_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	char interface[IF_NAMESIZE], port[VD_PORT_TEXT];
+
+	if (detail[0] == VD_OUTPUT_TUNNEL)
+		snprintf(text, TEXT_SIZE, "through the tunnel, VNI %u", detail[2]);
+	else if (detail[0])
+		snprintf(text, TEXT_SIZE, "to %s by interface %s", vd_port_name(datapath, detail[3], port),
+			 if_indextoname(detail[1], interface) ? interface : "(gone)");
+	else
+		snprintf(text, TEXT_SIZE, "nowhere");
+}
+
+static void step_text(const struct vd_datapath *datapath, const struct vd_trace_step *step, char *text)
+{
+	text[0] = 0;
+	switch ((enum vd_stage)step->stage) {
+	case VD_STAGE_PARSE:
+		parse_text(step->detail, text);
+		return;
+	case VD_STAGE_NEIGHBOUR:
+		snprintf(text, TEXT_SIZE, "%s", step->detail[0] ? "the data plane answers" : "swallowed");
+		return;
+	case VD_STAGE_FLOW:
+		snprintf(text, TEXT_SIZE, "%s", step->detail[0] ? "a cached flow is valid" : "no cached flow");
+		return;
+	case VD_STAGE_SOURCE_CHECK:
+		source_check_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_CONNECTION:
+		connection_text(step->detail, text);
+		return;
+	case VD_STAGE_ROUTE:
+		route_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_ENDPOINT:
+		endpoint_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_TTL:
+		ttl_text(step->detail, text);
+		return;
+	case VD_STAGE_MTU:
+		mtu_text(step->detail, text);
+		return;
+	case VD_STAGE_OUTPUT:
+		output_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_COUNT:
+		break;
+	}
+}
+
+json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_step *step)
+{
+	char text[TEXT_SIZE];
+
+	step_text(datapath, step, text);
+	/* A stage that drops says why; what it knew of the packet may be half of it. */
+	if (step->reason)
+		return json_pack("{s:s, s:s, s:s}", "stage", vd_stage_name(step->stage), "text", vd_reason_sentence(step->reason),
+				 "detail", text);
+	return json_pack("{s:s, s:s}", "stage", vd_stage_name(step->stage), "text", text);
+}
