@@ -2,6 +2,8 @@
 """A host: a namespace on the underlay, with a daemon of its own."""
 
 import contextlib
+import http.client
+import json
 import os
 import pathlib
 import signal
@@ -85,12 +87,8 @@ class Host(Namespace):
             time.sleep(0.05)
 
     def answers(self):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
-            with contextlib.suppress(OSError):
-                client.connect(str(self.socket_path))
-                client.sendall(b"GET /v1/status HTTP/1.0\r\nHost: lab\r\n\r\n")
-                return client.recv(5) == b"HTTP/"
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.request("GET", "/v1/version")[0] == 200
         return False
 
     @property
@@ -141,6 +139,53 @@ class Host(Namespace):
 
     def apply(self, text):
         return self.viaduct("apply", "--wait", "-f", "-", input=text)
+
+
+    # ---- the REST API ----
+    def request(self, method, path, body=None):
+        """(status, what the body says)"""
+        connection = UnixConnection(self.socket_path)
+        try:
+            connection.request(method, path, body if body is None else json.dumps(body), {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            text = reply.read()
+        finally:
+            connection.close()
+        return reply.status, json.loads(text) if text else None
+
+    def ask(self, method, path, body=None):
+        status, reply = self.request(method, path, body)
+        if status >= 300:
+            raise LabError(f"{method} {path}: {status}: {reply}")
+        return reply
+
+    def live(self, verb, **arguments):
+        """What only a running host can answer: "drops", "flows", "status", "trace" …"""
+        return self.ask("POST", f"/v1/live/{verb}", arguments)
+
+    def resource(self, plural, name):
+        for item in self.ask("GET", f"/v1/{plural}")["items"]:
+            if item["name"] == name:
+                return item
+        raise LabError(f"there is no {name} among the {plural}")
+
+    def dropped(self, reason):
+        """How many packets this host has dropped for it."""
+        return sum(drop["packets"] for drop in self.live("drops")["drops"] if drop["reason"] == reason)
+
+    def recent_drops(self, reason):
+        return [drop for drop in self.live("drops")["recent"] if drop["reason"] == reason]
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("viaduct", timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
 
 
 class EtcdMember(Host):

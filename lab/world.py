@@ -33,8 +33,9 @@ def leftovers():
 class Lab:
     """`with Lab.from_file(path) as lab:` builds it, and takes it down whatever happens."""
 
-    def __init__(self, layout, name=None, daemons=True):
-        self.layout, self.name, self.daemons = layout, name or layout.name, daemons
+    def __init__(self, layout, name=None, daemons=True, documents=""):
+        """documents: YAML text that is applied before the instances are attached, besides the files that the layout names."""
+        self.layout, self.name, self.daemons, self.documents = layout, name or layout.name, daemons, documents
         self.directory = DIRECTORY / f"{prefix()}-{self.name}"
         self.bpf_directory = self.directory / "bpf"
         self.segments = {segment: Namespace(self.namespace_name(f"segment.{segment}"), segment) for segment in layout.segments}
@@ -123,8 +124,11 @@ class Lab:
             host.start()
         if not self.hosts:
             return
+        first = next(iter(self.hosts.values()))
         for path in self.layout.apply:
-            next(iter(self.hosts.values())).viaduct("apply", "--wait", "-f", path)
+            first.viaduct("apply", "--wait", "-f", path)
+        if self.documents:
+            first.apply(self.documents)
         for instance in self.instances.values():
             instance.attach()
 

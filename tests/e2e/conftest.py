@@ -1,9 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labs for end-to-end tests: one per test file, gone when its tests are, whatever happened."""
+"""Labs for end-to-end tests: one per test file, gone when its tests are, whatever happened.
 
+A test file says LAB (a path below lab/, or a layout as text) and, if it likes, DOCUMENTS (what to apply before instances attach).
+"""
+
+import os
 import pathlib
 import sys
 
 import pytest
+import yaml
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("VIADUCT_LAB_LOGS", str(ROOT / "build" / "lab-logs"))
+
+from lab import Lab, Layout, wait_until  # noqa: E402  found only now
+
+
+@pytest.fixture(scope="module")
+def lab(request):
+    said = request.module.LAB
+    layout = Layout.from_file(ROOT / "lab" / said) if said.endswith(".yaml") else Layout.from_document(yaml.safe_load(said))
+    failed_before = request.session.testsfailed
+    # Two runs on one machine must not meet.
+    with Lab(layout, name=f"{layout.name}{os.getpid()}", documents=getattr(request.module, "DOCUMENTS", "")) as built:
+        yield built
+        if request.session.testsfailed > failed_before:
+            built.save_logs()
+
+
+@pytest.fixture(scope="session")
+def reach():
+    """reach(node, address): waits until a ping comes back; attachments reach other hosts a moment after `attach` returns."""
+    def wait(node, address):
+        wait_until(lambda: node.ping(address, timeout=0.3).received, f"{node.title} reaches {address}")
+
+    return wait
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what its hosts say about it."""
+    report = (yield).get_result()
+    built = item.funcargs.get("lab") if hasattr(item, "funcargs") else None
+    if report.when != "call" or not report.failed or built is None:
+        return
+    for host in built.hosts.values():
+        text = "".join(f"$ viaduct {command}\n{said.stdout}{said.stderr}"
+                       for command in ("status", "drops") for said in [host.viaduct(command, check=False)])
+        report.sections.append((f"host {host.title}", f"{text}---- log ----\n{host.log()[-3000:]}"))
