@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Nanoseconds per program run, by BPF_PROG_TEST_RUN with repeat: a hit, a hit to a tunnel, a miss whose connection is known (a TCP
+ * segment with FIN, which the cache may not answer). Medians of several rounds. Not a test: prints one JSON object.
+ */
+#include "fixture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "viaduct.skel.h"
+
+enum {
+	ROUNDS = 9,
+	REPEAT = 200000,
+};
+
+static int compare(const void *a, const void *b)
+{
+	return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
+}
+
+static uint32_t measure(struct fixture *fixture, const struct packet_spec *spec)
+{
+	struct __sk_buff context = {.ifindex = fixture->ifindex_a};
+	uint32_t durations[ROUNDS];
+	struct packet packet;
+
+	packet_build(spec, &packet);
+	for (int i = 0; i < ROUNDS; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data, .data_size_in = packet.size, .ctx_in = &context,
+			    .ctx_size_in = sizeof(context), .repeat = REPEAT);
+
+		if (bpf_prog_test_run_opts(bpf_program__fd(fixture->bpf->progs.vd_port_ingress), &options) ||
+		    options.retval != VERDICT_REDIRECT)
+			abort();
+		durations[i] = options.duration;
+	}
+	qsort(durations, ROUNDS, sizeof(durations[0]), compare);
+	return durations[ROUNDS / 2];
+}
+
+int main(void)
+{
+	struct packet_spec hit4 = {.source_mac = MAC_A,
+				   .source = "10.0.0.2",
+				   .destination = "10.0.0.3",
+				   .protocol = IPPROTO_UDP,
+				   .source_port = 1000,
+				   .destination_port = 2000,
+				   .payload = 22};
+	struct packet_spec hit6 = hit4, tunnel = hit4, miss = hit4;
+	struct fixture *fixture;
+	void *state;
+	int error = fixture_enter();
+
+	if (error)
+		return error;
+	if (fixture_setup(&state))
+		return 1;
+	fixture = state;
+	hit6.source = "fd00:0:0:a::2";
+	hit6.destination = "fd00:0:0:a::3";
+	tunnel.destination = "10.0.0.4";
+	miss.protocol = IPPROTO_TCP;
+	miss.tcp_flags = 0x11;
+	printf("{\"hit_ipv4_ns\": %u, \"hit_ipv6_ns\": %u, \"hit_tunnel_ns\": %u, \"miss_ns\": %u}\n", measure(fixture, &hit4),
+	       measure(fixture, &hit6), measure(fixture, &tunnel), measure(fixture, &miss));
+	return fixture_teardown(&state);
+}
