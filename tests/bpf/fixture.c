@@ -402,3 +402,24 @@ uint32_t endpoint_slot(uint32_t domain, const char *address)
 	text_to_address(address, bytes.byte);
 	return vd_slot_endpoint(domain, &bytes);
 }
+
+static int count_sample(void *context, void *data, size_t size)
+{
+	struct sample_counter *counter = context;
+
+	counter->count++;
+	counter->last = *(const struct vd_drop_event *)data;
+	return size < sizeof(struct vd_drop_event) ? -EINVAL : 0;
+}
+
+size_t count_drop_samples(struct fixture *fixture)
+{
+	struct ring_buffer *ring;
+
+	fixture->samples.count = 0;
+	ring = ring_buffer__new(bpf_map__fd(fixture->bpf->maps.vd_drop_events), count_sample, &fixture->samples, NULL);
+	assert_non_null(ring);
+	assert_true(ring_buffer__consume(ring) >= 0);
+	ring_buffer__free(ring);
+	return fixture->samples.count;
+}

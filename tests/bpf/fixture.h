@@ -53,6 +53,11 @@ enum {
 #define VERDICT_DROP 2     /* TC_ACT_SHOT */
 #define VERDICT_REDIRECT 7 /* TC_ACT_REDIRECT */
 
+struct sample_counter {
+	size_t count;
+	struct vd_drop_event last;
+};
+
 struct fixture {
 	struct viaduct_bpf *bpf;
 	struct tunnel_bpf *tunnel;
@@ -60,6 +65,7 @@ struct fixture {
 	struct packet out;       /* of the last run */
 	uint64_t drops[VD_DROP_REASON_COUNT];
 	uint32_t gso_size;       /* of the next packets */
+	struct sample_counter samples;
 };
 
 /* For cmocka: *state is a struct fixture. */
@@ -76,6 +82,8 @@ int run_tunnel(struct fixture *fixture, uint32_t vni, const char *vtep, const st
 uint64_t new_drops(struct fixture *fixture, enum vd_drop_reason reason);
 /* A packet is dropped, for exactly this reason. */
 void assert_dropped(struct fixture *fixture, uint32_t ifindex, const struct packet *packet, enum vd_drop_reason reason);
+/* Drops sampled since the last look; the newest is fixture->samples.last. */
+size_t count_drop_samples(struct fixture *fixture);
 
 /* The flow that a packet of this description from a port (or VNI, type TUNNEL) has; false: none. */
 bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec, struct vd_flow *ret);
