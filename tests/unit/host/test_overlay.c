@@ -3,8 +3,10 @@
 
 #include "base/cleanup.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void test_overlay_is_made_and_found_again(void **state)
 {
@@ -69,6 +71,23 @@ static void test_udp_port_of_another_vxlan_is_refused_and_nothing_stays(void **s
 	assert_string_equal(before, after);
 }
 
+static void test_udp_port_of_a_program_is_refused_and_nothing_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	VD_CLOSE int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(4789)};
+	VD_FREE char *before = NULL, *after = NULL;
+	uint32_t ifindex = 42;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	before = dump_of("");
+	assert_int_equal(vd_host_overlay_ensure(fixture->net, 4789, &ifindex, &fixture->error), -EEXIST);
+	assert_non_null(strstr(fixture->error.text, "4789"));
+	after = dump_of("");
+	assert_string_equal(before, after);
+	assert_int_equal(ifindex, 42);
+}
+
 static void test_half_made_overlay_is_finished(void **state)
 {
 	struct fixture *fixture = *state;
@@ -88,6 +107,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_overlay_moves_to_another_udp_port, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_overlay_that_is_not_ours_stays, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_udp_port_of_another_vxlan_is_refused_and_nothing_stays, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_udp_port_of_a_program_is_refused_and_nothing_stays, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_half_made_overlay_is_finished, fixture_setup, fixture_teardown),
 	};
