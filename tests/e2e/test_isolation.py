@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from traffic import connection, datagrams, say
+from conversation import connection, datagrams, say
 
 LAB = """
 name: isolation

@@ -8,7 +8,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
-from traffic import connection, datagrams, say
+from conversation import connection, datagrams, say
 
 LAB = """
 name: mtu

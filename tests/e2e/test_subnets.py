@@ -3,7 +3,7 @@
 
 import pytest
 
-from traffic import connection, say
+from conversation import connection, say
 
 LAB = """
 name: subnets

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from traffic import connection, datagrams, say
+from conversation import connection, datagrams, say
 
 LAB = "two_hosts.yaml"
 
