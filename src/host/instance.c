@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define ADOPTED "adopted/"
+#define ADOPTED "/adopted"
 
 void vd_host_port_what(uint32_t port, bool adopted, char text[VD_HOST_WHAT_SIZE])
 {
-	snprintf(text, VD_HOST_WHAT_SIZE, "%s/%x", adopted ? "adopted" : "port", port);
+	snprintf(text, VD_HOST_WHAT_SIZE, "port/%x%s", port, adopted ? ADOPTED : "");
 }
 
 bool vd_host_link_is_port(struct vd_host_net *net, uint32_t ifindex, uint32_t port)
@@ -122,9 +122,7 @@ int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_err
 	if (result < 0)
 		return vd_error_set(error, result, "cannot read the interface with index %u: %s", ifindex, strerror(-result));
 	what = vd_host_link_what(net, &link);
-	if (!what)
-		return 0;
-	if (!strncmp(what, ADOPTED, strlen(ADOPTED)))
+	if (what && strstr(what, ADOPTED))
 		return vd_host_link_unmark(net, ifindex, error);
-	return vd_host_link_delete(net->netlink, ifindex, error);
+	return what || vd_host_link_is_half_made(&link) ? vd_host_link_delete(net->netlink, ifindex, error) : 0;
 }

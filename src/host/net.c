@@ -46,6 +46,7 @@ void vd_host_net_close(struct vd_host_net *net)
 
 struct collected {
 	struct vd_host_net *net;
+	bool half_made; /* those too */
 	struct vd_host_link_state *links;
 	size_t count;
 };
@@ -55,7 +56,7 @@ static int collect(const struct vd_host_link_state *link, void *userdata)
 	struct collected *collected = userdata;
 	struct vd_host_link_state *grown;
 
-	if (!vd_host_link_what(collected->net, link))
+	if (!vd_host_link_what(collected->net, link) && !(collected->half_made && vd_host_link_is_half_made(link)))
 		return 0;
 	grown = reallocarray(collected->links, collected->count + 1, sizeof(*grown));
 	if (!grown)
@@ -78,29 +79,18 @@ int vd_host_link_each_ours(struct vd_host_net *net,
 	return result;
 }
 
-struct purge {
-	struct vd_host_net *net;
-	struct vd_error *error;
-	int result; /* of the first that failed */
-};
-
-static void purge_one(const char *what, uint32_t ifindex, const char *ifname, void *userdata)
-{
-	struct purge *purge = userdata;
-	int result = vd_host_link_remove(purge->net, ifindex, purge->result ? NULL : purge->error);
-
-	if (result < 0 && !purge->result)
-		purge->result = vd_error_prefix(purge->error, result, "interface %s", ifname);
-}
-
 int vd_host_net_purge(struct vd_host_net *net, struct vd_error *error)
 {
-	struct purge purge = {net, error, 0};
-	int result = vd_host_link_each_ours(net, purge_one, &purge);
+	struct collected collected = {.net = net, .half_made = true};
+	int result = vd_host_link_each(net->netlink, collect, &collected);
 
 	if (result < 0)
-		return vd_error_set(error, result, "cannot read this host's interfaces: %s", strerror(-result));
-	if (purge.result < 0)
-		return purge.result;
-	return vd_host_router_purge(net, error);
+		vd_error_set(error, result, "cannot read this host's interfaces: %s", strerror(-result));
+	for (size_t i = 0; i < collected.count && result >= 0; i++) {
+		result = vd_host_link_remove(net, collected.links[i].ifindex, error);
+		if (result < 0)
+			vd_error_prefix(error, result, "interface %s", collected.links[i].ifname);
+	}
+	free(collected.links);
+	return result < 0 ? result : vd_host_router_purge(net, error);
 }

@@ -105,11 +105,16 @@ static void test_purge_leaves_nothing(void **state)
 	struct vd_host_link link;
 	uint32_t ifindex;
 
-	run("ip netns add guest && ip tuntap add theirs mode tap");
+	run("ip netns add guest && ip tuntap add theirs mode tap && ip link set theirs addrgenmode none up && ip link set theirs "
+	    "down");
 	before = dump_of("");
 	assert_done(fixture, vd_host_overlay_ensure(fixture->net, 4789, &ifindex, &fixture->error));
 	assert_done(fixture, vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "eth0", &link, &fixture->error));
+	assert_done(fixture, vd_host_veth_create(fixture->net, 4, &wanted, 1450, GUEST, "eth1", &link, &fixture->error));
+	run("ip link set vd4 alias ''");
 	assert_done(fixture, vd_host_tap_ensure(fixture->net, 2, "vdtap", 1450, &link, &fixture->error));
+	assert_done(fixture, vd_host_tap_ensure(fixture->net, 5, "theirs", 1500, &link, &fixture->error));
+	run("ip link set theirs down");
 	assert_done(fixture, vd_host_router_ensure(fixture->net, 3, &gateway, 1, 1450, &ifindex, &fixture->error));
 	assert_done(fixture, vd_host_net_purge(fixture->net, &fixture->error));
 	after = dump_of("");
