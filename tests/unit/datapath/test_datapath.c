@@ -172,6 +172,31 @@ static void test_difference_equals_sync(void **state)
 	vd_datapath_close(datapath);
 }
 
+/* Two hosts behind one address: while one of them remains, packets from there are welcome. */
+static void test_shared_vtep_goes_with_its_last_host(void **state)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *one = fixture_plan(), *two = fixture_plan(), *none = fixture_plan();
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_TUNNEL_HOST);
+	record.tunnel_host.host = 51;
+	assert_int_equal(vd_address_parse("192.0.2.9", &record.tunnel_host.vtep), 0);
+	assert_int_equal(vd_plan_put(two, &record), 1);
+	record.tunnel_host.host = 50;
+	assert_int_equal(vd_plan_remove(none, &record), 1);
+	fixture_sync(datapath, two);
+	assert_int_equal(fixture_entries(datapath, "vd_vtep"), 1);
+	fixture_apply(datapath, two, one);
+	assert_int_equal(fixture_entries(datapath, "vd_vtep"), 1);
+	fixture_apply(datapath, one, none);
+	assert_int_equal(fixture_entries(datapath, "vd_vtep"), 0);
+	vd_plan_free(one);
+	vd_plan_free(two);
+	vd_plan_free(none);
+	vd_datapath_close(datapath);
+}
+
 /* The agent may make the router before the first sync; the domain's end takes its service port with it. */
 static void test_service_port_lives_with_its_domain(void **state)
 {
@@ -269,6 +294,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sync_takes_away_what_is_gone, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_one_port_costs_its_own_entries, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_difference_equals_sync, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_vtep_goes_with_its_last_host, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_service_port_lives_with_its_domain, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_capture_survives_changes_and_ends, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_interface_that_is_gone_is_no_error, fixture_setup, fixture_teardown),
