@@ -297,9 +297,10 @@ static int revision_get(struct vd_store *store, int64_t *ret, struct vd_error *e
 	VD_CLEANUP(vd_kvs_free_cleanup) struct vd_kvs *kvs = NULL;
 	int r = vd_store_range(store, "/", false, 0, 1, &kvs, error);
 
-	if (r == 0)
-		*ret = kvs->revision;
-	return r;
+	if (r < 0)
+		return r;
+	*ret = kvs->revision;
+	return 0;
 }
 
 int vd_etcd_watch(struct vd_store *store, const char *prefix, int64_t start, const struct vd_watch_callbacks *callbacks,
