@@ -18,7 +18,7 @@ struct vd_changes {
 	struct vd_change *items; /* sorted by kind, project, name */
 	size_t count;
 	json_t *notes; /* array of sentences for the user ("host bits of 172.18.0.10/24 dropped: 172.18.0.0/24") */
-	uint32_t next_id; /* the first id not given out, after this change */
+	uint32_t next_id; /* the first id not given out, after this change; 0 of a deletion: as it was */
 };
 
 /*
@@ -47,8 +47,8 @@ int vd_changes_from_deletion(const struct vd_model *model, const struct vd_ident
 int vd_changes_apply(const struct vd_changes *changes, struct vd_model *model);
 void vd_changes_free(struct vd_changes *changes);
 
-/* What a host says of itself must fit too: a claim whose host is named in a pool but has no address inside its VTEP CIDR is
- * refused with a sentence (-EADDRNOTAVAIL); an already claimed name held by another machine or boot is the store's matter. */
+/* What a host says of itself must fit too: a claim whose host is named in a pool (or whose pool names none, which is every host)
+ * but has no address inside its VTEP CIDR is refused with a sentence (-EADDRNOTAVAIL); an already claimed name held by another machine or boot is the store's matter. */
 int vd_claim_validate(const struct vd_model *model, const struct vd_claim *claim, struct vd_error *error);
 /* The host's address inside the pool's VTEP CIDR (the underlay address when it has none); -EADDRNOTAVAIL when there is none. */
 int vd_claim_vtep(const struct vd_claim *claim, const struct vd_vxlan_pool *pool, struct vd_address *ret);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/kind.h"
+#include "model/prefixes.h"
+#include "model/validation.h"
 
 #include "abi/maps.h"
+#include "base/cleanup.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define OFFSET(member) offsetof(struct vd_port, member)
-/* As many as a plan's port can hold. */
-#define ADDRESSES_MAX 16
+/* One less than a plan's port can hold: in the CIDR of the other family it may be assigned one more. */
+#define ADDRESSES_MAX 15
 
 static const struct vd_field fields[] = {
 	{"subnet", .type = VD_FIELD_TYPE_NAME, .required = true, .offset = OFFSET(subnet), .is_reference = true,
@@ -30,19 +33,231 @@ static const struct vd_field fields[] = {
 	{"mac", .type = VD_FIELD_TYPE_MAC, .is_assigned = true, .offset = OFFSET(assigned_mac), .help = "The MAC that it has."},
 };
 
+static const struct vd_mac gateway_mac = {VD_GATEWAY_MAC};
+
 static int port_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
-	static const struct vd_mac gateway = {VD_GATEWAY_MAC};
 	const struct vd_port *port = (const struct vd_port *)resource;
 	char text[VD_MAC_TEXT];
 
 	if (port->mac.bytes[0] & 1)
 		return vd_error_set(error, -EINVAL, "%s: mac %s is a multicast address; its first byte must be even", object,
 				    vd_mac_format(&port->mac, text));
-	if (vd_mac_equal(&port->mac, &gateway))
+	if (vd_mac_equal(&port->mac, &gateway_mac))
 		return vd_error_set(error, -EINVAL, "%s: mac %s is the router's; choose another", object,
 				    vd_mac_format(&port->mac, text));
 	return 0;
+}
+
+const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struct vd_port *port)
+{
+	return (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->head.project, port->subnet);
+}
+
+/* The new one holds what the old one did, until port_claim() has seen the subnet. */
+static int port_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
+{
+	const struct vd_port *old = (const struct vd_port *)before;
+	struct vd_port *port = (struct vd_port *)after;
+
+	if (strcmp(old->subnet, port->subnet) != 0)
+		return vd_error_set(error, -EINVAL, "%s: its subnet is %s and cannot become %s while it stands; delete it first", object,
+				    old->subnet, port->subnet);
+	free(port->assigned_addresses);
+	port->assigned_address_count = 0;
+	port->assigned_addresses = calloc(old->assigned_address_count + 1, sizeof(*port->assigned_addresses));
+	if (!port->assigned_addresses)
+		return -ENOMEM;
+	if (old->assigned_address_count > 0)
+		memcpy(port->assigned_addresses, old->assigned_addresses,
+		       old->assigned_address_count * sizeof(*port->assigned_addresses));
+	port->assigned_address_count = old->assigned_address_count;
+	port->assigned_mac = old->assigned_mac;
+	return 0;
+}
+
+/* The CIDR of the subnet that has this address, or its count. */
+static size_t find_cidr(const struct vd_subnet *subnet, const struct vd_address *address)
+{
+	size_t i = 0;
+
+	while (i < subnet->cidr_count && !vd_prefix_contains(&subnet->cidrs[i], address))
+		i++;
+	return i;
+}
+
+static int check_address(const struct vd_validation *validation, const struct vd_port *port, const struct vd_subnet *subnet,
+			 const struct vd_address *address, const char *object)
+{
+	char text[VD_ADDRESS_TEXT], cidrs[128], other[VD_OBJECT_SIZE];
+	size_t i = find_cidr(subnet, address);
+	const struct vd_port *owner;
+
+	vd_address_format(address, text);
+	if (i == subnet->cidr_count)
+		return vd_error_set(validation->error, -EINVAL, "%s: address %s lies outside subnet %s (%s); choose one inside", object, text,
+				    port->subnet, vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
+	if (vd_address_equal(address, &subnet->gateways[i]))
+		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the gateway of subnet %s; choose another", object, text,
+				    port->subnet);
+	if (vd_prefix_reserves(&subnet->cidrs[i], address))
+		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the network or broadcast address of subnet %s; choose another",
+				    object, text, port->subnet);
+	owner = vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, address);
+	if (owner && strcmp(owner->head.name, port->head.name) != 0)
+		return vd_error_set(validation->error, -EADDRINUSE, "%s: address %s is taken by %s; choose another or leave it out", object,
+				    text, vd_resource_text(&owner->head, other));
+	return 0;
+}
+
+/* What it keeps of what it held: the first address of each CIDR in which it asks for none. */
+static int keep_addresses(struct vd_port *port, const struct vd_subnet *subnet, struct vd_address *addresses, size_t *count,
+			  const char *object, struct vd_error *error)
+{
+	bool has[2] = {};
+	char text[VD_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < port->address_count; i++) {
+		size_t cidr = find_cidr(subnet, &port->addresses[i]);
+
+		addresses[(*count)++] = port->addresses[i];
+		if (cidr < 2)
+			has[cidr] = true;
+	}
+	for (size_t i = 0; i < port->assigned_address_count; i++) {
+		size_t cidr = find_cidr(subnet, &port->assigned_addresses[i]);
+
+		if (cidr == subnet->cidr_count && port->address_count == 0)
+			return vd_error_set(error, -EINVAL, "%s: it has address %s, which subnet %s would not contain; delete the port first",
+					    object, vd_address_format(&port->assigned_addresses[i], text), port->subnet);
+		if (cidr == subnet->cidr_count || has[cidr])
+			continue;
+		has[cidr] = true;
+		addresses[(*count)++] = port->assigned_addresses[i];
+	}
+	return 0;
+}
+
+static int port_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_port *port = (struct vd_port *)resource;
+	const struct vd_subnet *subnet = vd_port_subnet(validation->model, port);
+	VD_FREE struct vd_address *addresses =
+		calloc(port->address_count + port->assigned_address_count + subnet->cidr_count, sizeof(*addresses));
+	char text[VD_MAC_TEXT], other[VD_OBJECT_SIZE];
+	const struct vd_port *owner;
+	size_t count = 0;
+	int r;
+
+	if (!addresses)
+		return -ENOMEM;
+	r = keep_addresses(port, subnet, addresses, &count, object, error);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = check_address(validation, port, subnet, &addresses[i], object);
+	if (r < 0)
+		return r;
+	free(port->assigned_addresses);
+	port->assigned_addresses = VD_TAKE(addresses);
+	port->assigned_address_count = count;
+
+	if (!vd_mac_is_zero(&port->mac))
+		port->assigned_mac = port->mac;
+	if (vd_mac_is_zero(&port->assigned_mac))
+		return 0;
+	owner = vd_model_port_by_mac(validation->model, resource->project, subnet->vpc, &port->assigned_mac);
+	if (!owner || strcmp(owner->head.name, resource->name) == 0)
+		return 0;
+	return vd_error_set(error, -EADDRINUSE, "%s: mac %s is taken by %s in the same VPC; choose another or leave it out", object,
+			    vd_mac_format(&port->assigned_mac, text), vd_resource_text(&owner->head, other));
+}
+
+/* The lowest free address of a CIDR of its subnet. */
+static int allocate_address(struct vd_validation *validation, const struct vd_port *port, const struct vd_subnet *subnet, size_t cidr,
+			    const char *object, struct vd_address *ret)
+{
+	const struct vd_prefix *prefix = &subnet->cidrs[cidr];
+	struct vd_address first = vd_prefix_first(prefix), last = vd_prefix_last(prefix), address;
+	uint64_t *cursor = vd_validation_cursor(validation, cidr == 0 ? "address 0" : "address 1", port->head.project, port->subnet);
+	char text[VD_PREFIX_TEXT];
+
+	if (!cursor)
+		return -ENOMEM;
+	for (address = vd_address_add(&first, (int64_t)*cursor); vd_address_compare(&address, &last) <= 0 && vd_prefix_contains(prefix, &address);
+	     address = vd_address_add(&address, 1)) {
+		(*cursor)++;
+		if (vd_address_equal(&address, &subnet->gateways[cidr]) || vd_prefix_reserves(prefix, &address) ||
+		    vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, &address))
+			continue;
+		*ret = address;
+		return 0;
+	}
+	return vd_error_set(validation->error, -ENOSPC, "%s: subnet %s has no free address left in %s; delete ports or use another subnet",
+			    object, port->subnet, vd_prefix_format(prefix, text));
+}
+
+/* 02:76 and the id; the next one when somebody in the VPC asked for just that. */
+static void allocate_mac(const struct vd_validation *validation, struct vd_port *port, const struct vd_subnet *subnet)
+{
+	uint64_t number = 0x027600000000 + port->head.id;
+	struct vd_mac mac;
+
+	do {
+		for (int i = 0; i < 6; i++)
+			mac.bytes[i] = (uint8_t)(number >> (40 - 8 * i));
+		number++;
+	} while (vd_mac_equal(&mac, &gateway_mac) || vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
+	port->assigned_mac = mac;
+}
+
+static int port_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_port *port = (struct vd_port *)resource;
+	const struct vd_subnet *subnet = vd_port_subnet(validation->model, port);
+
+	for (size_t cidr = 0; cidr < subnet->cidr_count; cidr++) {
+		bool has = false;
+		int r;
+
+		for (size_t i = 0; i < port->assigned_address_count; i++)
+			has |= vd_prefix_contains(&subnet->cidrs[cidr], &port->assigned_addresses[i]);
+		if (has)
+			continue;
+		/* port_claim() left room for one in each. */
+		r = allocate_address(validation, port, subnet, cidr, object, &port->assigned_addresses[port->assigned_address_count]);
+		if (r < 0)
+			return r;
+		port->assigned_address_count++;
+	}
+	if (vd_mac_is_zero(&port->assigned_mac))
+		allocate_mac(validation, port, subnet);
+	return 0;
+}
+
+static int check_route(const struct vd_resource *resource, void *userdata)
+{
+	return vd_route_check_next_hop(userdata, (const struct vd_route *)resource);
+}
+
+static int port_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
+		      const char *object, struct vd_error *error)
+{
+	const struct vd_port *old = (const struct vd_port *)before, *port = (const struct vd_port *)after;
+	char text[VD_ADDRESS_TEXT];
+	int r = 0;
+
+	if (port->instance)
+		r = vd_instance_check(validation, after->project, port->instance);
+	/* An address that it gave up may be a next hop. */
+	for (size_t i = 0; r == 0 && old && i < old->assigned_address_count; i++) {
+		bool kept = false;
+
+		for (size_t j = 0; j < port->assigned_address_count; j++)
+			kept |= vd_address_equal(&old->assigned_addresses[i], &port->assigned_addresses[j]);
+		if (!kept)
+			r = vd_model_each_referrer(validation->model, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, after->project,
+						   vd_address_format(&old->assigned_addresses[i], text), check_route, validation);
+	}
+	return r;
 }
 
 const struct vd_kind_type vd_kind_type_port = {
@@ -53,4 +268,8 @@ const struct vd_kind_type vd_kind_type_port = {
 	.fields = fields,
 	.field_count = sizeof(fields) / sizeof(fields[0]),
 	.complete = port_complete,
+	.succeed = port_succeed,
+	.claim = port_claim,
+	.assign = port_assign,
+	.check = port_check,
 };

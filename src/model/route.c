@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/kind.h"
+#include "model/prefixes.h"
+#include "model/validation.h"
 
 #include <errno.h>
 #include <string.h>
@@ -106,6 +107,141 @@ static int route_complete(struct vd_resource *resource, const char *object, stru
 	return 0;
 }
 
+static int route_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	const struct vd_route *route = (const struct vd_route *)resource;
+	char text[VD_PREFIX_TEXT];
+
+	if (route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS || route->destination.length == 0 || vd_prefix_is_private(&route->destination))
+		return 0;
+	return vd_error_set(error, -EINVAL,
+			    "%s: %s is public; to reach the Internet through an instance the destination is %s", object,
+			    vd_prefix_format(&route->destination, text),
+			    route->destination.address.family == VD_FAMILY_IPV4 ? "0.0.0.0/0" : "::/0");
+}
+
+/* --- the VPCs that use its table --- */
+
+struct search {
+	const struct vd_model *model;
+	const struct vd_address *address;
+	size_t vpcs; /* how many were looked at */
+};
+
+/* 1 when a port of the VPC has the address. */
+static int search_vpc(struct search *search, const char *project, const char *vpc)
+{
+	search->vpcs++;
+	return vd_model_port_by_address(search->model, project, vpc, search->address) ? 1 : 0;
+}
+
+static int search_subnet(const struct vd_resource *resource, void *userdata)
+{
+	return search_vpc(userdata, resource->project, ((const struct vd_subnet *)resource)->vpc);
+}
+
+int vd_route_check_next_hop(struct vd_validation *validation, const struct vd_route *route)
+{
+	const char *project = route->head.project;
+	struct search search = {.model = validation->model, .address = &route->next_hop.address};
+	const struct vd_route_table *table;
+	char object[VD_OBJECT_SIZE], text[VD_ADDRESS_TEXT];
+	int found = 0;
+
+	if (route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS)
+		return 0;
+	if (route->table_is_vpc) {
+		found = search_vpc(&search, project, route->table);
+	} else {
+		table = (const struct vd_route_table *)vd_model_get(validation->model, VD_KIND_ROUTE_TABLE, project, route->table);
+		for (size_t i = 0; table && found == 0 && i < table->vpc_count; i++)
+			found = search_vpc(&search, project, table->vpcs[i]);
+		if (found == 0)
+			found = vd_model_each_referrer(validation->model, VD_KIND_SUBNET, VD_KIND_ROUTE_TABLE, project, route->table,
+						       search_subnet, &search);
+	}
+	/* A table that nobody uses yet is looked at again when somebody does. */
+	if (found != 0 || search.vpcs == 0)
+		return 0;
+	return vd_error_set(validation->error, -EINVAL, "%s: next hop %s is no address of a port in %s %s; choose one or apply its port",
+			    vd_resource_text(&route->head, object), vd_address_format(&route->next_hop.address, text),
+			    route->table_is_vpc ? "VPC" : "any VPC of route_table", route->table);
+}
+
+struct duplicate {
+	struct vd_validation *validation;
+	const struct vd_route *route;
+	const char *vpc;
+};
+
+static int check_table(const struct duplicate *duplicate, const char *table)
+{
+	const struct vd_route *route = duplicate->route;
+	char name[VD_IDENTITY_SIZE], text[VD_PREFIX_TEXT], object[VD_OBJECT_SIZE];
+
+	if (strcmp(table, route->table) == 0)
+		return 0;
+	snprintf(name, sizeof(name), "%s/%s", table, vd_prefix_format(&route->destination, text));
+	if (!vd_model_get(duplicate->validation->model, VD_KIND_ROUTE, route->head.project, name))
+		return 0;
+	return vd_error_set(duplicate->validation->error, -EEXIST, "%s: table %s has a route to %s too, and VPC %s uses both; leave one out",
+			    vd_resource_text(&route->head, object), table, text, duplicate->vpc);
+}
+
+static int check_attached(const struct vd_resource *resource, void *userdata)
+{
+	return check_table(userdata, resource->name);
+}
+
+static int check_vpc(struct vd_validation *validation, const struct vd_route *route, const char *vpc)
+{
+	struct duplicate duplicate = {.validation = validation, .route = route, .vpc = vpc};
+	int r;
+
+	r = vd_vpc_check_quota(validation, route->head.project, vpc);
+	if (r == 0)
+		r = check_table(&duplicate, vpc);
+	if (r < 0)
+		return r;
+	return vd_model_each_referrer(validation->model, VD_KIND_ROUTE_TABLE, VD_KIND_VPC, route->head.project, vpc, check_attached,
+				      &duplicate);
+}
+
+static int check_quota_of_subnet(const struct vd_resource *resource, void *userdata)
+{
+	return vd_vpc_check_quota(userdata, resource->project, ((const struct vd_subnet *)resource)->vpc);
+}
+
+static int check_users(struct vd_validation *validation, const struct vd_route *route)
+{
+	const char *project = route->head.project;
+	const struct vd_route_table *table;
+	int r = 0;
+
+	if (route->table_is_vpc)
+		return check_vpc(validation, route, route->table);
+	table = (const struct vd_route_table *)vd_model_get(validation->model, VD_KIND_ROUTE_TABLE, project, route->table);
+	for (size_t i = 0; table && r == 0 && i < table->vpc_count; i++)
+		r = check_vpc(validation, route, table->vpcs[i]);
+	if (r < 0 || !vd_validation_once(validation, "quota of subnets", project, route->table))
+		return r;
+	return vd_model_each_referrer(validation->model, VD_KIND_SUBNET, VD_KIND_ROUTE_TABLE, project, route->table,
+				      check_quota_of_subnet, validation);
+}
+
+int vd_route_check(struct vd_validation *validation, const struct vd_route *route)
+{
+	int r = check_users(validation, route);
+
+	return r < 0 ? r : vd_route_check_next_hop(validation, route);
+}
+
+static int route_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
+		       const char *object, struct vd_error *error)
+{
+	return vd_route_check(validation, (const struct vd_route *)after);
+}
+
 const struct vd_kind_type vd_kind_type_route = {
 	.word = "route",
 	.plural = "routes",
@@ -115,4 +251,6 @@ const struct vd_kind_type vd_kind_type_route = {
 	.field_count = sizeof(fields) / sizeof(fields[0]),
 	.prepare = route_prepare,
 	.complete = route_complete,
+	.claim = route_claim,
+	.check = route_check,
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/kind.h"
 #include "model/prefixes.h"
+#include "model/validation.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define OFFSET(member) offsetof(struct vd_subnet, member)
 
@@ -77,6 +78,82 @@ static int subnet_complete(struct vd_resource *resource, const char *object, str
 	return complete_gateways(subnet, object, error);
 }
 
+const struct vd_vpc *vd_subnet_vpc(const struct vd_model *model, const struct vd_subnet *subnet)
+{
+	return (const struct vd_vpc *)vd_model_get(model, VD_KIND_VPC, subnet->head.project, subnet->vpc);
+}
+
+int vd_subnet_check_inside(const struct vd_subnet *subnet, const struct vd_vpc *vpc, struct vd_error *error)
+{
+	char object[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT], cidrs[256];
+
+	for (size_t i = 0; i < subnet->cidr_count; i++)
+		if (!vd_prefixes_cover(vpc->cidrs, vpc->cidr_count, &subnet->cidrs[i]))
+			return vd_error_set(error, -EINVAL, "%s: CIDR %s lies outside VPC %s (%s); choose one inside or add it to the VPC",
+					    vd_resource_text(&subnet->head, object), vd_prefix_format(&subnet->cidrs[i], cidr),
+					    vpc->head.name, vd_prefixes_format(vpc->cidrs, vpc->cidr_count, cidrs, sizeof(cidrs)));
+	return 0;
+}
+
+static int subnet_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
+{
+	const struct vd_subnet *old = (const struct vd_subnet *)before;
+	struct vd_subnet *subnet = (struct vd_subnet *)after;
+
+	if (strcmp(old->vpc, subnet->vpc) != 0)
+		return vd_error_set(error, -EINVAL, "%s: its vpc is %s and cannot become %s while it stands; delete it first", object,
+				    old->vpc, subnet->vpc);
+	subnet->assigned_vni = old->assigned_vni;
+	return vd_vni_succeed(old->assigned_vni, subnet->vni, object, error);
+}
+
+static int subnet_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_subnet *subnet = (struct vd_subnet *)resource;
+	const struct vd_vpc *vpc = vd_subnet_vpc(validation->model, subnet);
+	int r;
+
+	r = vd_subnet_check_inside(subnet, vpc, error);
+	if (r < 0)
+		return r;
+	if (subnet->vni != 0)
+		subnet->assigned_vni = subnet->vni;
+	if (subnet->assigned_vni == 0)
+		return 0;
+	return vd_vxlan_pool_claim(validation, resource, vpc->vxlan_pool, subnet->assigned_vni, object);
+}
+
+static int subnet_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_subnet *subnet = (struct vd_subnet *)resource;
+
+	if (subnet->assigned_vni != 0)
+		return 0;
+	return vd_vxlan_pool_allocate(validation, resource, vd_subnet_vpc(validation->model, subnet)->vxlan_pool, object,
+				      &subnet->assigned_vni);
+}
+
+static int check_route(const struct vd_resource *resource, void *userdata)
+{
+	return vd_route_check_next_hop(userdata, (const struct vd_route *)resource);
+}
+
+static int subnet_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
+			const char *object, struct vd_error *error)
+{
+	const struct vd_subnet *old = (const struct vd_subnet *)before, *subnet = (const struct vd_subnet *)after;
+	int r = 0;
+
+	if (!old || !vd_cidrs_equal(subnet->cidrs, subnet->cidr_count, old->cidrs, old->cidr_count))
+		r = vd_vpc_check_subnets(validation, after->project, subnet->vpc);
+	if (r < 0 || !subnet->route_table || (old && old->route_table && strcmp(old->route_table, subnet->route_table) == 0))
+		return r;
+	r = vd_vpc_check_quota(validation, after->project, subnet->vpc);
+	if (r < 0 || !vd_validation_once(validation, "next hops", after->project, subnet->route_table))
+		return r;
+	return vd_model_each_route_of_table(validation->model, after->project, subnet->route_table, check_route, validation);
+}
+
 const struct vd_kind_type vd_kind_type_subnet = {
 	.word = "subnet",
 	.plural = "subnets",
@@ -85,4 +162,8 @@ const struct vd_kind_type vd_kind_type_subnet = {
 	.fields = fields,
 	.field_count = sizeof(fields) / sizeof(fields[0]),
 	.complete = subnet_complete,
+	.succeed = subnet_succeed,
+	.claim = subnet_claim,
+	.assign = subnet_assign,
+	.check = subnet_check,
 };

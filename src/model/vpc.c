@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/kind.h"
 #include "model/prefixes.h"
+#include "model/validation.h"
+
+#include "base/cleanup.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define OFFSET(member) offsetof(struct vd_vpc, member)
 
@@ -25,6 +28,212 @@ static int vpc_complete(struct vd_resource *resource, const char *object, struct
 	return vd_prefixes_validate(vpc->cidrs, vpc->cidr_count, object, error);
 }
 
+bool vd_cidrs_equal(const struct vd_prefix *a, size_t a_count, const struct vd_prefix *b, size_t b_count)
+{
+	bool equal = a_count == b_count;
+
+	for (size_t i = 0; equal && i < a_count; i++)
+		equal = vd_prefix_equal(&a[i], &b[i]);
+	return equal;
+}
+
+static int vpc_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
+{
+	const struct vd_vpc *old = (const struct vd_vpc *)before;
+	struct vd_vpc *vpc = (struct vd_vpc *)after;
+
+	if (strcmp(old->vxlan_pool, vpc->vxlan_pool) != 0)
+		return vd_error_set(error, -EINVAL, "%s: its vxlan_pool is %s and cannot become %s while it stands; delete it first", object,
+				    old->vxlan_pool, vpc->vxlan_pool);
+	vpc->assigned_vni = old->assigned_vni;
+	return vd_vni_succeed(old->assigned_vni, vpc->vni, object, error);
+}
+
+static int vpc_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_vpc *vpc = (struct vd_vpc *)resource;
+
+	if (vd_model_get(validation->model, VD_KIND_ROUTE_TABLE, resource->project, resource->name))
+		return vd_error_set(error, -EEXIST, "%s: a route_table is called so, as the VPC's main table would be; choose another name",
+				    object);
+	if (vpc->vni != 0)
+		vpc->assigned_vni = vpc->vni;
+	if (vpc->assigned_vni == 0)
+		return 0;
+	return vd_vxlan_pool_claim(validation, resource, vpc->vxlan_pool, vpc->assigned_vni, object);
+}
+
+static int vpc_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_vpc *vpc = (struct vd_vpc *)resource;
+
+	if (vpc->assigned_vni != 0)
+		return 0;
+	return vd_vxlan_pool_allocate(validation, resource, vpc->vxlan_pool, object, &vpc->assigned_vni);
+}
+
+/* --- its routes --- */
+
+struct quota {
+	struct vd_validation *validation;
+	const char *vpc;
+	size_t count;
+};
+
+static int count_route(const struct vd_resource *resource, void *userdata)
+{
+	((struct quota *)userdata)->count++;
+	return 0;
+}
+
+static int count_table(struct quota *quota, const char *project, const char *table)
+{
+	char name[2 * VD_NAME_SIZE];
+
+	/* A table may be the VPC's own way and that of several of its subnets: counted once. */
+	snprintf(name, sizeof(name), "%s/%s", quota->vpc, table);
+	if (!vd_validation_once(quota->validation, "quota table", project, name))
+		return 0;
+	return vd_model_each_referrer(quota->validation->model, VD_KIND_ROUTE, VD_KIND_ROUTE_TABLE, project, table, count_route, quota);
+}
+
+static int count_attached(const struct vd_resource *resource, void *userdata)
+{
+	return count_table(userdata, resource->project, resource->name);
+}
+
+static int count_named(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_subnet *subnet = (const struct vd_subnet *)resource;
+
+	return subnet->route_table ? count_table(userdata, resource->project, subnet->route_table) : 0;
+}
+
+int vd_vpc_check_quota(struct vd_validation *validation, const char *project, const char *name)
+{
+	const struct vd_vpc *vpc = (const struct vd_vpc *)vd_model_get(validation->model, VD_KIND_VPC, project, name);
+	struct quota quota = {.validation = validation, .vpc = name};
+	char text[VD_OBJECT_SIZE];
+
+	if (!vpc || !vd_validation_once(validation, "quota", project, name))
+		return 0;
+	vd_model_each_referrer(validation->model, VD_KIND_ROUTE, VD_KIND_VPC, project, name, count_route, &quota);
+	vd_model_each_referrer(validation->model, VD_KIND_ROUTE_TABLE, VD_KIND_VPC, project, name, count_attached, &quota);
+	vd_model_each_subnet_of_vpc(validation->model, project, name, count_named, &quota);
+	if (quota.count <= vpc->route_quota)
+		return 0;
+	return vd_error_set(validation->error, -EDQUOT, "%s: %zu routes are more than its route_quota of %u; raise it or delete routes",
+			    vd_resource_text(&vpc->head, text), quota.count, vpc->route_quota);
+}
+
+/* --- its subnets --- */
+
+struct owned_prefix {
+	struct vd_prefix prefix;
+	const struct vd_resource *subnet;
+};
+
+struct owned_prefixes {
+	const struct vd_vpc *vpc;
+	struct vd_error *error;
+	struct owned_prefix *items;
+	size_t count, size;
+};
+
+static int collect_subnet(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_subnet *subnet = (const struct vd_subnet *)resource;
+	struct owned_prefixes *all = userdata;
+	int r;
+
+	r = vd_subnet_check_inside(subnet, all->vpc, all->error);
+	if (r < 0)
+		return r;
+	if (all->count + subnet->cidr_count > all->size) {
+		size_t size = all->size * 2 + 64;
+		struct owned_prefix *items = reallocarray(all->items, size, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		all->items = items;
+		all->size = size;
+	}
+	for (size_t i = 0; i < subnet->cidr_count; i++)
+		all->items[all->count++] = (struct owned_prefix){.prefix = subnet->cidrs[i], .subnet = resource};
+	return 0;
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct owned_prefix *left = a, *right = b;
+	int order = vd_address_compare(&left->prefix.address, &right->prefix.address);
+
+	if (order != 0)
+		return order;
+	if (left->prefix.length != right->prefix.length)
+		return left->prefix.length < right->prefix.length ? -1 : 1;
+	return strcmp(left->subnet->name, right->subnet->name);
+}
+
+int vd_vpc_check_subnets(struct vd_validation *validation, const char *project, const char *name)
+{
+	const struct vd_vpc *vpc = (const struct vd_vpc *)vd_model_get(validation->model, VD_KIND_VPC, project, name);
+	struct owned_prefixes all = {.vpc = vpc, .error = validation->error};
+	VD_FREE struct owned_prefix *items = NULL;
+	char object[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT], other_cidr[VD_PREFIX_TEXT];
+	int r;
+
+	if (!vpc || !vd_validation_once(validation, "subnets", project, name))
+		return 0;
+	r = vd_model_each_subnet_of_vpc(validation->model, project, name, collect_subnet, &all);
+	items = all.items;
+	if (r < 0 || all.count == 0)
+		return r;
+	/* In this order a prefix that overlaps any stands next to one that it overlaps. */
+	qsort(items, all.count, sizeof(*items), compare_prefixes);
+	for (size_t i = 1; i < all.count; i++)
+		if (vd_prefix_overlaps(&items[i - 1].prefix, &items[i].prefix))
+			return vd_error_set(validation->error, -EEXIST, "%s: CIDR %s overlaps %s of %s in the same VPC; choose another",
+					    vd_resource_text(items[i].subnet, object), vd_prefix_format(&items[i].prefix, cidr),
+					    vd_prefix_format(&items[i - 1].prefix, other_cidr), vd_resource_text(items[i - 1].subnet, other));
+	return 0;
+}
+
+static int check_port_instance(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_port *port = (const struct vd_port *)resource;
+
+	return port->instance ? vd_instance_check(userdata, resource->project, port->instance) : 0;
+}
+
+static int check_subnet_instances(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_validation *validation = userdata;
+
+	return vd_model_each_port_of_subnet(validation->model, resource->project, resource->name, check_port_instance, userdata);
+}
+
+static int vpc_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
+		     const char *object, struct vd_error *error)
+{
+	const struct vd_vpc *old = (const struct vd_vpc *)before, *vpc = (const struct vd_vpc *)after;
+	int r;
+
+	if (!old)
+		return 0;
+	if (vpc->route_quota < old->route_quota) {
+		r = vd_vpc_check_quota(validation, after->project, after->name);
+		if (r < 0)
+			return r;
+	}
+	if (vd_cidrs_equal(vpc->cidrs, vpc->cidr_count, old->cidrs, old->cidr_count))
+		return 0;
+	r = vd_vpc_check_subnets(validation, after->project, after->name);
+	if (r < 0)
+		return r;
+	return vd_model_each_subnet_of_vpc(validation->model, after->project, after->name, check_subnet_instances, validation);
+}
+
 const struct vd_kind_type vd_kind_type_vpc = {
 	.word = "vpc",
 	.plural = "vpcs",
@@ -33,4 +242,8 @@ const struct vd_kind_type vd_kind_type_vpc = {
 	.fields = fields,
 	.field_count = sizeof(fields) / sizeof(fields[0]),
 	.complete = vpc_complete,
+	.succeed = vpc_succeed,
+	.claim = vpc_claim,
+	.assign = vpc_assign,
+	.check = vpc_check,
 };

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/change.h"
+
+#include "base/cleanup.h"
+#include "model/validation.h"
+
+#include <errno.h>
+#include <string.h>
+
+VD_DEFINE_CLEANUP(struct vd_changes, vd_changes_free)
+VD_DEFINE_CLEANUP(struct vd_resource, vd_resource_unref)
+
+void vd_changes_free(struct vd_changes *changes)
+{
+	if (!changes)
+		return;
+	for (size_t i = 0; i < changes->count; i++) {
+		struct vd_change *change = &changes->items[i];
+
+		free(change->project);
+		free(change->name);
+		vd_resource_unref(change->before);
+		vd_resource_unref(change->after);
+	}
+	free(changes->items);
+	json_decref(changes->notes);
+	free(changes);
+}
+
+int vd_changes_apply(const struct vd_changes *changes, struct vd_model *model)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct vd_change *change = &changes->items[i];
+		int r = 0;
+
+		if (change->after)
+			r = vd_model_put(model, change->after);
+		else
+			vd_model_remove(model, change->kind, change->project, change->name);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static struct vd_changes *changes_new(size_t count)
+{
+	struct vd_changes *changes = calloc(1, sizeof(*changes));
+
+	if (!changes)
+		return NULL;
+	changes->notes = json_array();
+	changes->items = calloc(count + 1, sizeof(*changes->items));
+	if (changes->notes && changes->items)
+		return changes;
+	vd_changes_free(changes);
+	return NULL;
+}
+
+static int compare_changes(const void *a, const void *b)
+{
+	const struct vd_change *left = a, *right = b;
+	int order;
+
+	if (left->kind != right->kind)
+		return left->kind < right->kind ? -1 : 1;
+	order = strcmp(left->project, right->project);
+	return order != 0 ? order : strcmp(left->name, right->name);
+}
+
+static struct vd_change *find_change(struct vd_changes *changes, size_t sorted, enum vd_kind kind, const char *project, const char *name)
+{
+	struct vd_change key = {.kind = kind, .project = (char *)project, .name = (char *)name};
+
+	return bsearch(&key, changes->items, sorted, sizeof(key), compare_changes);
+}
+
+/* Adds a change from what the model has under this identity (may be NULL) to after (may be NULL); takes a reference to each. */
+static int add_change(struct vd_changes *changes, enum vd_kind kind, const char *project, const char *name,
+		      const struct vd_resource *before, struct vd_resource *after)
+{
+	struct vd_change *change = &changes->items[changes->count];
+
+	*change = (struct vd_change){.kind = kind, .project = strdup(project), .name = strdup(name)};
+	changes->count++;
+	/* A model hands out const pointers, since nobody changes what is in it; counting is no change. */
+	change->before = before ? vd_resource_ref((struct vd_resource *)before) : NULL;
+	change->after = after ? vd_resource_ref(after) : NULL;
+	return change->project && change->name ? 0 : -ENOMEM;
+}
+
+/* --- from documents --- */
+
+static int parse_document(const struct vd_model *model, const json_t *document, const char *project, struct vd_changes *changes,
+			  struct vd_error *error)
+{
+	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *after = NULL;
+	const char *word = json_string_value(json_object_get(document, "kind"));
+	const struct vd_resource *before;
+	json_t *with_project;
+	int r;
+
+	/* A host is of no project, so it is not of the one that the user works in. */
+	if (json_is_object(document) && !json_object_get(document, "project") && project && strcmp(project, VD_PROJECT_DEFAULT) != 0 &&
+	    !(word && strcmp(word, vd_kind_word(VD_KIND_HOST)) == 0)) {
+		with_project = json_copy((json_t *)document);
+		json_object_set_new(with_project, "project", json_string(project));
+		r = vd_resource_parse(with_project, changes->notes, &after, error);
+		json_decref(with_project);
+	} else {
+		r = vd_resource_parse(document, changes->notes, &after, error);
+	}
+	if (r < 0)
+		return r;
+	before = vd_model_get(model, after->kind, after->project, after->name);
+	return add_change(changes, after->kind, after->project, after->name, before, after);
+}
+
+static int refuse_doubles(const struct vd_changes *changes, struct vd_error *error)
+{
+	char object[VD_OBJECT_SIZE];
+
+	for (size_t i = 1; i < changes->count; i++)
+		if (compare_changes(&changes->items[i - 1], &changes->items[i]) == 0)
+			return vd_error_set(error, -EEXIST, "%s stands twice in what is applied; leave one out",
+					    vd_resource_text(changes->items[i].after, object));
+	return 0;
+}
+
+/* --- what a change of a subnet means to its ports --- */
+
+struct pull {
+	struct vd_changes *changes;
+	size_t sorted, size;
+};
+
+static int pull_port(const struct vd_resource *resource, void *userdata)
+{
+	struct pull *pull = userdata;
+	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *after = NULL;
+
+	if (find_change(pull->changes, pull->sorted, VD_KIND_PORT, resource->project, resource->name))
+		return 0;
+	if (pull->changes->count == pull->size) {
+		size_t size = pull->size * 2 + 64;
+		struct vd_change *items = reallocarray(pull->changes->items, size, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		pull->changes->items = items;
+		pull->size = size;
+	}
+	after = vd_resource_clone(resource);
+	if (!after)
+		return -ENOMEM;
+	return add_change(pull->changes, VD_KIND_PORT, resource->project, resource->name, resource, after);
+}
+
+static bool subnet_differs(const struct vd_subnet *a, const struct vd_subnet *b)
+{
+	bool same = vd_cidrs_equal(a->cidrs, a->cidr_count, b->cidrs, b->cidr_count);
+
+	for (size_t i = 0; same && i < a->gateway_count; i++)
+		same = vd_address_equal(&a->gateways[i], &b->gateways[i]);
+	return !same;
+}
+
+/* Ports of a subnet whose CIDRs or gateways change are part of the change: they may get an address more, or stand in its way. */
+static int pull_ports(const struct vd_model *model, struct vd_changes *changes)
+{
+	struct pull pull = {.changes = changes, .sorted = changes->count, .size = changes->count + 1};
+
+	for (size_t i = 0; i < pull.sorted; i++) {
+		const struct vd_change *change = &changes->items[i];
+		int r;
+
+		if (change->kind != VD_KIND_SUBNET || !change->before ||
+		    !subnet_differs((const struct vd_subnet *)change->before, (const struct vd_subnet *)change->after))
+			continue;
+		r = vd_model_each_port_of_subnet(model, change->project, change->name, pull_port, &pull);
+		if (r < 0)
+			return r;
+	}
+	qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
+	return 0;
+}
+
+/* --- the model afterwards --- */
+
+struct reference_check {
+	const struct vd_validation *validation;
+	const struct vd_resource *resource;
+	const char *object;
+};
+
+static int check_reference(const struct vd_field *field, const char *name, void *userdata)
+{
+	const struct reference_check *check = userdata;
+	const char *project = vd_reference_project(field->reference, check->resource->project);
+	const struct vd_model *model = check->validation->model;
+	char other[VD_OBJECT_SIZE];
+
+	if (vd_model_get(model, field->reference, project, name))
+		return 0;
+	if (field->reference == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(model, project, name))
+		return 0;
+	/* A host that runs needs no declaration. */
+	if (field->reference == VD_KIND_HOST && vd_model_get(model, VD_KIND_CLAIM, project, name))
+		return 0;
+	return vd_error_set(check->validation->error, -ENOENT, "%s: %s does not exist; apply it too, or correct %s", check->object,
+			    vd_object_text(field->reference, project, name, other), field->name);
+}
+
+/* The first of three rounds: everything that is given or kept takes its place. */
+static int claim(struct vd_validation *validation, struct vd_change *change, uint32_t *next_id)
+{
+	const struct vd_kind_type *type = vd_kind_type(change->kind);
+	struct vd_resource *after = change->after;
+	char object[VD_OBJECT_SIZE];
+	struct reference_check check = {
+		.validation = validation, .resource = after, .object = vd_resource_text(after, object)};
+	int r;
+
+	r = vd_resource_each_reference(after, check_reference, &check);
+	if (r == 0 && type->claim)
+		r = type->claim(validation, after, object, validation->error);
+	if (r < 0)
+		return r;
+	if (after->id == 0) {
+		if (*next_id == 0)
+			return vd_error_set(validation->error, -ENOSPC, "%s: all 4294967295 ids have been given", object);
+		after->id = (*next_id)++;
+	}
+	return vd_model_put(validation->model, after);
+}
+
+static int assign(struct vd_validation *validation, struct vd_change *change)
+{
+	const struct vd_kind_type *type = vd_kind_type(change->kind);
+	char object[VD_OBJECT_SIZE];
+	int r;
+
+	if (!type->assign)
+		return 0;
+	r = type->assign(validation, change->after, vd_resource_text(change->after, object), validation->error);
+	/* Once more, for the indexes. */
+	return r < 0 ? r : vd_model_put(validation->model, change->after);
+}
+
+static int check(struct vd_validation *validation, const struct vd_change *change)
+{
+	const struct vd_kind_type *type = vd_kind_type(change->kind);
+	char object[VD_OBJECT_SIZE];
+
+	if (!type->check)
+		return 0;
+	return type->check(validation, change->before, change->after, vd_resource_text(change->after, object), validation->error);
+}
+
+static int validate(const struct vd_model *model, struct vd_changes *changes, struct vd_validation *validation)
+{
+	int r = 0;
+
+	validation->model = vd_model_overlay(model);
+	if (!validation->model)
+		return -ENOMEM;
+	/* What is replaced is out of the way first, so that two resources may swap what they hold. */
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->items[i].before)
+			vd_model_remove(validation->model, changes->items[i].kind, changes->items[i].project, changes->items[i].name);
+	for (size_t i = 0; r == 0 && i < changes->count; i++)
+		r = claim(validation, &changes->items[i], &changes->next_id);
+	for (size_t i = 0; r == 0 && i < changes->count; i++)
+		r = assign(validation, &changes->items[i]);
+	for (size_t i = 0; r == 0 && i < changes->count; i++)
+		r = check(validation, &changes->items[i]);
+	return r;
+}
+
+static int succeed(struct vd_change *change, struct vd_error *error)
+{
+	const struct vd_kind_type *type = vd_kind_type(change->kind);
+	char object[VD_OBJECT_SIZE];
+
+	if (!change->before)
+		return 0;
+	change->after->id = change->before->id;
+	return type->succeed ? type->succeed(change->before, change->after, vd_resource_text(change->after, object), error) : 0;
+}
+
+/* What stays as it was is one and the same resource, before and after. */
+static void settle(struct vd_change *change)
+{
+	if (!change->before || !vd_resource_equal(change->before, change->after))
+		return;
+	vd_resource_unref(change->after);
+	change->after = vd_resource_ref(change->before);
+}
+
+int vd_changes_from_documents(const struct vd_model *model, const json_t *documents, const char *project, uint32_t next_id,
+			      struct vd_changes **ret, struct vd_error *error)
+{
+	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(json_array_size(documents));
+	struct vd_validation validation = {.error = error};
+	const json_t *document;
+	size_t i;
+	int r = 0;
+
+	if (!changes)
+		return -ENOMEM;
+	changes->next_id = next_id;
+	json_array_foreach(documents, i, document) {
+		r = parse_document(model, document, project, changes, error);
+		if (r < 0)
+			return r;
+	}
+	qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
+	r = refuse_doubles(changes, error);
+	for (i = 0; r == 0 && i < changes->count; i++)
+		r = succeed(&changes->items[i], error);
+	if (r == 0)
+		r = pull_ports(model, changes);
+	if (r == 0)
+		r = validate(model, changes, &validation);
+	vd_validation_clear(&validation);
+	if (r < 0)
+		return r;
+	for (i = 0; i < changes->count; i++)
+		settle(&changes->items[i]);
+	*ret = VD_TAKE(changes);
+	return 0;
+}
+
+/* --- deletion --- */
+
+struct need {
+	const struct vd_model *model; /* an overlay without what goes */
+	const struct vd_resource *first; /* of those who need it, by name */
+	size_t count;
+};
+
+static int note_need(const struct vd_resource *resource, void *userdata)
+{
+	struct need *need = userdata;
+
+	need->count++;
+	if (!need->first || resource->kind < need->first->kind ||
+	    (resource->kind == need->first->kind && strcmp(resource->name, need->first->name) < 0))
+		need->first = resource;
+	return 0;
+}
+
+/* A route to this address needs the port when its own VPC is the one that the port was in. */
+static int note_next_hop(const struct vd_resource *resource, void *userdata)
+{
+	const struct need *need = userdata;
+	struct vd_validation validation = {.model = (struct vd_model *)need->model};
+
+	return vd_route_check_next_hop(&validation, (const struct vd_route *)resource) < 0 ? note_need(resource, userdata) : 0;
+}
+
+static int check_needs(const struct vd_model *overlay, const struct vd_change *change, struct vd_error *error)
+{
+	const struct vd_port *port = (const struct vd_port *)change->before;
+	struct need need = {.model = overlay};
+	char text[VD_ADDRESS_TEXT], object[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], more[32] = "";
+
+	/* Without its declaration the pool "default" is still there, with all VNIs. */
+	if (change->kind == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(overlay, change->project, change->name))
+		return 0;
+	/* Facts follow: an agent detaches what has no port any more. */
+	for (int referrer = 0; referrer < VD_KIND_USER_COUNT; referrer++)
+		vd_model_each_referrer(overlay, (enum vd_kind)referrer, (int)change->kind, change->project, change->name, note_need, &need);
+	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++)
+		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project,
+				       vd_address_format(&port->assigned_addresses[i], text), note_next_hop, &need);
+	if (!need.first)
+		return 0;
+	if (need.count > 1)
+		snprintf(more, sizeof(more), " and %zu more", need.count - 1);
+	return vd_error_set(error, -EBUSY, "%s is needed by %s%s; delete that first, or all together",
+			    vd_object_text(change->kind, change->project, change->name, object), vd_resource_text(need.first, other), more);
+}
+
+static int add_deletion(const struct vd_model *model, struct vd_model *overlay, const struct vd_identity *identity,
+			struct vd_changes *changes, struct vd_error *error)
+{
+	const struct vd_resource *before = vd_model_get(model, identity->kind, identity->project, identity->name);
+	char object[VD_OBJECT_SIZE];
+
+	if (!before)
+		return vd_error_set(error, -ENOENT, "%s does not exist",
+				    vd_object_text(identity->kind, identity->project, identity->name, object));
+	/* Named twice is deleted once. */
+	if (!vd_model_remove(overlay, identity->kind, identity->project, identity->name))
+		return 0;
+	return add_change(changes, identity->kind, identity->project, identity->name, before, NULL);
+}
+
+int vd_changes_from_deletion(const struct vd_model *model, const struct vd_identity *identities, size_t count, struct vd_changes **ret,
+			     struct vd_error *error)
+{
+	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(count);
+	struct vd_validation validation = {.model = vd_model_overlay(model)};
+	int r = 0;
+
+	if (!changes || !validation.model)
+		r = -ENOMEM;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_deletion(model, validation.model, &identities[i], changes, error);
+	if (r == 0)
+		qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
+	for (size_t i = 0; r == 0 && i < changes->count; i++)
+		r = check_needs(validation.model, &changes->items[i], error);
+	vd_validation_clear(&validation);
+	if (r < 0)
+		return r;
+	*ret = VD_TAKE(changes);
+	return 0;
+}
