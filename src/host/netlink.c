@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ATTEMPTS       16
 #define RECEIVE_BUFFER (1 << 20) /* bytes; a dump's part is 32 KiB at most */
 
 void vd_host_message_cleanup(struct nl_msg **message)
@@ -109,37 +110,95 @@ static bool is_end(const struct nlmsghdr *header)
 	return header->nlmsg_type == NLMSG_ERROR || header->nlmsg_type == NLMSG_DONE;
 }
 
-int vd_host_request(struct nl_sock *socket, struct nl_msg *message, vd_host_reply reply, void *userdata, struct vd_error *error)
+struct answer {
+	unsigned char *data; /* whole messages, aligned */
+	size_t size, capacity;
+	bool interrupted; /* what was listed changed meanwhile: something may be missing */
+};
+
+static int answer_add(struct answer *answer, const struct nlmsghdr *header)
+{
+	size_t size = NLMSG_ALIGN(header->nlmsg_len);
+	unsigned char *grown;
+
+	if (answer->size + size > answer->capacity) {
+		answer->capacity = 2 * (answer->size + size);
+		grown = realloc(answer->data, answer->capacity);
+		if (!grown)
+			return -ENOMEM;
+		answer->data = grown;
+	}
+	memset(answer->data + answer->size, 0, size);
+	memcpy(answer->data + answer->size, header, header->nlmsg_len);
+	answer->size += size;
+	return 0;
+}
+
+/* 1: the end was not reached yet. */
+static int read_part(const unsigned char *data, int size, uint32_t sequence, struct answer *answer, struct vd_error *error)
+{
+	struct nlmsghdr *header = (struct nlmsghdr *)data;
+
+	for (; nlmsg_ok(header, size); header = nlmsg_next(header, &size)) {
+		int result;
+
+		if (header->nlmsg_seq != sequence)
+			continue;
+		answer->interrupted |= header->nlmsg_flags & NLM_F_DUMP_INTR;
+		if (is_end(header))
+			return read_end(header, error);
+		result = answer_add(answer, header);
+		if (result < 0)
+			return vd_error_set(error, result, "out of memory");
+	}
+	return 1;
+}
+
+static int ask(struct nl_sock *socket, struct nl_msg *message, struct answer *answer, struct vd_error *error)
 {
 	struct nlmsghdr *request = nlmsg_hdr(message);
-	uint32_t sequence;
-	int result = 0;
+	int result = 1;
 
 	request->nlmsg_flags |= NLM_F_ACK;
+	request->nlmsg_seq = NL_AUTO_SEQ;
+	answer->size = 0;
+	answer->interrupted = false;
 	if (nl_send_auto(socket, message) < 0)
 		return vd_error_set(error, -EIO, "the kernel's netlink socket takes no request");
-	sequence = request->nlmsg_seq;
-	for (;;) {
+	while (result == 1) {
 		VD_FREE unsigned char *data = NULL;
 		struct sockaddr_nl from;
 		int size = nl_recv(socket, &from, &data, NULL);
-		struct nlmsghdr *header = (struct nlmsghdr *)data;
 
 		if (size <= 0)
 			return vd_error_set(error, -EIO, "the kernel's netlink socket gives no answer");
-		for (; nlmsg_ok(header, size); header = nlmsg_next(header, &size)) {
-			int answer = 0;
-
-			if (header->nlmsg_seq != sequence)
-				continue;
-			if (is_end(header)) {
-				answer = read_end(header, error);
-				return answer < 0 ? answer : result;
-			}
-			if (reply && !result)
-				answer = reply(header, userdata);
-			if (answer < 0)
-				result = answer;
-		}
+		result = read_part(data, size, request->nlmsg_seq, answer, error);
 	}
+	return result;
+}
+
+static int deliver(const struct answer *answer, vd_host_reply reply, void *userdata)
+{
+	struct nlmsghdr *header = (struct nlmsghdr *)answer->data;
+	int left = (int)answer->size, result = 0;
+
+	for (; reply && !result && nlmsg_ok(header, left); header = nlmsg_next(header, &left))
+		result = reply(header, userdata);
+	return result < 0 ? result : 0;
+}
+
+int vd_host_request(struct nl_sock *socket, struct nl_msg *message, vd_host_reply reply, void *userdata, struct vd_error *error)
+{
+	struct answer answer = {0};
+	int result, attempts = 0;
+
+	do
+		result = ask(socket, message, &answer, error);
+	while (result >= 0 && answer.interrupted && ++attempts < ATTEMPTS);
+	if (result >= 0 && answer.interrupted)
+		result = vd_error_set(error, -EAGAIN, "what the kernel lists changes faster than it can be read");
+	if (result >= 0)
+		result = deliver(&answer, reply, userdata);
+	free(answer.data);
+	return result < 0 ? result : 0;
 }

@@ -28,8 +28,9 @@ int vd_host_put_address(struct nl_msg *message, int attribute, const struct vd_a
 
 typedef int (*vd_host_reply)(const struct nlmsghdr *header, void *userdata);
 /*
- * Sends and waits for the end. reply (may be NULL) sees each message; a negative return is kept as the result, and the rest is
- * still read. Returns 0 or the kernel's negative errno, with its sentence, if it gave one, in error.
+ * Sends and waits for the end. reply (may be NULL) then sees each message of a list that is whole: one that changed while it was
+ * read is asked for again. reply may make requests of its own; a negative return ends the rest and is the result. Returns 0 or the
+ * kernel's negative errno, with its sentence, if it gave one, in error.
  */
 int vd_host_request(struct nl_sock *socket, struct nl_msg *message, vd_host_reply reply, void *userdata, struct vd_error *error);
 /* Reads the attributes behind a header of `size` bytes into table[0..max]. */
