@@ -22,6 +22,7 @@
 /* Listener reports and router solicitations are every guest's habit, and no event. */
 static __always_inline int vd_decide_multicast(struct __sk_buff *skb, const struct vd_packet *packet)
 {
+	vd_trace_step(VD_STAGE_ROUTE, VD_DROP_REASON_MULTICAST, 0, 0, packet->port.table, 0);
 	if (packet->tuple.protocol == IPPROTO_IGMP || packet->tuple.protocol == IPPROTO_ICMPV6)
 		return vd_drop_quietly(skb, VD_DROP_REASON_MULTICAST);
 	return vd_drop(skb, packet, VD_DROP_REASON_MULTICAST);
@@ -91,8 +92,10 @@ int vd_decide(struct __sk_buff *skb)
 		return vd_decide_multicast(skb, packet);
 	if (counters && !vd_tracing)
 		counters->misses++;
+	if (!reason)
+		vd_install_trace_hit(packet);
 	if (!reason && packet->ingress_type == VD_INGRESS_TUNNEL)
-		reason = vd_tunnel_ingress(packet);
+		reason = vd_tunnel_stage(packet);
 	if (!reason)
 		reason = vd_decide_stages(skb, packet);
 	if (reason)

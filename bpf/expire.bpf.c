@@ -5,9 +5,9 @@
  */
 #include "lib/connection.h"
 
-#define VD_EXPIRE_TICK (50 * 1000000ULL)   /* ns */
-#define VD_EXPIRE_SLICE 1024               /* connections a tick and family: a full table of 262144 is walked in 13 s */
-#define VD_EXPIRE_RECHECK (2 * VD_SECOND)  /* few connections are not looked at more often */
+#define VD_EXPIRE_TICK (50 * 1000000ULL)  /* ns */
+#define VD_EXPIRE_SLICE 1024              /* connections a tick and family: a full table of 262144 is walked in 13 s */
+#define VD_EXPIRE_RECHECK (2 * VD_SECOND) /* few connections are not looked at more often */
 
 struct vd_expire_clock {
 	struct bpf_timer timer;

@@ -22,7 +22,8 @@ static __always_inline int vd_arp_read(struct __sk_buff *skb, struct vd_packet *
 {
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, arp, sizeof(*arp)))
 		return VD_DROP_REASON_MALFORMED;
-	if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_size != ETH_ALEN || arp->protocol_size != 4)
+	if (arp->hardware != bpf_htons(1) || arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_size != ETH_ALEN ||
+	    arp->protocol_size != 4)
 		return VD_DROP_REASON_MALFORMED;
 	packet->family = 4;
 	packet->tuple.source.word[0] = arp->sender;
@@ -31,7 +32,8 @@ static __always_inline int vd_arp_read(struct __sk_buff *skb, struct vd_packet *
 }
 
 /* 0 with the answer, or the reason to drop. */
-static __always_inline int vd_arp_judge(struct vd_packet *packet, const struct vd_arp *arp, enum vd_neighbour_answer *ret, __u8 *ret_mac)
+static __always_inline int vd_arp_judge(struct vd_packet *packet, const struct vd_arp *arp, enum vd_neighbour_answer *ret,
+					__u8 *ret_mac)
 {
 	union vd_addr address = {};
 

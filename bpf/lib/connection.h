@@ -242,8 +242,11 @@ static __always_inline int vd_connection_stage(const struct vd_packet *packet)
 	connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
 	if (packet->is_icmp_error)
 		reason = connection ? 0 : VD_DROP_REASON_ICMP_UNRELATED;
-	vd_trace_step(VD_STAGE_CONNECTION, reason, !connection ? 2 : packet->is_icmp_error ? 3 : 1, connection ? connection->state : 0,
-		      connection ? connection->initiator_is_high : is_high, 0);
+	vd_trace_step(VD_STAGE_CONNECTION, reason,
+		      !connection             ? 2
+		      : packet->is_icmp_error ? 3
+					      : 1,
+		      connection ? connection->state : 0, connection ? connection->initiator_is_high : is_high, 0);
 	if (packet->is_icmp_error || vd_tracing)
 		return reason;
 	if (!connection)

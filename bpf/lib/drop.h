@@ -72,8 +72,8 @@ static __always_inline void vd_drop_sample(struct __sk_buff *skb, const struct v
 /* Every drop ends here: counted, and sampled to vd_drop_events. Returns the verdict. */
 static __noinline int vd_drop(struct __sk_buff *skb, const struct vd_packet *packet, __u32 reason)
 {
-	if (vd_tracing) { /* reasons that belong to no stage of their own would be lost */
-		vd_trace_step(VD_STAGE_OUTPUT, reason, 0, 0, 0, 0);
+	if (vd_tracing) {
+		vd_trace_drop(reason);
 		return TC_ACT_SHOT;
 	}
 	vd_drop_count_packet(skb, reason);

@@ -35,7 +35,8 @@ static __always_inline bool vd_addr_is_unroutable(__u8 family, const union vd_ad
 {
 	if (family == 4)
 		return address->byte[0] == 0 || address->byte[0] == 127 || (address->byte[0] == 169 && address->byte[1] == 254);
-	return vd_addr_is_link_local6(address) || !(address->word[0] | address->word[1] | address->word[2] | (address->word[3] & ~bpf_htonl(1)));
+	return vd_addr_is_link_local6(address) ||
+	       !(address->word[0] | address->word[1] | address->word[2] | (address->word[3] & ~bpf_htonl(1)));
 }
 
 #endif

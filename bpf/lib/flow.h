@@ -8,8 +8,8 @@
 #include "output.h"
 
 /*
- * The hot path. Reads the flow's key from the packet by direct access and leaves to decide whatever is not plain: no TCP or UDP or
- * echo, SYN, FIN, RST, fragments, options, extension headers, lengths that contradict each other.
+ * The hot path. Reads the flow's key from the packet by direct access and leaves to decide whatever is not plain: SYN,
+ * FIN, RST, ICMP but echo, fragments, options, extension headers, lengths that contradict each other.
  */
 
 /* What a hit needs of the packet beside its key. */
@@ -23,6 +23,11 @@ struct vd_flow_facts {
 static __always_inline bool vd_flow_read_transport(void *l4, void *end, __u32 length, __u8 protocol, bool is_icmp, __u8 echo,
 						   __u8 echo_reply, __be16 *ret_source, __be16 *ret_destination, __u32 *header_size)
 {
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && !is_icmp) {
+		/* No ports. IPv6 extension headers come by here too, but no flow is of their protocol. */
+		*ret_source = *ret_destination = 0;
+		return true;
+	}
 	if (l4 + 8 > end || length < 8)
 		return false;
 	if (protocol == IPPROTO_TCP) {
@@ -37,7 +42,7 @@ static __always_inline bool vd_flow_read_transport(void *l4, void *end, __u32 le
 		*header_size += size;
 	} else if (protocol == IPPROTO_UDP) {
 		*header_size += sizeof(struct udphdr);
-	} else if (is_icmp) {
+	} else {
 		__u8 *icmp = l4;
 
 		if (icmp[0] != echo && icmp[0] != echo_reply)
@@ -45,8 +50,6 @@ static __always_inline bool vd_flow_read_transport(void *l4, void *end, __u32 le
 		*ret_source = *(__be16 *)(l4 + 4);
 		*ret_destination = bpf_htons(icmp[0] << 8 | icmp[1]);
 		return true;
-	} else {
-		return false;
 	}
 	*ret_source = *(__be16 *)l4;
 	*ret_destination = *(__be16 *)(l4 + 2);
@@ -73,8 +76,9 @@ static __always_inline bool vd_flow4_read(struct __sk_buff *skb, struct vd_flow4
 	key->destination = ip->daddr;
 	key->protocol = ip->protocol;
 	key->zero = 0;
-	return vd_flow_read_transport(data + ETH_HLEN + sizeof(*ip), end, size - sizeof(*ip), ip->protocol, ip->protocol == IPPROTO_ICMP,
-				      ICMP_ECHO, ICMP_ECHOREPLY, &key->source_port, &key->destination_port, &facts->header_size);
+	return vd_flow_read_transport(data + ETH_HLEN + sizeof(*ip), end, size - sizeof(*ip), ip->protocol,
+				      ip->protocol == IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHOREPLY, &key->source_port,
+				      &key->destination_port, &facts->header_size);
 }
 
 static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6_key *key, struct vd_flow_facts *facts)
@@ -103,8 +107,8 @@ static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6
 }
 
 /* Whether the cached flow speaks for this packet. is_tunnel is a constant. */
-static __always_inline bool vd_flow_holds(const struct __sk_buff *skb, const struct vd_flow *flow, const struct vd_flow_facts *facts,
-					  bool is_tunnel, __u32 vtep_fold)
+static __always_inline bool vd_flow_holds(const struct __sk_buff *skb, const struct vd_flow *flow,
+					  const struct vd_flow_facts *facts, bool is_tunnel, __u32 vtep_fold)
 {
 	if (!vd_flow_is_current(flow))
 		return false;

@@ -2,7 +2,7 @@
 #ifndef VD_LIB_FRAGMENT_H
 #define VD_LIB_FRAGMENT_H
 
-#include "packet.h"
+#include "trace.h"
 
 /* The stage: the first fragment leaves its ports for the later ones, which have none. */
 static __always_inline int vd_fragment_stage(struct vd_packet *packet)
@@ -26,8 +26,10 @@ static __always_inline int vd_fragment_stage(struct vd_packet *packet)
 	if (packet->fragment != VD_FRAGMENT_KIND_LATER)
 		return 0;
 	first = bpf_map_lookup_elem(&vd_fragment, &key);
-	if (!first)
+	if (!first) {
+		vd_trace_step(VD_STAGE_CONNECTION, VD_DROP_REASON_FRAGMENT, 0, 0, 0, 0);
 		return VD_DROP_REASON_FRAGMENT;
+	}
 	packet->tuple.source_port = first->source_port;
 	packet->tuple.destination_port = first->destination_port;
 	return 0;

@@ -40,7 +40,8 @@ static __always_inline int vd_icmp_embedded_addresses6(struct __sk_buff *skb, st
 	for (i = 0; i < 3; i++) {
 		__u8 protocol = packet->embedded.protocol;
 
-		if (protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ROUTING && protocol != IPPROTO_DSTOPTS && protocol != IPPROTO_FRAGMENT)
+		if (protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ROUTING && protocol != IPPROTO_DSTOPTS &&
+		    protocol != IPPROTO_FRAGMENT)
 			break;
 		if (bpf_skb_load_bytes(skb, offset, extension, sizeof(extension)))
 			return VD_DROP_REASON_MALFORMED;
@@ -55,7 +56,7 @@ static __always_inline int vd_icmp_embedded_addresses6(struct __sk_buff *skb, st
  * The packet that an ICMP error speaks of (RFC 792 gives its IP header and eight bytes). It must have come from the one that the
  * error goes to: nobody else has a use for it.
  */
-static __noinline int vd_icmp_embedded(struct __sk_buff *skb, struct vd_packet *packet)
+static __noinline int vd_icmp_read_embedded(struct __sk_buff *skb, struct vd_packet *packet)
 {
 	struct vd_tuple *embedded = &packet->embedded;
 	__u8 transport[8];
@@ -82,6 +83,15 @@ static __noinline int vd_icmp_embedded(struct __sk_buff *skb, struct vd_packet *
 		__builtin_memcpy(&embedded->destination_port, transport + 2, 2);
 	}
 	return 0;
+}
+
+static __always_inline int vd_icmp_embedded(struct __sk_buff *skb, struct vd_packet *packet)
+{
+	int reason = vd_icmp_read_embedded(skb, packet);
+
+	if (reason)
+		vd_trace_step(VD_STAGE_CONNECTION, reason, 0, 0, 0, 0);
+	return reason;
 }
 
 static __always_inline void vd_icmp_source4(struct __sk_buff *skb, const struct vd_packet *packet, __be32 gateway)

@@ -55,9 +55,13 @@ static __always_inline int vd_ingress_port(struct vd_packet *packet)
 /* The stage: whose packet it is. A tunnel's domain is known by its segment, later. */
 static __always_inline int vd_ingress_stage(struct __sk_buff *skb, struct vd_packet *packet)
 {
-	if (!vd_ingress_read(skb, packet))
-		return VD_DROP_REASON_UNKNOWN_SEGMENT;
-	return packet->ingress_type == VD_INGRESS_PORT ? vd_ingress_port(packet) : 0;
+	int reason = VD_DROP_REASON_UNKNOWN_SEGMENT;
+
+	if (vd_ingress_read(skb, packet))
+		reason = packet->ingress_type == VD_INGRESS_PORT ? vd_ingress_port(packet) : 0;
+	if (reason)
+		vd_trace_step(VD_STAGE_PARSE, reason, 0, 0, skb->len, 0);
+	return reason;
 }
 
 /* What the domain is like; and what must hold of a packet for the flow to speak for it. */

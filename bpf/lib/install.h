@@ -2,7 +2,32 @@
 #ifndef VD_LIB_INSTALL_H
 #define VD_LIB_INSTALL_H
 
-#include "packet.h"
+#include "dependency.h"
+#include "trace.h"
+
+static __always_inline void vd_install_key4(const struct vd_packet *packet, struct vd_flow4_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->ingress = packet->ingress;
+	key->ingress_type = packet->ingress_type;
+	key->source = packet->tuple.source.word[0];
+	key->destination = packet->tuple.destination.word[0];
+	key->source_port = packet->tuple.source_port;
+	key->destination_port = packet->flow_port;
+	key->protocol = packet->tuple.protocol;
+}
+
+static __always_inline void vd_install_key6(const struct vd_packet *packet, struct vd_flow6_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->ingress = packet->ingress;
+	key->ingress_type = packet->ingress_type;
+	key->source = packet->tuple.source;
+	key->destination = packet->tuple.destination;
+	key->source_port = packet->tuple.source_port;
+	key->destination_port = packet->flow_port;
+	key->protocol = packet->tuple.protocol;
+}
 
 /* What the cache may not answer: errors, fragments, what the service port's kernel answers, and the end of a TCP connection. */
 static __always_inline bool vd_install_may(const struct vd_packet *packet)
@@ -13,8 +38,7 @@ static __always_inline bool vd_install_may(const struct vd_packet *packet)
 
 static __always_inline void vd_install_trace(const struct vd_flow *flow)
 {
-	__u32 zero = 0;
-	struct vd_trace *trace = bpf_map_lookup_elem(&vd_trace, &zero);
+	struct vd_trace *trace = vd_trace_area();
 
 	if (trace)
 		trace->flow = *flow;
@@ -36,33 +60,49 @@ static __always_inline void vd_install(struct __sk_buff *skb, struct vd_packet *
 		return;
 	}
 	if (packet->family == 4) {
-		struct vd_flow4_key key = {
-			.ingress = packet->ingress,
-			.ingress_type = packet->ingress_type,
-			.source = packet->tuple.source.word[0],
-			.destination = packet->tuple.destination.word[0],
-			.source_port = packet->tuple.source_port,
-			.destination_port = packet->flow_port,
-			.protocol = packet->tuple.protocol,
-		};
+		struct vd_flow4_key key;
 
+		vd_install_key4(packet, &key);
 		bpf_map_update_elem(&vd_flow4, &key, flow, BPF_ANY);
 	} else {
-		struct vd_flow6_key key = {
-			.ingress = packet->ingress,
-			.ingress_type = packet->ingress_type,
-			.source = packet->tuple.source,
-			.destination = packet->tuple.destination,
-			.source_port = packet->tuple.source_port,
-			.destination_port = packet->flow_port,
-			.protocol = packet->tuple.protocol,
-		};
+		struct vd_flow6_key key;
 
+		vd_install_key6(packet, &key);
 		bpf_map_update_elem(&vd_flow6, &key, flow, BPF_ANY);
 	}
 	counters = vd_counters_here();
 	if (counters)
 		counters->installed++;
+}
+
+static __always_inline struct vd_flow *vd_install_find(const struct vd_packet *packet)
+{
+	if (packet->family == 4) {
+		struct vd_flow4_key key;
+
+		vd_install_key4(packet, &key);
+		return bpf_map_lookup_elem(&vd_flow4, &key);
+	} else {
+		struct vd_flow6_key key;
+
+		vd_install_key6(packet, &key);
+		return bpf_map_lookup_elem(&vd_flow6, &key);
+	}
+}
+
+/* For the trace: whether the cache would have answered. Decide says the same at more length, so it goes on either way. */
+static __always_inline void vd_install_trace_hit(const struct vd_packet *packet)
+{
+	struct vd_flow *flow;
+	bool hits;
+
+	if (!vd_tracing)
+		return;
+	flow = vd_install_find(packet);
+	hits = flow && vd_flow_is_current(flow) &&
+	       (packet->ingress_type == VD_INGRESS_PORT ? vd_mac_equal(flow->expected_source_mac, packet->source_mac)
+							: flow->expected_vtep == packet->vtep_fold);
+	vd_trace_step(VD_STAGE_FLOW, 0, hits, hits ? flow->source_port_id : 0, hits ? flow->domain : 0, 0);
 }
 
 #endif

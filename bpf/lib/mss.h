@@ -21,7 +21,8 @@ static long vd_mss_search_step(__u32 index, void *context)
 	struct vd_mss_search *search = context;
 	__u8 option[2] = {0};
 
-	if (search->offset + 1 > search->end || bpf_skb_load_bytes(search->skb, search->offset, option, 1) || option[0] == VD_TCP_OPTION_END)
+	if (search->offset + 1 > search->end || bpf_skb_load_bytes(search->skb, search->offset, option, 1) ||
+	    option[0] == VD_TCP_OPTION_END)
 		return 1;
 	if (option[0] == VD_TCP_OPTION_NOP) {
 		search->offset++;
@@ -54,7 +55,8 @@ static __noinline int vd_mss_clamp(struct __sk_buff *skb, const struct vd_packet
 	after = bpf_htons(most);
 	/* An option may start at an odd byte; the checksum then sees its bytes the other way round. */
 	if ((search.found - packet->l4_offset) & 1)
-		bpf_l4_csum_replace(skb, packet->l4_offset + VD_TCP_CHECKSUM_OFFSET, __builtin_bswap16(before), __builtin_bswap16(after), 2);
+		bpf_l4_csum_replace(skb, packet->l4_offset + VD_TCP_CHECKSUM_OFFSET, __builtin_bswap16(before),
+				    __builtin_bswap16(after), 2);
 	else
 		bpf_l4_csum_replace(skb, packet->l4_offset + VD_TCP_CHECKSUM_OFFSET, before, after, 2);
 	bpf_skb_store_bytes(skb, search.found + 2, &after, sizeof(after), 0);

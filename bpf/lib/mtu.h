@@ -24,7 +24,7 @@ static __always_inline int vd_mtu_stage(struct __sk_buff *skb, struct vd_packet 
 
 	if (too_big) {
 		packet->for_service = true;
-		reason = vd_from_service(packet) || vd_route_to_service(packet) ? VD_DROP_REASON_TOO_BIG : 0;
+		reason = vd_route_to_service(packet) ? VD_DROP_REASON_TOO_BIG : 0;
 	}
 	vd_trace_step(VD_STAGE_MTU, reason, size, packet->flow.mtu, too_big, 0);
 	return reason;

@@ -51,7 +51,8 @@ static __always_inline int vd_ndp_read(struct __sk_buff *skb, struct vd_packet *
 }
 
 /* 0 with the answer, or the reason to drop. */
-static __always_inline int vd_ndp_judge(struct vd_packet *packet, const struct vd_ndp *ndp, enum vd_neighbour_answer *ret, __u8 *ret_mac)
+static __always_inline int vd_ndp_judge(struct vd_packet *packet, const struct vd_ndp *ndp, enum vd_neighbour_answer *ret,
+					__u8 *ret_mac)
 {
 	bool is_question = ndp->type == VD_NEIGHBOUR_SOLICITATION;
 	const union vd_addr *source = &packet->tuple.source, *claimed = is_question ? source : &ndp->target;
@@ -89,8 +90,8 @@ static __always_inline __u16 vd_ndp_checksum(const struct ipv6hdr *ip, struct vd
 	return ~sum;
 }
 
-static __always_inline int vd_ndp_answer(struct __sk_buff *skb, const struct vd_packet *packet, struct ipv6hdr *ip, struct vd_ndp *ndp,
-					 const __u8 *mac, bool is_gateway)
+static __always_inline int vd_ndp_answer(struct __sk_buff *skb, const struct vd_packet *packet, struct ipv6hdr *ip,
+					 struct vd_ndp *ndp, const __u8 *mac, bool is_gateway)
 {
 	struct ethhdr ethernet = {.h_proto = bpf_htons(ETH_P_IPV6)};
 

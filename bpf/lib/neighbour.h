@@ -39,8 +39,8 @@ enum vd_neighbour_answer {
  * Who has this address, as the port may know: its own subnet's endpoints and gateway. A router's namespace belongs to no subnet and
  * may know all.
  */
-static __always_inline enum vd_neighbour_answer vd_neighbour_find(const struct vd_packet *packet, __u8 family, const union vd_addr *target,
-								  __u8 *ret_mac)
+static __always_inline enum vd_neighbour_answer vd_neighbour_find(const struct vd_packet *packet, __u8 family,
+								  const union vd_addr *target, __u8 *ret_mac)
 {
 	struct vd_endpoint_value *endpoint = vd_endpoint_find(family, packet->domain, target);
 

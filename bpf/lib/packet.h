@@ -58,18 +58,18 @@ struct vd_packet {
 	union vd_addr vtep;
 	__u32 vtep_fold;
 	__u32 domain;
-	struct vd_port_value port;          /* ports only; otherwise zero */
+	struct vd_port_value port; /* ports only; otherwise zero */
 	struct vd_domain_value domain_value;
 	/* parse */
 	__u8 family; /* 4, 6, 0: not IP */
 	__u8 source_mac[6], destination_mac[6];
 	struct vd_tuple tuple;
-	__be16 flow_port;   /* ICMP: type << 8 | code, the flow's destination port; otherwise tuple.destination_port */
-	__u32 l4_offset;    /* from the Ethernet header */
-	__u32 size;         /* of the IP packet */
-	__u32 header_size;  /* of IP and transport headers: what each segment of a GSO packet has */
+	__be16 flow_port;  /* ICMP: type << 8 | code, the flow's destination port; otherwise tuple.destination_port */
+	__u32 l4_offset;   /* from the Ethernet header */
+	__u32 size;        /* of the IP packet */
+	__u32 header_size; /* of IP and transport headers: what each segment of a GSO packet has */
 	__u32 fragment_id;
-	__u8 fragment;      /* enum vd_fragment_kind */
+	__u8 fragment; /* enum vd_fragment_kind */
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u8 icmp_type, icmp_code;
@@ -77,7 +77,7 @@ struct vd_packet {
 	bool is_icmp_error;
 	struct vd_tuple embedded; /* of an ICMP error */
 	/* decisions */
-	bool for_service;   /* the service port's kernel shall answer it: nothing is installed */
+	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
 	__u32 route_id;
 	__u32 delivery_subnet; /* of the endpoint that it goes to */
 	struct vd_flow flow;

@@ -5,7 +5,8 @@
 #include "endpoint.h"
 #include "trace.h"
 
-static __always_inline struct vd_route_value *vd_route_find(__u8 family, __u32 domain, __u32 table, const union vd_addr *destination)
+static __always_inline struct vd_route_value *vd_route_find(__u8 family, __u32 domain, __u32 table,
+							    const union vd_addr *destination)
 {
 	if (family == 4) {
 		struct vd_route4_key key = {.prefix_length = 96, .domain = domain, .table = table, .address = destination->word[0]};
@@ -35,6 +36,8 @@ static __always_inline int vd_route_to_service(struct vd_packet *packet)
 
 	if (!packet->domain_value.service_ifindex)
 		return VD_DROP_REASON_UNREACHABLE_PORT;
+	if (vd_from_service(packet))
+		return VD_DROP_REASON_LOOP;
 	vd_mac_copy(flow->source_mac, packet->source_mac);
 	vd_mac_copy(flow->destination_mac, vd_gateway_mac);
 	flow->output = VD_OUTPUT_PEER;
@@ -58,7 +61,8 @@ static __always_inline int vd_route_to_host(struct vd_packet *packet, __u32 host
 }
 
 /* Fills the flow's output for a packet that goes to endpoint. */
-static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const struct vd_endpoint_value *endpoint, bool is_next_hop)
+static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const struct vd_endpoint_value *endpoint,
+						bool is_next_hop)
 {
 	struct vd_flow *flow = &packet->flow;
 	struct vd_subnet_value *subnet;
@@ -140,8 +144,7 @@ static __always_inline int vd_route_stage(struct vd_packet *packet)
 	return vd_route_endpoint(packet, &next_hop, true);
 }
 
-/* The stage, for packets from a tunnel: the source's host has routed, the destination MAC names the port. */
-static __always_inline int vd_route_from_tunnel(struct vd_packet *packet)
+static __always_inline int vd_route_to_mac(struct vd_packet *packet)
 {
 	struct vd_mac_key key = {.domain = packet->domain};
 	struct vd_flow *flow = &packet->flow;
@@ -149,13 +152,12 @@ static __always_inline int vd_route_from_tunnel(struct vd_packet *packet)
 	struct vd_mac_value *mac;
 	__u32 ifindex;
 
-	if (vd_mac_equal(packet->destination_mac, vd_gateway_mac))
-		return vd_route_to_service(packet);
 	vd_mac_copy(key.mac, packet->destination_mac);
 	mac = bpf_map_lookup_elem(&vd_mac, &key);
 	if (!mac)
 		return VD_DROP_REASON_UNREACHABLE_PORT;
 	vd_depend(packet, VD_DEPENDENCY_PORT, vd_slot_port(mac->port_id));
+	/* Again, now that the generation is read. */
 	mac = bpf_map_lookup_elem(&vd_mac, &key);
 	if (!mac)
 		return VD_DROP_REASON_UNREACHABLE_PORT;
@@ -173,6 +175,17 @@ static __always_inline int vd_route_from_tunnel(struct vd_packet *packet)
 	if (port->flags & VD_PORT_FLAG_CAPTURE)
 		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
 	return 0;
+}
+
+/* The stage, for packets from a tunnel: the source's host has routed, the destination MAC names the port. */
+static __always_inline int vd_route_from_tunnel(struct vd_packet *packet)
+{
+	bool is_gateway = vd_mac_equal(packet->destination_mac, vd_gateway_mac);
+	int reason = is_gateway ? vd_route_to_service(packet) : vd_route_to_mac(packet);
+
+	vd_trace_step(VD_STAGE_ENDPOINT, reason, packet->flow.destination_port_id,
+		      is_gateway ? VD_ENDPOINT_PLACE_GATEWAY : VD_ENDPOINT_PLACE_HERE, packet->delivery_subnet, 0);
+	return reason;
 }
 
 #endif

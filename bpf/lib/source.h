@@ -26,7 +26,7 @@ static __always_inline bool vd_source_is_opened(__u8 family, __u32 port_id, cons
 
 /* Whether the port (by its ifindex) may send from this address. */
 static __always_inline enum vd_source_verdict vd_source_judge(__u8 family, __u32 domain, __u32 ifindex, __u32 port_id,
-							       const union vd_addr *address)
+							      const union vd_addr *address)
 {
 	struct vd_endpoint_value *endpoint = vd_endpoint_find(family, domain, address);
 

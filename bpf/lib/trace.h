@@ -53,4 +53,18 @@ static __always_inline void vd_trace_step(enum vd_stage stage, enum vd_drop_reas
 		vd_trace_write((__u64)stage << 32 | reason, (__u64)a << 32 | b, (__u64)c << 32 | d);
 }
 
+/* A drop whose stage has not said so. */
+static __always_inline void vd_trace_drop(enum vd_drop_reason reason)
+{
+	struct vd_trace *trace = vd_trace_area();
+	__u32 last;
+
+	if (!trace)
+		return;
+	last = trace->step_count - 1;
+	if (last < VD_TRACE_STEPS && trace->step[last].reason == reason)
+		return;
+	vd_trace_step(VD_STAGE_OUTPUT, reason, 0, 0, 0, 0);
+}
+
 #endif

@@ -3,6 +3,7 @@
 #define VD_LIB_TUNNEL_H
 
 #include "endpoint.h"
+#include "trace.h"
 
 /* What VXLAN's group policy extension carries (drivers/net/vxlan: struct vxlan_metadata). */
 struct vd_tunnel_policy {
@@ -53,8 +54,7 @@ static __always_inline int vd_tunnel_output(struct __sk_buff *skb, const struct 
 	return bpf_redirect(vd_overlay_ifindex, 0);
 }
 
-/* The stage, for packets from a tunnel: the sender must be one of our hosts, the segment one of those here. */
-static __always_inline int vd_tunnel_ingress(struct vd_packet *packet)
+static __always_inline int vd_tunnel_domain(struct vd_packet *packet)
 {
 	struct vd_segment_value *segment = bpf_map_lookup_elem(&vd_segment, &packet->ingress);
 
@@ -62,13 +62,22 @@ static __always_inline int vd_tunnel_ingress(struct vd_packet *packet)
 		return VD_DROP_REASON_UNKNOWN_SEGMENT;
 	packet->domain = segment->domain;
 	vd_depend(packet, VD_DEPENDENCY_DOMAIN, vd_slot_domain(packet->domain));
+	/* Again, now that the generation is read. */
 	segment = bpf_map_lookup_elem(&vd_segment, &packet->ingress);
-	if (!segment || segment->domain != packet->domain)
-		return VD_DROP_REASON_UNKNOWN_SEGMENT;
-	if (!bpf_map_lookup_elem(&vd_vtep, &packet->vtep_fold))
-		return VD_DROP_REASON_UNKNOWN_VTEP;
+	return segment && segment->domain == packet->domain ? 0 : VD_DROP_REASON_UNKNOWN_SEGMENT;
+}
+
+/* The stage, for packets from a tunnel: the sender must be one of our hosts, the segment one of those here. */
+static __always_inline int vd_tunnel_stage(struct vd_packet *packet)
+{
+	int reason = vd_tunnel_domain(packet);
+
+	if (!reason && !bpf_map_lookup_elem(&vd_vtep, &packet->vtep_fold))
+		reason = VD_DROP_REASON_UNKNOWN_VTEP;
+	if (reason)
+		vd_trace_step(VD_STAGE_SOURCE_CHECK, reason, 0, 0, 0, 0);
 	vd_depend(packet, VD_DEPENDENCY_SOURCE, vd_slot_endpoint(packet->domain, &packet->tuple.source));
-	return 0;
+	return reason;
 }
 
 #endif

@@ -35,7 +35,8 @@ static void put_domain(struct fixture *fixture, uint32_t domain, uint32_t vni, u
 	PUT(fixture->bpf->maps.vd_share, domain, share);
 }
 
-static void put_subnet(struct fixture *fixture, uint32_t domain, uint32_t subnet, uint32_t vni, const char *gateway4, const char *gateway6)
+static void put_subnet(struct fixture *fixture, uint32_t domain, uint32_t subnet, uint32_t vni, const char *gateway4,
+		       const char *gateway6)
 {
 	struct vd_endpoint_value gateway = {.subnet = subnet, .mac = VD_GATEWAY_MAC, .place = VD_ENDPOINT_PLACE_GATEWAY};
 	struct vd_subnet_value value = {.domain = domain, .vni = vni};
@@ -51,11 +52,13 @@ static void put_subnet(struct fixture *fixture, uint32_t domain, uint32_t subnet
 	put_endpoint(fixture, domain, gateway6, &gateway);
 }
 
-static void put_instance(struct fixture *fixture, uint32_t domain, uint32_t subnet, uint32_t port, uint32_t ifindex, const char *mac,
-			 const char *address4, const char *address6)
+static void put_instance(struct fixture *fixture, uint32_t domain, uint32_t subnet, uint32_t port, uint32_t ifindex,
+			 const char *mac, const char *address4, const char *address6)
 {
-	struct vd_endpoint_value endpoint = {.port_id = port, .subnet = subnet, .ifindex = ifindex, .place = VD_ENDPOINT_PLACE_HERE};
-	struct vd_port_value value = {.id = port, .domain = domain, .subnet = subnet, .mtu = MTU, .flags = VD_PORT_FLAG_SOURCE_CHECK};
+	struct vd_endpoint_value endpoint = {
+		.port_id = port, .subnet = subnet, .ifindex = ifindex, .place = VD_ENDPOINT_PLACE_HERE};
+	struct vd_port_value value = {
+		.id = port, .domain = domain, .subnet = subnet, .mtu = MTU, .flags = VD_PORT_FLAG_SOURCE_CHECK};
 	struct vd_mac_key mac_key = {.domain = domain};
 	struct vd_mac_value mac_value = {.ifindex = ifindex, .port_id = port};
 
@@ -75,7 +78,8 @@ static void put_instance(struct fixture *fixture, uint32_t domain, uint32_t subn
 
 static void put_topology(struct fixture *fixture)
 {
-	struct vd_port_value service = {.id = PORT_SERVICE, .domain = RED, .mtu = MTU, .mac = VD_GATEWAY_MAC, .flags = VD_PORT_FLAG_SERVICE};
+	struct vd_port_value service = {
+		.id = PORT_SERVICE, .domain = RED, .mtu = MTU, .mac = VD_GATEWAY_MAC, .flags = VD_PORT_FLAG_SERVICE};
 	struct vd_host_value host = {.family = 4};
 	uint32_t host_id = 2, one = 1, fold;
 
@@ -123,7 +127,8 @@ static void shrink_maps(struct fixture *fixture)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map (map, fixture->bpf->obj) {
+	bpf_object__for_each_map(map, fixture->bpf->obj)
+	{
 		if (bpf_map__type(map) != BPF_MAP_TYPE_RINGBUF && bpf_map__max_entries(map) > 4096)
 			bpf_map__set_max_entries(map, 4096);
 	}
@@ -171,7 +176,8 @@ int fixture_enter(void)
 		return 1;
 	/* The peers stay here: nothing is ever sent, the verdict is what counts. */
 	return system("for link in service a b c x overlay; do "
-		      "ip link add name $link type veth peer name peer-$link && ip link set dev $link up && ip link set dev peer-$link up || exit 1; done")
+		      "ip link add name $link type veth peer name peer-$link && ip link set dev $link up && ip link set dev "
+		      "peer-$link up || exit 1; done")
 		       ? 1
 		       : 0;
 }
@@ -179,8 +185,9 @@ int fixture_enter(void)
 static int run(struct fixture *fixture, int program, uint32_t ifindex, const struct packet *packet)
 {
 	struct __sk_buff context = {.ifindex = ifindex, .gso_size = fixture->gso_size};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->size, .data_out = fixture->out.data,
-		    .data_size_out = sizeof(fixture->out.data), .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->size,
+		    .data_out = fixture->out.data, .data_size_out = sizeof(fixture->out.data), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
 
 	memset(&fixture->out, 0, sizeof(fixture->out));
 	assert_int_equal(bpf_prog_test_run_opts(program, &options), 0);
@@ -237,7 +244,8 @@ static uint64_t read_counter(struct fixture *fixture, size_t offset)
 	uint32_t zero = 0;
 	uint64_t sum = 0;
 
-	assert_int_equal(bpf_map__lookup_elem(fixture->bpf->maps.vd_counters, &zero, sizeof(zero), counters, sizeof(counters), 0), 0);
+	assert_int_equal(bpf_map__lookup_elem(fixture->bpf->maps.vd_counters, &zero, sizeof(zero), counters, sizeof(counters), 0),
+			 0);
 	for (int i = 0; i < cpus; i++)
 		sum += *(uint64_t *)((char *)&counters[i] + offset);
 	return sum;
@@ -274,7 +282,8 @@ bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, 
 	return bpf_map__lookup_elem(fixture->bpf->maps.vd_flow6, &key6, sizeof(key6), ret, sizeof(*ret), 0) == 0;
 }
 
-void assert_output(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec, uint32_t ifindex)
+void assert_output(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
+		   uint32_t ifindex)
 {
 	struct vd_flow flow;
 
@@ -337,7 +346,8 @@ void delete_endpoint(struct fixture *fixture, uint32_t domain, const char *addre
 	assert_int_equal(bpf_map__delete_elem(fixture->bpf->maps.vd_endpoint4, &key, sizeof(key), 0), 0);
 }
 
-void put_route(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint8_t type, uint32_t id, const char *next_hop)
+void put_route(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint8_t type, uint32_t id,
+	       const char *next_hop)
 {
 	struct vd_route_value value = {.id = id, .type = type};
 	struct vd_route4_key key4 = {.prefix_length = 64 + length, .domain = domain};
@@ -390,7 +400,9 @@ void bump(struct fixture *fixture, uint32_t slot)
 	static struct vd_generations generations;
 	uint32_t zero = 0;
 
-	assert_int_equal(bpf_map__lookup_elem(fixture->bpf->maps.vd_generation, &zero, sizeof(zero), &generations, sizeof(generations), 0), 0);
+	assert_int_equal(
+		bpf_map__lookup_elem(fixture->bpf->maps.vd_generation, &zero, sizeof(zero), &generations, sizeof(generations), 0),
+		0);
 	generations.value[slot]++;
 	PUT(fixture->bpf->maps.vd_generation, zero, generations);
 }

@@ -62,9 +62,9 @@ struct fixture {
 	struct viaduct_bpf *bpf;
 	struct tunnel_bpf *tunnel;
 	uint32_t ifindex_service, ifindex_a, ifindex_b, ifindex_c, ifindex_x, ifindex_overlay;
-	struct packet out;       /* of the last run */
+	struct packet out; /* of the last run */
 	uint64_t drops[VD_DROP_REASON_COUNT];
-	uint32_t gso_size;       /* of the next packets */
+	uint32_t gso_size; /* of the next packets */
 	struct sample_counter samples;
 };
 
@@ -86,16 +86,19 @@ void assert_dropped(struct fixture *fixture, uint32_t ifindex, const struct pack
 size_t count_drop_samples(struct fixture *fixture);
 
 /* The flow that a packet of this description from a port (or VNI, type TUNNEL) has; false: none. */
-bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec, struct vd_flow *ret);
+bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
+	       struct vd_flow *ret);
 bool find_connection(struct fixture *fixture, uint32_t domain, const struct packet_spec *spec, struct vd_connection *ret);
 /* Asserts that the packet's flow is cached and goes to this ifindex. */
-void assert_output(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec, uint32_t ifindex);
+void assert_output(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
+		   uint32_t ifindex);
 uint64_t read_hits(struct fixture *fixture);
 uint64_t read_misses(struct fixture *fixture);
 
 void put_endpoint(struct fixture *fixture, uint32_t domain, const char *address, const struct vd_endpoint_value *value);
 void delete_endpoint(struct fixture *fixture, uint32_t domain, const char *address);
-void put_route(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint8_t type, uint32_t id, const char *next_hop);
+void put_route(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint8_t type, uint32_t id,
+	       const char *next_hop);
 void open_source(struct fixture *fixture, uint32_t port, const char *prefix, uint8_t length);
 /* Sets and clears flags of a port here, and bumps it. */
 void change_port_flags(struct fixture *fixture, uint32_t ifindex, uint16_t set, uint16_t clear);

@@ -202,7 +202,8 @@ void packet_build_arp(const char *source_mac, const char *sender_mac, const char
 	ret->size = ETH_HLEN + 28;
 }
 
-void packet_build_solicitation(const char *source_mac, const char *sender_mac, const char *source, const char *target, struct packet *ret)
+void packet_build_solicitation(const char *source_mac, const char *sender_mac, const char *source, const char *target,
+			       struct packet *ret)
 {
 	struct packet_spec spec = {
 		.source_mac = source_mac,

@@ -24,18 +24,19 @@ struct packet_spec {
 	uint16_t mss;                             /* TCP: the option, 0: none */
 	bool odd_mss;                             /* a no-operation option before it */
 	bool dont_fragment;
-	uint16_t fragment_offset;                 /* IPv4: in bytes */
+	uint16_t fragment_offset; /* IPv4: in bytes */
 	bool more_fragments;
 	uint16_t id;
-	size_t payload;                           /* bytes */
-	const struct packet *embedded;            /* ICMP error: about this one */
+	size_t payload;                /* bytes */
+	const struct packet *embedded; /* ICMP error: about this one */
 };
 
 void packet_build(const struct packet_spec *spec, struct packet *ret);
 void packet_build_arp(const char *source_mac, const char *sender_mac, const char *sender, const char *target, uint16_t operation,
 		      struct packet *ret);
 /* source "::": an address probe. sender_mac NULL: no link-layer option. */
-void packet_build_solicitation(const char *source_mac, const char *sender_mac, const char *source, const char *target, struct packet *ret);
+void packet_build_solicitation(const char *source_mac, const char *sender_mac, const char *source, const char *target,
+			       struct packet *ret);
 
 bool packet_has_macs(const struct packet *packet, const char *source, const char *destination);
 bool packet_has_source(const struct packet *packet, const char *address);

@@ -51,7 +51,8 @@ static void set_share_limit(struct fixture *fixture, uint32_t domain, uint32_t l
 {
 	struct vd_share_value share = {.limit = limit};
 
-	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_share, &domain, sizeof(domain), &share, sizeof(share), BPF_ANY), 0);
+	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_share, &domain, sizeof(domain), &share, sizeof(share), BPF_ANY),
+			 0);
 }
 
 static void test_initiator_is_recorded(void **state)
@@ -127,7 +128,8 @@ static void test_tcp_met_in_its_middle_is_established(void **state)
 static void test_full_share_refuses_new_and_keeps_old(void **state)
 {
 	struct fixture *fixture = *state;
-	struct packet_spec first = from_a(IPPROTO_UDP, 1, 53), second = from_a(IPPROTO_UDP, 2, 53), third = from_a(IPPROTO_UDP, 3, 53);
+	struct packet_spec first = from_a(IPPROTO_UDP, 1, 53), second = from_a(IPPROTO_UDP, 2, 53),
+			   third = from_a(IPPROTO_UDP, 3, 53);
 	struct vd_connection connection;
 	struct packet packet;
 	struct vd_flow flow;
@@ -161,8 +163,11 @@ static void test_cached_flow_touches_its_connection(void **state)
 {
 	struct fixture *fixture = *state;
 	struct packet_spec spec = from_a(IPPROTO_UDP, 1000, 53);
-	struct vd_flow4_key key = {
-		.ingress = fixture->ifindex_a, .ingress_type = VD_INGRESS_PORT, .protocol = IPPROTO_UDP, .source_port = htons(1000), .destination_port = htons(53)};
+	struct vd_flow4_key key = {.ingress = fixture->ifindex_a,
+				   .ingress_type = VD_INGRESS_PORT,
+				   .protocol = IPPROTO_UDP,
+				   .source_port = htons(1000),
+				   .destination_port = htons(53)};
 	struct vd_connection connection, before;
 	struct vd_flow flow;
 
@@ -204,16 +209,21 @@ static void age_connection(struct fixture *fixture, const struct packet_spec *sp
 		previous = &key;
 		if (key.low_port != htons(spec->source_port) && key.high_port != htons(spec->source_port))
 			continue;
-		assert_int_equal(bpf_map__lookup_elem(fixture->bpf->maps.vd_conn4, &key, sizeof(key), &connection, sizeof(connection), 0), 0);
+		assert_int_equal(
+			bpf_map__lookup_elem(fixture->bpf->maps.vd_conn4, &key, sizeof(key), &connection, sizeof(connection), 0),
+			0);
 		connection.last_seen -= seconds * 1000000000ULL;
-		assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_conn4, &key, sizeof(key), &connection, sizeof(connection), BPF_ANY), 0);
+		assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_conn4, &key, sizeof(key), &connection,
+						      sizeof(connection), BPF_ANY),
+				 0);
 	}
 }
 
 static void test_idle_connections_expire_and_give_their_share_back(void **state)
 {
 	struct fixture *fixture = *state;
-	struct packet_spec idle = from_a(IPPROTO_UDP, 1111, 53), busy = from_a(IPPROTO_UDP, 2222, 53), tcp = from_a(IPPROTO_TCP, 3333, 80);
+	struct packet_spec idle = from_a(IPPROTO_UDP, 1111, 53), busy = from_a(IPPROTO_UDP, 2222, 53),
+			   tcp = from_a(IPPROTO_TCP, 3333, 80);
 	struct vd_connection connection;
 
 	pass(fixture, fixture->ifindex_a, &idle);
@@ -248,7 +258,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tcp_met_in_its_middle_is_established, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_full_share_refuses_new_and_keeps_old, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_cached_flow_touches_its_connection, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_idle_connections_expire_and_give_their_share_back, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_idle_connections_expire_and_give_their_share_back, fixture_setup,
+						fixture_teardown),
 	};
 	int error = fixture_enter();
 

@@ -5,7 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static struct packet_spec udp(const char *source_mac, const char *source, const char *destination, uint16_t source_port, uint16_t port)
+static struct packet_spec udp(const char *source_mac, const char *source, const char *destination, uint16_t source_port,
+			      uint16_t port)
 {
 	return (struct packet_spec){.source_mac = source_mac,
 				    .source = source,
@@ -172,7 +173,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unrelated_error_drops, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_router_errors_come_from_the_askers_gateway, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_closed_port_of_a_gateway_answers_as_itself, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_router_error_finds_a_container_behind_its_instance, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_router_error_finds_a_container_behind_its_instance, fixture_setup,
+						fixture_teardown),
 	};
 	int error = fixture_enter();
 

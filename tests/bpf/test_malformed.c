@@ -14,7 +14,9 @@ static void build(struct packet *packet, bool ipv6, uint8_t protocol)
 				   .destination = ipv6 ? "fd00:0:0:b::2" : "10.0.1.2",
 				   .protocol = protocol,
 				   .source_port = 1000,
-				   .destination_port = protocol == IPPROTO_ICMP ? 8 << 8 : protocol == IPPROTO_ICMPV6 ? 128 << 8 : 53,
+				   .destination_port = protocol == IPPROTO_ICMP     ? 8 << 8
+						       : protocol == IPPROTO_ICMPV6 ? 128 << 8
+										    : 53,
 				   .mss = 1400,
 				   .payload = 40};
 

@@ -126,7 +126,8 @@ static void test_syn_is_clamped(void **state)
 {
 	struct fixture *fixture = *state;
 	struct packet_spec v4 = udp("10.0.0.4", 0, true);
-	struct packet_spec v6 = {.source_mac = MAC_A, .source = "fd00:0:0:a::2", .destination = "fd00:0:0:a::4", .protocol = IPPROTO_TCP};
+	struct packet_spec v6 = {
+		.source_mac = MAC_A, .source = "fd00:0:0:a::2", .destination = "fd00:0:0:a::4", .protocol = IPPROTO_TCP};
 	struct packet packet;
 
 	v4.protocol = IPPROTO_TCP;

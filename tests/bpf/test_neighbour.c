@@ -89,8 +89,8 @@ static void test_own_address_and_probes_stay_silent(void **state)
 	assert_dropped(fixture, fixture->ifindex_a, &packet, VD_DROP_REASON_MULTICAST);
 }
 
-static void assert_ndp_answer(struct fixture *fixture, const char *sender_mac, const char *source, const char *target, const char *mac,
-			      uint8_t router)
+static void assert_ndp_answer(struct fixture *fixture, const char *sender_mac, const char *source, const char *target,
+			      const char *mac, uint8_t router)
 {
 	const uint8_t *icmp = fixture->out.data + ETH_HLEN + 40;
 	uint8_t address[16], bytes[6];
@@ -171,7 +171,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_arp_for_the_unknown_drops, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_arp_claims_are_checked, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_own_address_and_probes_stay_silent, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_solicitation_is_answered_for_gateway_and_subnet, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_solicitation_is_answered_for_gateway_and_subnet, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_solicitation_claims_are_checked, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_habitual_multicast_is_counted_only, fixture_setup, fixture_teardown),
 	};

@@ -16,8 +16,8 @@ static struct packet_spec udp(const char *source_mac, const char *source, const 
 }
 
 /* Sends spec twice from a: by decide and by the cache. Both must leave alike, with these MACs and TTL. */
-static void assert_forwarded(struct fixture *fixture, const struct packet_spec *spec, const char *source_mac, const char *destination_mac,
-			     uint8_t ttl)
+static void assert_forwarded(struct fixture *fixture, const struct packet_spec *spec, const char *source_mac,
+			     const char *destination_mac, uint8_t ttl)
 {
 	struct packet packet;
 	uint64_t hits;

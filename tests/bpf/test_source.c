@@ -6,8 +6,12 @@
 
 static struct packet_spec udp(const char *source_mac, const char *source, const char *destination)
 {
-	return (struct packet_spec){
-		.source_mac = source_mac, .source = source, .destination = destination, .protocol = IPPROTO_UDP, .source_port = 1, .destination_port = 2};
+	return (struct packet_spec){.source_mac = source_mac,
+				    .source = source,
+				    .destination = destination,
+				    .protocol = IPPROTO_UDP,
+				    .source_port = 1,
+				    .destination_port = 2};
 }
 
 static void test_foreign_address_drops(void **state)
@@ -104,11 +108,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_foreign_address_drops, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_foreign_mac_drops_also_while_the_flow_is_cached, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_neighbours_tuple_drops_while_its_flow_is_cached, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_foreign_mac_drops_also_while_the_flow_is_cached, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_neighbours_tuple_drops_while_its_flow_is_cached, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_check_off_forwards_for_others, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_opened_range_passes_and_nothing_else, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_address_that_moves_away_takes_its_flows_along, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_address_that_moves_away_takes_its_flows_along, fixture_setup,
+						fixture_teardown),
 	};
 	int error = fixture_enter();
 

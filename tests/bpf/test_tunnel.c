@@ -72,7 +72,8 @@ static void test_out_to_a_host_without_tunnel_drops(void **state)
 static void test_in_finds_its_port_by_mac(void **state)
 {
 	struct fixture *fixture = *state;
-	struct packet_spec bridged = udp(MAC_D, MAC_A, "10.0.0.4", "10.0.0.2"), routed = udp(MAC_GATEWAY, MAC_A, "10.0.1.4", "10.0.0.2");
+	struct packet_spec bridged = udp(MAC_D, MAC_A, "10.0.0.4", "10.0.0.2"),
+			   routed = udp(MAC_GATEWAY, MAC_A, "10.0.1.4", "10.0.0.2");
 	/* To a container behind a: its address is no endpoint. */
 	struct packet_spec custom = udp(MAC_GATEWAY, MAC_B, "10.0.1.4", "172.16.0.9");
 	struct packet_spec bridged6 = udp(MAC_D, MAC_A, "fd00:0:0:a::4", "fd00:0:0:a::2");

@@ -11,7 +11,7 @@ struct {
 } next SEC(".maps");
 
 __u32 vni;
-__u32 sender;      /* IPv4, host byte order; 0: sender6 */
+__u32 sender; /* IPv4, host byte order; 0: sender6 */
 __u32 sender6[4];
 
 SEC("tc")
