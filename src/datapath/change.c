@@ -6,13 +6,16 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct change {
 	struct vd_datapath *datapath;
 	enum vd_change_scope scope;
 	const struct vd_entries *before, *after;
 	struct vd_slots slots;
+	bool is_announced;
 	int result; /* the first error */
 	struct vd_error *error;
 };
@@ -68,6 +71,50 @@ static void note_attach(struct change *change, uint32_t ifindex, int r)
 		change->result =
 			vd_error_set(change->error, r, "cannot attach the data plane to interface %u: %s", ifindex, strerror(-r));
 }
+
+/* ---- a death between a write and its bump ---- */
+
+static void changing_path(const char *pin_directory, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/changing", pin_directory);
+}
+
+/* Before the write. */
+static void announce(struct change *change, const struct vd_entry *before, const struct vd_entry *after)
+{
+	char path[PATH_MAX];
+
+	vd_slots_add_change(&change->slots, before, after);
+	if (change->is_announced || (!change->slots.count && !change->slots.all))
+		return;
+	changing_path(change->datapath->pin_directory, path);
+	if (mkdir(path, 0700) && errno != EEXIST && !change->result)
+		change->result = vd_error_set(change->error, -errno, "cannot make %s: %m", path);
+	change->is_announced = true;
+}
+
+void vd_change_forget(const char *pin_directory)
+{
+	char path[PATH_MAX];
+
+	changing_path(pin_directory, path);
+	rmdir(path);
+}
+
+int vd_change_recover(struct vd_datapath *datapath, struct vd_error *error)
+{
+	struct vd_slots slots = {.all = true};
+	char path[PATH_MAX];
+
+	changing_path(datapath->pin_directory, path);
+	if (access(path, F_OK))
+		return errno == ENOENT ? 0 : vd_error_set(error, -errno, "cannot look at %s: %m", path);
+	datapath->writes += vd_generation_bump(datapath->generation, &slots);
+	vd_change_forget(datapath->pin_directory);
+	return 0;
+}
+
+/* ---- entries ---- */
 
 /* The domain's share counts connections that outlive it; sync takes it away once they are gone. */
 static void share_remove(struct change *change, const struct vd_entry *entry)
@@ -130,11 +177,11 @@ static void removals(struct change *change)
 
 		if (entry->map == VD_MAP_VTEP || find(change->after, entry))
 			continue;
+		announce(change, entry, NULL);
 		if (entry->map == VD_MAP_SHARE)
 			share_remove(change, entry);
 		else
 			note(change, entry, vd_datapath_delete(change->datapath, entry));
-		vd_slots_add_change(&change->slots, entry, NULL);
 	}
 }
 
@@ -155,11 +202,11 @@ static void additions(struct change *change)
 		const struct vd_entry *before = find(change->before, entry);
 
 		if (!before || !value_equal(before, entry)) {
+			announce(change, before, entry);
 			if (entry->map == VD_MAP_SHARE)
 				share_put(change, entry);
 			else
 				note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
-			vd_slots_add_change(&change->slots, before, entry);
 		}
 		if (entry->map == VD_MAP_PORT)
 			port_attach(change, entry, !before);
@@ -188,6 +235,8 @@ int vd_change_carry_out(struct vd_datapath *datapath, struct vd_entries *before,
 	vteps_remove(&change);
 	datapath->writes += vd_generation_bump(datapath->generation, &change.slots);
 	vd_slots_done(&change.slots);
+	if (change.is_announced)
+		vd_change_forget(datapath->pin_directory);
 	detachments(&change);
 	return change.result;
 }

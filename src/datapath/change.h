@@ -19,4 +19,12 @@ enum vd_change_scope {
 int vd_change_carry_out(struct vd_datapath *datapath, struct vd_entries *before, struct vd_entries *after,
 			enum vd_change_scope scope, struct vd_error *error);
 
+/*
+ * While entries are written whose generations are not bumped yet, a directory "changing" stands beside the versions. One that is
+ * found at the start was left by a process that died in between: nobody knows which flows are stale, so all of them are.
+ */
+int vd_change_recover(struct vd_datapath *datapath, struct vd_error *error);
+/* Only removes that directory, for purge. */
+void vd_change_forget(const char *pin_directory);
+
 #endif

@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "base/cleanup.h"
+#include "datapath/change.h"
 #include "datapath/state.h"
 #include "datapath/upgrade.h"
 
@@ -112,6 +113,9 @@ int vd_datapath_open(const struct vd_datapath_options *options, struct vd_datapa
 	r = adopt(datapath);
 	if (r)
 		return vd_error_set(error, r, "cannot open the data plane's pins in %s: %s", datapath->path, strerror(-r));
+	r = vd_change_recover(datapath, error);
+	if (r)
+		return r;
 	r = vd_program_expiry_start(datapath->programs[VD_FUNCTION_EXPIRE]);
 	if (r)
 		return vd_error_set(error, r, "cannot start the connections' expiry: %s", strerror(-r));
@@ -151,6 +155,7 @@ int vd_datapath_purge(const struct vd_datapath_options *options, struct vd_error
 		r = vd_version_remove(versions.items[i].path, error);
 	if (!r)
 		r = vd_version_remove(making, error);
+	vd_change_forget(options->pin_directory);
 	if (!r)
 		rmdir(options->pin_directory); /* stays when someone else put something there */
 	return r;

@@ -154,9 +154,11 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 	} else if (map == VD_MAP_SEGMENT) {
 		add_segment_change(slots, before, after);
 	} else if (map == VD_MAP_HOST) {
-		if (after)
-			slots->all = true; /* another VTEP: rare, and any flow may go there. One that is gone: its endpoints went
-					      before it */
+		/*
+		 * Another VTEP, or none: any flow may lead there. Those that came from there are not all known by their source:
+		 * what an instance forwards has addresses that are no endpoints.
+		 */
+		slots->all = true;
 	} else if (entry_slot(before)) {
 		vd_slots_add(slots, entry_slot(before));
 		if (after && entry_slot(after) != entry_slot(before))

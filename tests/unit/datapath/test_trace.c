@@ -158,6 +158,8 @@ static void test_drop_names_its_reason(void **state)
 		{"10.0.1.11", "10.9.0.1", "next_hop_unusable", "route"},
 	};
 
+	json_t *drops;
+
 	fixture_plan_route(plan, "10.10.0.0/16", 31, VD_PLAN_ROUTE_TYPE_BLACKHOLE, NULL);
 	fixture_plan_route(plan, "10.9.0.0/16", 32, VD_PLAN_ROUTE_TYPE_UNUSABLE, "10.0.1.77");
 	fixture_sync(datapath, plan);
@@ -170,7 +172,9 @@ static void test_drop_names_its_reason(void **state)
 		assert_step(reply, cases[i].stage, text_of(reply, "sentence"));
 		json_decref(reply);
 	}
-	assert_int_equal(json_array_size(vd_datapath_drops(datapath)), 0);
+	drops = vd_datapath_drops(datapath);
+	assert_int_equal(json_array_size(drops), 0);
+	json_decref(drops);
 	vd_plan_free(plan);
 	vd_datapath_close(datapath);
 }
@@ -289,6 +293,64 @@ static void test_moved_endpoint_is_obeyed_by_the_next_packet(void **state)
 	vd_datapath_close(datapath);
 }
 
+/* A container behind an instance on another host, an address that no endpoint has: its flow ends when that host leaves. */
+static void test_flow_from_a_host_that_left_ends(void **state)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *before = fixture_plan(), *after = fixture_plan();
+	struct vd_trace_request one = request("10.0.1.11", "10.0.1.12", IPPROTO_UDP, 53);
+	struct vd_plan_record host;
+
+	vd_plan_record_init(&host, VD_PLAN_KIND_TUNNEL_HOST);
+	host.tunnel_host.host = 50;
+	assert_int_equal(vd_plan_remove(after, &host), 1);
+	fixture_sync(datapath, before);
+	send_packet(datapath, 1, one);
+	fixture_apply(datapath, before, after);
+	send_packet(datapath, 1, one);
+	assert_int_equal(counter(datapath, "misses"), 2);
+	vd_plan_free(before);
+	vd_plan_free(after);
+	vd_datapath_close(datapath);
+}
+
+/*
+ * R-OPS-5 (daemon): killed after a route's entry was written and before its generation was bumped. Nothing differs from the plan
+ * then, and yet the flow is stale: the next start makes it decide anew.
+ */
+static void test_death_between_write_and_bump_leaves_no_stale_flow(void **state)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *before = fixture_plan(), *after = fixture_plan();
+	struct vd_trace_request one = request("10.0.1.11", "10.9.0.1", IPPROTO_UDP, 53);
+	static struct vd_generations kept;
+	uint32_t key = 0;
+
+	fixture_plan_route(before, "10.9.0.0/16", 31, VD_PLAN_ROUTE_TYPE_NEXT_HOP, "10.0.1.12");
+	fixture_plan_route(after, "10.9.0.0/16", 31, VD_PLAN_ROUTE_TYPE_BLACKHOLE, NULL);
+	fixture_sync(datapath, before);
+	send_packet(datapath, 1, one);
+	send_packet(datapath, 1, one);
+	assert_int_equal(counter(datapath, "hits"), 1);
+
+	/* As the process leaves it that dies there: the entry new, the generations old, the sign standing. */
+	assert_int_equal(bpf_map_lookup_elem(datapath->maps[VD_MAP_GENERATION], &key, &kept), 0);
+	fixture_apply(datapath, before, after);
+	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_GENERATION], &key, &kept, BPF_ANY), 0);
+	fixture_run("mkdir %s/changing", fixture_pins());
+	vd_datapath_close(datapath);
+
+	datapath = fixture_open();
+	fixture_sync(datapath, after);
+	send_packet(datapath, 1, one);
+	assert_int_equal(counter(datapath, "hits"), 1);
+	assert_int_equal(counter(datapath, "misses"), 2);
+	fixture_run("! test -e %s/changing", fixture_pins());
+	vd_plan_free(before);
+	vd_plan_free(after);
+	vd_datapath_close(datapath);
+}
+
 static void on_drop(json_t *drop, void *userdata)
 {
 	*(json_t **)userdata = json_incref(drop);
@@ -364,6 +426,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_trace_from_elsewhere_is_refused, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_change_makes_its_flows_miss_and_no_others, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_moved_endpoint_is_obeyed_by_the_next_packet, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_flow_from_a_host_that_left_ends, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_death_between_write_and_bump_leaves_no_stale_flow, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_sampled_drop_is_told_in_the_users_names, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_capture_sees_both_directions, fixture_setup, fixture_teardown),
 	};
