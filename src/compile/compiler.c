@@ -361,6 +361,8 @@ static int compile_everything(struct vd_compiler *compiler, const struct vd_mode
 	r = update_plan(compiler, model, plan, &built);
 	if (r < 0)
 		return r;
+	/* As large as the plan: gone before the next one is made. */
+	vd_plan_difference_free(VD_TAKE(built));
 	r = vd_plan_compare(compiler->plan, plan, &difference);
 	if (r < 0)
 		return r;

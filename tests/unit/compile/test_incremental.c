@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+/*
+ * Whatever changes, and however several changes come together: the incremental plan is the plan of a new compiler, and the
+ * difference leads from the old plan to the new one. Random sequences from printed seeds; VD_SEED=n runs that one alone.
+ * The names are few, so that things meet: one name goes and comes, moves between VPCs, or refers to what is not there.
+ */
+#define SEQUENCES 1500
+#define STEPS	  10
+
+static uint64_t state;
+
+/* xorshift64*: the same numbers everywhere. */
+static unsigned number(unsigned below)
+{
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return (unsigned)(state * 2685821657736338717u >> 33) % below;
+}
+
+static bool is_starting; /* only come, never go */
+
+/* Once in n times, when it is not the start, something goes. */
+static bool stays(unsigned n)
+{
+	return number(n) > 0 || is_starting;
+}
+
+static const char *const projects[] = {"default", "other"};
+
+static const char *one_of(const char *const *words, unsigned count)
+{
+	return words[number(count)];
+}
+
+#define ONE_OF(...) one_of((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static unsigned id_of(enum vd_kind kind, const char *project, unsigned index)
+{
+	return 1 + (unsigned)kind * 1000 + (strcmp(project, "default") ? 500 : 0) + index;
+}
+
+static void change_host(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+
+	world_change(world, VD_KIND_HOST, "default", world_hosts[i],
+		     stays(4) ? text_of("{'spec':{},'assigned':{'id':%u}}", id_of(VD_KIND_HOST, "default", i)) : NULL);
+}
+
+static void change_claim(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+	const char *underlay = number(4) ? text_of("172.16.0.%u", i + 1) : text_of("fd16::%u", i + 1);
+	const char *addresses = number(2) ? text_of("'172.17.0.%u'", i + 1) : "";
+
+	world_change(world, VD_KIND_CLAIM, "default", world_hosts[i],
+		     stays(5) ? text_of("{'machine_id':'m%u','boot_id':'b%u','underlay':'%s','underlay_mtu':%s,'addresses':[%s]}",
+					i, number(2), underlay, ONE_OF("1500", "1500", "9000", "1400", "40"), addresses)
+			      : NULL);
+}
+
+static void change_pool(struct world *world, const char *project)
+{
+	const char *name = ONE_OF("default", "pool");
+	unsigned i = strcmp(name, "pool") == 0;
+
+	world_change(
+		world, VD_KIND_VXLAN_POOL, project, name,
+		stays(4)
+			? text_of("{'spec':{'vnis':'1-1000'%s%s},'assigned':{'id':%u}}", ONE_OF("", ",'vtep_cidr':'172.17.0.0/16'"),
+				  ONE_OF("", "", ",'hosts':['h1','h2']", ",'hosts':['h3']"), id_of(VD_KIND_VXLAN_POOL, project, i))
+			: NULL);
+}
+
+static void change_vpc(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+
+	world_change(world, VD_KIND_VPC, project, text_of("v%u", i),
+		     stays(6) ? text_of("{'spec':{'cidrs':[%s]%s},'assigned':{'id':%u,'vni':%u}}",
+					ONE_OF("'10.0.0.0/8'", "'10.0.0.0/16'", "'10.0.0.0/14','fd00::/32'", "'192.168.0.0/16'"),
+					ONE_OF("", "", ",'vxlan_pool':'pool'"), id_of(VD_KIND_VPC, project, i), 100 + i)
+			      : NULL);
+}
+
+static void change_table(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+
+	world_change(world, VD_KIND_ROUTE_TABLE, project, text_of("t%u", i),
+		     stays(5)
+			     ? text_of("{'spec':{'vpcs':[%s]},'assigned':{'id':%u}}",
+				       ONE_OF("", "'v0'", "'v1'", "'v0','v1'", "'v2','v0'"), id_of(VD_KIND_ROUTE_TABLE, project, i))
+			     : NULL);
+}
+
+static void change_subnet(struct world *world, const char *project)
+{
+	unsigned i = number(4);
+	const char *cidrs = number(3) ? text_of("'10.%u.0.0/24'", i) : text_of("'10.%u.0.0/24','fd00:0:%u::/64'", i, i);
+
+	world_change(world, VD_KIND_SUBNET, project, text_of("s%u", i),
+		     stays(6) ? text_of("{'spec':{'vpc':'v%u','cidrs':[%s]%s},'assigned':{'id':%u,'vni':%u}}", number(3), cidrs,
+					ONE_OF("", "", ",'route_table':'t0'", ",'route_table':'t1'"),
+					id_of(VD_KIND_SUBNET, project, i), 200 + i)
+			      : NULL);
+}
+
+static void change_port(struct world *world, const char *project)
+{
+	unsigned i = number(8), subnet = number(4);
+	const char *second = number(3) ? "" : text_of(",'fd00:0:%u::%u'", subnet, 10 + i);
+
+	world_change(
+		world, VD_KIND_PORT, project, text_of("p%u", i),
+		stays(5) ? text_of("{'spec':{'subnet':'s%u'%s%s%s%s},'assigned':{'id':%u,'mac':'02:00:00:00:00:%02x','addresses':"
+				   "['10.%u.0.%u'%s]}}",
+				   subnet, ONE_OF("", "", ",'instance':'a'", ",'instance':'b'"), ONE_OF("", "", ",'default':true"),
+				   ONE_OF("", ",'source_check':false"),
+				   ONE_OF("", ",'allowed_sources':['10.200.0.0/16','fd02::/48']"), id_of(VD_KIND_PORT, project, i),
+				   i, subnet, 10 + number(2) * 10 + i, second)
+			 : NULL);
+}
+
+static void change_attachment(struct world *world, const char *project)
+{
+	unsigned i = number(8);
+
+	world_change(world, VD_KIND_ATTACHMENT, project, text_of("p%u", i),
+		     stays(4) ? text_of("{'host':'h%u','boot_id':'b','type':'%s','ifindex':%u}", 1 + number(3),
+					ONE_OF("netns", "netns", "tap"), 10 + i + number(2))
+			      : NULL);
+}
+
+static void change_route(struct world *world, const char *project)
+{
+	const char *table = ONE_OF("v0", "v1", "t0", "t1", "t2");
+	static const char *const destinations[] = {"0.0.0.0/0", "10.200.0.0/16", "10.1.0.0/24", "fd02::/48", "172.30.0.0/16"};
+	unsigned i = number(5), j = (unsigned)(table[0] == 't') * 2 + (unsigned)(table[1] - '0');
+	const char *hop = i == 3 ? text_of("{'address':'fd00:0:%u::%u'}", number(4), 10 + number(8))
+				 : text_of("{'address':'10.%u.0.%u'}", number(4), 10 + number(2) * 10 + number(8));
+
+	world_change(world, VD_KIND_ROUTE, project, text_of("%s/%s", table, destinations[i]),
+		     stays(4) ? text_of("{'spec':{'%s':'%s','destination':'%s','next_hop':%s},'assigned':{'id':%u}}",
+					table[0] == 'v' ? "vpc" : "table", table, destinations[i],
+					number(5) ? hop : "{'blackhole':true}", id_of(VD_KIND_ROUTE, project, j * 5 + i))
+			      : NULL);
+}
+
+/* Ports and attachments more often than the rest, as in life. */
+static void change_something(struct world *world)
+{
+	static void (*const changes[])(struct world *, const char *) = {
+		change_host,   change_claim, change_pool, change_vpc,	     change_vpc,	change_table, change_subnet,
+		change_subnet, change_port,  change_port, change_attachment, change_attachment, change_route, change_route,
+	};
+
+	changes[number(sizeof(changes) / sizeof(changes[0]))](world, projects[number(12) == 0]);
+}
+
+/* Most things there, so that a short sequence has something to disturb. */
+static void start_world(struct world *world)
+{
+	is_starting = true;
+	for (unsigned i = 0; i < 100; i++)
+		change_something(world);
+	is_starting = false;
+}
+
+static void assert_same(const struct vd_plan *plan, const struct vd_plan *expected, const char *what, uint64_t seed, int step,
+			const char *host)
+{
+	struct vd_plan_difference *difference;
+
+	assert_int_equal(vd_plan_compare(plan, expected, &difference), 0);
+	if (difference->count > 0) {
+		vd_plan_difference_print(difference, stderr);
+		fail_msg("VD_SEED=%lu step %d host %s: %s (-: it has, +: it should have)", (unsigned long)seed, step, host, what);
+	}
+	vd_plan_difference_free(difference);
+}
+
+static size_t records_seen, steps_seen;
+
+static void check_host(const struct world *world, int i, struct vd_plan *shadow, struct vd_plan_difference *difference,
+		       uint64_t seed, int step)
+{
+	const struct vd_plan *plan = vd_compiler_plan(world->compilers[i]);
+	struct vd_compiler *full = world_compile(world, world_hosts[i]);
+
+	assert_same(plan, vd_compiler_plan(full), "incremental differs from full", seed, step, world_hosts[i]);
+	if (vd_plan_apply(shadow, difference) != 0)
+		fail_msg("VD_SEED=%lu step %d host %s: the difference does not fit the plan before", (unsigned long)seed, step,
+			 world_hosts[i]);
+	assert_same(shadow, plan, "the difference leads elsewhere", seed, step, world_hosts[i]);
+
+	for (enum vd_plan_kind kind = 0; kind < VD_PLAN_KIND_COUNT; kind++)
+		records_seen += vd_plan_count(plan, kind);
+	steps_seen += difference->count;
+	vd_plan_difference_free(difference);
+	vd_compiler_free(full);
+}
+
+static void run_sequence(uint64_t seed)
+{
+	struct vd_plan *shadows[WORLD_HOSTS];
+	struct world world;
+
+	state = seed * 0x9e3779b97f4a7c15u + 1;
+	world_init(&world);
+	for (int i = 0; i < WORLD_HOSTS; i++)
+		shadows[i] = vd_plan_new();
+
+	for (int step = 0; step < STEPS; step++) {
+		struct vd_plan_difference *differences[WORLD_HOSTS];
+
+		if (step == 0)
+			start_world(&world);
+		for (unsigned i = 0, count = 1 + number(4); i < count; i++)
+			change_something(&world);
+		world_commit(&world, differences);
+		for (int i = 0; i < WORLD_HOSTS; i++)
+			check_host(&world, i, shadows[i], differences[i], seed, step);
+	}
+	for (int i = 0; i < WORLD_HOSTS; i++)
+		vd_plan_free(shadows[i]);
+	world_free(&world);
+}
+
+static void test_incremental_is_full_on_random_changes(void **unused)
+{
+	const char *seed = getenv("VD_SEED");
+
+	if (seed) {
+		run_sequence(strtoull(seed, NULL, 10));
+		return;
+	}
+	for (uint64_t i = 1; i <= SEQUENCES; i++)
+		run_sequence(i);
+	print_message("seeds 1-%d, %d steps each; %zu records compared, %zu difference steps\n", SEQUENCES, STEPS, records_seen,
+		      steps_seen);
+	/* Guards the generator: a world in which nothing is ever present would prove nothing. */
+	assert_true(records_seen > SEQUENCES * STEPS * WORLD_HOSTS * 10);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(test_incremental_is_full_on_random_changes)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
