@@ -69,9 +69,6 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 	case VD_KIND_VPC:
 		*ret = VD_UNIT_TYPE_VPC;
 		return true;
-	case VD_KIND_ROUTE_TABLE:
-		*ret = VD_UNIT_TYPE_ROUTE_TABLE;
-		return true;
 	case VD_KIND_SUBNET:
 		*ret = VD_UNIT_TYPE_SUBNET;
 		return true;
@@ -82,6 +79,7 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 		*ret = VD_UNIT_TYPE_ROUTE;
 		return true;
 	case VD_KIND_VXLAN_POOL:
+	case VD_KIND_ROUTE_TABLE:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_COUNT:
@@ -156,10 +154,6 @@ static int derive_records(const struct vd_view *view, const struct vd_unit *unit
 		return vd_derive_host(view, unit, ret);
 	case VD_UNIT_TYPE_VPC:
 		return vd_derive_vpc(view, unit, ret);
-	case VD_UNIT_TYPE_ROUTE_TABLE:
-		/* Read, so that nothing but its resource decides when it is located anew. */
-		vd_view_route_table(view, unit->project, unit->name);
-		return 0;
 	case VD_UNIT_TYPE_SUBNET:
 		return vd_derive_subnet(view, unit, ret);
 	case VD_UNIT_TYPE_PORT:

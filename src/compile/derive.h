@@ -20,7 +20,7 @@ void vd_record_name(char field[VD_PLAN_NAME_SIZE], const char *name);
 int vd_derive_host(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* TUNNEL_HOST */
 int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);  /* DOMAIN, ROUTE (LOCAL) */
 int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit,
-		     struct vd_records *ret);							    /* SUBNET, ENDPOINT (GATEWAY) */
+		     struct vd_records *ret);                                                       /* SUBNET, ENDPOINT (GATEWAY) */
 int vd_derive_port(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* PORT, SOURCE, ENDPOINT */
 int vd_derive_route(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* ROUTE */
 
@@ -32,23 +32,20 @@ const struct vd_prefix *vd_subnet_cidr(const struct vd_subnet *subnet, uint8_t f
 /* How a route stands in one VPC; shared by the plan and by the status. */
 enum vd_route_state {
 	VD_ROUTE_STATE_ACTIVE,
-	VD_ROUTE_STATE_NO_PORT,	    /* unusable: no port has the next hop's address */
+	VD_ROUTE_STATE_NO_PORT,     /* unusable: no port has the next hop's address */
 	VD_ROUTE_STATE_DETACHED,    /* unusable: the port is not attached */
 	VD_ROUTE_STATE_UNREACHABLE, /* unusable: the port's host has no tunnel */
-	VD_ROUTE_STATE_INERT,	    /* inside a CIDR of the VPC: connected wins */
-	VD_ROUTE_STATE_SHADOWED,    /* another table of the VPC, which goes first, has the same destination */
+	VD_ROUTE_STATE_INERT,       /* inside a CIDR of the VPC: connected wins */
 };
 
 struct vd_route_standing {
 	enum vd_route_state state;
 	const struct vd_prefix *cidr; /* INERT: which */
 	const struct vd_port *port;   /* the next hop's, when there is one */
-	const char *host;	      /* where it is attached, or NULL */
-	char table[VD_NAME_SIZE];     /* SHADOWED: by which */
+	const char *host;             /* where it is attached, or NULL */
 };
 
-/* is_main: as part of the VPC's main table, otherwise of the named one that a subnet uses. */
-void vd_route_stand(const struct vd_view *view, const struct vd_route *route, const struct vd_vpc *vpc, bool is_main,
+void vd_route_stand(const struct vd_view *view, const struct vd_route *route, const struct vd_vpc *vpc,
 		    struct vd_route_standing *ret);
 
 /* Each VPC that a route is in, main or named; one VPC may be visited once for each. Returns what visit returned, if not 0. */

@@ -18,7 +18,6 @@ static void free_unit(struct vd_table_node *node)
 
 	free(unit->edges);
 	free(unit->records);
-	free(unit->pairs);
 	free(unit);
 }
 
@@ -33,7 +32,6 @@ void vd_graph_clear(struct vd_graph *graph)
 	vd_table_clear(&graph->keys, free_key);
 	vd_relation_clear(&graph->presence);
 	vd_relation_clear(&graph->uses);
-	vd_relation_clear(&graph->attached);
 	free(graph->reads);
 	free(graph->dirty);
 	*graph = (struct vd_graph){.derived = graph->derived};

@@ -17,7 +17,6 @@ enum vd_unit_type {
 	/* What becomes records. */
 	VD_UNIT_TYPE_HOST,
 	VD_UNIT_TYPE_VPC,
-	VD_UNIT_TYPE_ROUTE_TABLE, /* yields nothing, but says where it is attached */
 	VD_UNIT_TYPE_SUBNET,
 	VD_UNIT_TYPE_PORT,
 	VD_UNIT_TYPE_ROUTE,
@@ -38,13 +37,13 @@ struct vd_key {
 struct vd_unit {
 	struct vd_table_node node;
 	struct vd_edge *edges;
-	void *records;		/* vd_plan_records one behind the other, each with the bytes of its kind */
-	struct vd_pair **pairs; /* what it counts for in the graph's relations */
-	uint64_t instance;	/* PORT: key of its instance, 0: none */
+	void *records;        /* vd_plan_records one behind the other, each with the bytes of its kind */
+	struct vd_pair *pair; /* what a PORT counts for in presence, a SUBNET in uses */
+	uint64_t instance;    /* PORT: key of its instance, 0: none */
 	size_t records_size;
-	uint32_t edge_count, pair_count;
+	uint32_t edge_count;
 	uint32_t value; /* MTU, REACH */
-	uint8_t type;	/* enum vd_unit_type */
+	uint8_t type;   /* enum vd_unit_type */
 	bool is_dirty;
 	const char *project, *name, *extra; /* extra: the host of a REACH, "" otherwise */
 	char text[];
@@ -54,13 +53,12 @@ struct vd_graph {
 	struct vd_table units, keys;
 	struct vd_relation presence; /* (VPC, host): attached ports */
 	struct vd_relation uses;     /* (VPC, route table): subnets that name it */
-	struct vd_relation attached; /* (VPC, route table): the table lists the VPC */
-	struct vd_unit **dirty;	     /* units to derive again, in the order they were marked */
+	struct vd_unit **dirty;      /* units to derive again, in the order they were marked */
 	size_t dirty_count, dirty_size;
 	uint64_t *reads; /* keys read by the units being derived: a stack */
 	size_t read_count, read_size;
 	uint64_t derived; /* derivations since ever */
-	int error;	  /* a read or mark that failed; looked at once at the end */
+	int error;        /* a read or mark that failed; looked at once at the end */
 };
 
 void vd_graph_clear(struct vd_graph *graph);

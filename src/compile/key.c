@@ -10,7 +10,6 @@ enum fact {
 	FACT_VPCS_OF_HOST,
 	FACT_TABLES_OF_VPC,
 	FACT_USERS_OF_TABLE,
-	FACT_ATTACHED_TO_VPC,
 	FACT_MTU,
 	FACT_REACH,
 };
@@ -60,11 +59,6 @@ uint64_t vd_key_tables_of_vpc(const char *project, const char *vpc)
 uint64_t vd_key_users_of_table(const char *project, const char *table)
 {
 	return hash3(FACT_USERS_OF_TABLE, project, table, "");
-}
-
-uint64_t vd_key_attached_to_vpc(const char *project, const char *vpc)
-{
-	return hash3(FACT_ATTACHED_TO_VPC, project, vpc, "");
 }
 
 uint64_t vd_key_mtu(const char *project, const char *pool)

@@ -3,11 +3,6 @@
 
 #include "compile/key.h"
 
-#include "base/cleanup.h"
-
-#include <errno.h>
-#include <stdlib.h>
-
 static void touch_presence(struct vd_graph *graph, const struct vd_pair *pair)
 {
 	vd_graph_touch(graph, vd_key_presence(pair->project, pair->vpc, pair->other));
@@ -20,53 +15,35 @@ static void touch_use(struct vd_graph *graph, const struct vd_pair *pair)
 	vd_graph_touch(graph, vd_key_users_of_table(pair->project, pair->other));
 }
 
-static void touch_attached(struct vd_graph *graph, const struct vd_pair *pair)
-{
-	vd_graph_touch(graph, vd_key_attached_to_vpc(pair->project, pair->vpc));
-}
-
 /* What units of one type count for. */
 struct counting {
 	struct vd_relation *relation;
 	void (*touch)(struct vd_graph *graph, const struct vd_pair *pair);
 };
 
-static void release(struct vd_graph *graph, const struct counting *counting, struct vd_pair **pairs, uint32_t count)
+/*
+ * The unit counts for this pair from now on, or for none (other NULL). The new pair comes before the old one goes: one that stays
+ * is not touched.
+ */
+static int recount(struct vd_graph *graph, struct vd_unit *unit, const struct counting *counting, const char *vpc,
+		   const char *other)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if (pairs[i]->count == 1)
-			counting->touch(graph, pairs[i]);
-		vd_relation_release(counting->relation, pairs[i]);
-	}
-}
+	struct vd_pair *pair = NULL;
 
-/* The unit counts for (vpc, others[i]) when others are of one VPC. The new ones come before the old ones go: what stays is not
- * touched. */
-static int recount(struct vd_graph *graph, struct vd_unit *unit, const struct counting *counting, const char *const *vpcs,
-		   const char *const *others, uint32_t count)
-{
-	VD_FREE struct vd_pair **pairs = NULL;
+	if (vpc && other) {
+		int r = vd_relation_add(counting->relation, unit->project, vpc, other, &pair);
 
-	if (count > 0) {
-		pairs = calloc(count, sizeof(*pairs));
-		if (!pairs)
-			return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		int r = vd_relation_add(counting->relation, unit->project, vpcs[i], others[i], &pairs[i]);
-
-		if (r < 0) {
-			release(graph, counting, pairs, i);
+		if (r < 0)
 			return r;
-		}
 		if (r > 0)
-			counting->touch(graph, pairs[i]);
+			counting->touch(graph, pair);
 	}
-
-	release(graph, counting, unit->pairs, unit->pair_count);
-	free(unit->pairs);
-	unit->pairs = VD_TAKE(pairs);
-	unit->pair_count = count;
+	if (unit->pair) {
+		if (unit->pair->count == 1)
+			counting->touch(graph, unit->pair);
+		vd_relation_release(counting->relation, unit->pair);
+	}
+	unit->pair = pair;
 	return 0;
 }
 
@@ -98,7 +75,7 @@ static int locate_port(const struct vd_view *view, struct vd_unit *unit)
 			vd_graph_touch(view->graph, vd_key_address(unit->project, vpc, &port->assigned_addresses[i]));
 	}
 	move_instance(view->graph, unit, port);
-	return recount(view->graph, unit, &counting, &vpc, &host, vpc && host ? 1 : 0);
+	return recount(view->graph, unit, &counting, vpc, host);
 }
 
 static int locate_subnet(const struct vd_view *view, struct vd_unit *unit)
@@ -107,25 +84,7 @@ static int locate_subnet(const struct vd_view *view, struct vd_unit *unit)
 	const struct vd_subnet *subnet = (const void *)vd_model_get(view->model, VD_KIND_SUBNET, unit->project, unit->name);
 	const char *vpc = subnet ? subnet->vpc : NULL, *table = subnet ? subnet->route_table : NULL;
 
-	return recount(view->graph, unit, &counting, &vpc, &table, table ? 1 : 0);
-}
-
-static int locate_route_table(const struct vd_view *view, struct vd_unit *unit)
-{
-	struct counting counting = {&view->graph->attached, touch_attached};
-	const struct vd_route_table *table =
-		(const void *)vd_model_get(view->model, VD_KIND_ROUTE_TABLE, unit->project, unit->name);
-	VD_FREE const char **names = NULL;
-	size_t count = table ? table->vpc_count : 0;
-
-	if (count > 0) {
-		names = calloc(count, sizeof(*names));
-		if (!names)
-			return -ENOMEM;
-		for (size_t i = 0; i < count; i++)
-			names[i] = unit->name;
-	}
-	return recount(view->graph, unit, &counting, count ? (const char *const *)table->vpcs : NULL, names, (uint32_t)count);
+	return recount(view->graph, unit, &counting, vpc, table);
 }
 
 int vd_locate(const struct vd_view *view, struct vd_unit *unit)
@@ -135,8 +94,6 @@ int vd_locate(const struct vd_view *view, struct vd_unit *unit)
 		return locate_port(view, unit);
 	case VD_UNIT_TYPE_SUBNET:
 		return locate_subnet(view, unit);
-	case VD_UNIT_TYPE_ROUTE_TABLE:
-		return locate_route_table(view, unit);
 	case VD_UNIT_TYPE_MTU:
 	case VD_UNIT_TYPE_REACH:
 	case VD_UNIT_TYPE_HOST:

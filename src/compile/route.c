@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/derive.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct vd_prefix *covering_cidr(const struct vd_vpc *vpc, const struct vd_prefix *destination)
@@ -10,46 +9,6 @@ static const struct vd_prefix *covering_cidr(const struct vd_vpc *vpc, const str
 		if (vd_prefix_covers(&vpc->cidrs[i], destination))
 			return &vpc->cidrs[i];
 	return NULL;
-}
-
-/* ---- one destination in several tables of a VPC: the VPC's own goes first, then the attached ones by name ---- */
-
-struct shadow {
-	const struct vd_view *view;
-	const struct vd_route *route;
-	char *table; /* VD_NAME_SIZE bytes; "" none yet */
-};
-
-static bool has_same_destination(const struct shadow *shadow, const char *table)
-{
-	char name[VD_IDENTITY_SIZE], destination[VD_PREFIX_TEXT];
-
-	snprintf(name, sizeof(name), "%s/%s", table, vd_prefix_format(&shadow->route->destination, destination));
-	return vd_view_route(shadow->view, shadow->route->head.project, name);
-}
-
-static int take_shadow(const char *table, void *userdata)
-{
-	struct shadow *shadow = userdata;
-
-	if (strcmp(table, shadow->route->table) < 0 && (!*shadow->table || strcmp(table, shadow->table) < 0) &&
-	    has_same_destination(shadow, table))
-		snprintf(shadow->table, VD_NAME_SIZE, "%s", table);
-	return 0;
-}
-
-/* Writes the table that goes before the route's in the VPC's main table, or "". */
-static void find_shadow(const struct vd_view *view, const struct vd_route *route, const struct vd_vpc *vpc,
-			char table[VD_NAME_SIZE])
-{
-	struct shadow shadow = {view, route, table};
-
-	if (route->table_is_vpc)
-		return;
-	if (has_same_destination(&shadow, vpc->head.name))
-		snprintf(table, VD_NAME_SIZE, "%s", vpc->head.name);
-	else
-		vd_view_each_attached_to_vpc(view, vpc, take_shadow, &shadow);
 }
 
 /* ---- next hop ---- */
@@ -78,19 +37,11 @@ static enum vd_route_state next_hop_state(const struct vd_view *view, const stru
 	return vd_view_reach(view, vpc, attachment->host) ? VD_ROUTE_STATE_ACTIVE : VD_ROUTE_STATE_UNREACHABLE;
 }
 
-void vd_route_stand(const struct vd_view *view, const struct vd_route *route, const struct vd_vpc *vpc, bool is_main,
+void vd_route_stand(const struct vd_view *view, const struct vd_route *route, const struct vd_vpc *vpc,
 		    struct vd_route_standing *ret)
 {
 	*ret = (struct vd_route_standing){.cidr = covering_cidr(vpc, &route->destination)};
-	if (is_main && !ret->cidr)
-		find_shadow(view, route, vpc, ret->table);
-
-	if (ret->cidr)
-		ret->state = VD_ROUTE_STATE_INERT;
-	else if (*ret->table)
-		ret->state = VD_ROUTE_STATE_SHADOWED;
-	else
-		ret->state = next_hop_state(view, route, vpc, ret);
+	ret->state = ret->cidr ? VD_ROUTE_STATE_INERT : next_hop_state(view, route, vpc, ret);
 }
 
 /* ---- which VPCs ---- */
@@ -154,7 +105,6 @@ static bool record_type(const struct vd_route *route, enum vd_route_state state,
 		*ret = VD_PLAN_ROUTE_TYPE_UNUSABLE;
 		return true;
 	case VD_ROUTE_STATE_INERT:
-	case VD_ROUTE_STATE_SHADOWED:
 		break;
 	}
 	return false;
@@ -169,7 +119,7 @@ static int add_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 
 	if (!vd_view_is_present(derivation->view, vpc->head.project, vpc->head.name))
 		return 0;
-	vd_route_stand(derivation->view, route, vpc, table == 0, &standing);
+	vd_route_stand(derivation->view, route, vpc, &standing);
 
 	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
 	if (!record_type(route, standing.state, &record.route.type))

@@ -177,9 +177,6 @@ static json_t *standing_reason(const struct vd_route *route, const struct vd_vpc
 	case VD_ROUTE_STATE_INERT:
 		return json_sprintf("the destination lies inside %s of VPC %s, where the VPC's own subnets decide",
 				    vd_prefix_format(standing->cidr, prefix), vpc->head.name);
-	case VD_ROUTE_STATE_SHADOWED:
-		return json_sprintf("route table %s has the same destination and goes first in VPC %s", standing->table,
-				    vpc->head.name);
 	}
 	return NULL;
 }
@@ -201,7 +198,6 @@ static enum route_outcome outcome_of(enum vd_route_state state)
 	case VD_ROUTE_STATE_UNREACHABLE:
 		return ROUTE_OUTCOME_UNUSABLE;
 	case VD_ROUTE_STATE_INERT:
-	case VD_ROUTE_STATE_SHADOWED:
 		return ROUTE_OUTCOME_INERT;
 	}
 	return ROUTE_OUTCOME_NONE;
@@ -236,7 +232,7 @@ static int report_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdat
 	enum route_outcome outcome;
 	json_t *reason;
 
-	vd_route_stand(report->view, report->route, vpc, table == 0, &standing);
+	vd_route_stand(report->view, report->route, vpc, &standing);
 	outcome = outcome_of(standing.state);
 	reason = standing_reason(report->route, vpc, &standing);
 	if (reason && (!report->reason || outcome > report->outcome)) {

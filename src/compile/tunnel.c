@@ -15,8 +15,6 @@
 static const struct vd_vxlan_pool *pool_get(const struct vd_view *view, const char *project, const char *name)
 {
 	vd_view_read(view, vd_key_resource(VD_KIND_VXLAN_POOL, project, name));
-	/* Where it is looked up when the project has none of that name. */
-	vd_view_read(view, vd_key_resource(VD_KIND_VXLAN_POOL, VD_HOST_PROJECT, name));
 	return vd_model_vxlan_pool(view->model, project, name);
 }
 

@@ -109,7 +109,7 @@ int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *v
 	return vd_relation_each_of_vpc(&view->graph->uses, vpc->head.project, vpc->head.name, visit, userdata);
 }
 
-/* What the two questions below, with and without a graph, hand on. */
+/* What the question below, with and without a graph, hands on. */
 struct name_visit {
 	const struct vd_view *view;
 	const char *project, *name;
@@ -122,13 +122,6 @@ static int visit_vpc_of_pair(const struct vd_pair *pair, void *userdata)
 	const struct name_visit *names = userdata;
 
 	return names->visit(pair->vpc, names->userdata);
-}
-
-static int visit_table_of_pair(const struct vd_pair *pair, void *userdata)
-{
-	const struct name_visit *names = userdata;
-
-	return names->visit(pair->other, names->userdata);
 }
 
 static int names_table(const struct vd_resource *resource, void *userdata)
@@ -156,26 +149,4 @@ int vd_view_each_user_of_table(const struct vd_view *view, const char *project, 
 		return vd_model_each(view->model, VD_KIND_VPC, project, visit_vpc_if_user, &names);
 	vd_view_read(view, vd_key_users_of_table(project, table));
 	return vd_relation_each_of_other(&view->graph->uses, project, table, visit_vpc_of_pair, &names);
-}
-
-static int visit_table_if_attached(const struct vd_resource *resource, void *userdata)
-{
-	const struct vd_route_table *table = (const struct vd_route_table *)resource;
-	const struct name_visit *names = userdata;
-
-	for (size_t i = 0; i < table->vpc_count; i++)
-		if (strcmp(table->vpcs[i], names->name) == 0)
-			return names->visit(resource->name, names->userdata);
-	return 0;
-}
-
-int vd_view_each_attached_to_vpc(const struct vd_view *view, const struct vd_vpc *vpc,
-				 int (*visit)(const char *table, void *userdata), void *userdata)
-{
-	struct name_visit names = {view, vpc->head.project, vpc->head.name, visit, userdata};
-
-	if (!view->graph)
-		return vd_model_each(view->model, VD_KIND_ROUTE_TABLE, vpc->head.project, visit_table_if_attached, &names);
-	vd_view_read(view, vd_key_attached_to_vpc(vpc->head.project, vpc->head.name));
-	return vd_relation_each_of_vpc(&view->graph->attached, vpc->head.project, vpc->head.name, visit_table_of_pair, &names);
 }

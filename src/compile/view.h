@@ -14,7 +14,7 @@
  */
 struct vd_view {
 	const struct vd_model *model;
-	const char *host;	/* who we are; NULL: no one (status) */
+	const char *host;       /* who we are; NULL: no one (status) */
 	struct vd_graph *graph; /* NULL: status */
 };
 
@@ -57,8 +57,4 @@ int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *v
 /* VPCs with subnets that name the table, each once; status too. */
 int vd_view_each_user_of_table(const struct vd_view *view, const char *project, const char *table,
 			       int (*visit)(const char *vpc, void *userdata), void *userdata);
-/* Tables that list the VPC; status too. */
-int vd_view_each_attached_to_vpc(const struct vd_view *view, const struct vd_vpc *vpc,
-				 int (*visit)(const char *table, void *userdata), void *userdata);
-
 #endif

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 /* A model, one compiler for each host, and the changes that are about to reach them. */
-#define WORLD_HOSTS   3
+#define WORLD_HOSTS 3
 #define WORLD_PENDING 128
 
 struct world {
