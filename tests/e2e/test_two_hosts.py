@@ -35,7 +35,9 @@ def test_ping_goes_both_ways(containers):
 
 def test_traceroute_shows_bridge_instance_and_container(containers):
     """R-SCN-1, R-RTR-7: exactly 10.0.2.1, 192.168.0.3, 10.0.3.2."""
-    shown = containers[0].run("busybox", "traceroute", "-d", "10.0.3.2").stdout.splitlines()
+    # Without a resolver the names that it asks for are refused at once, and the addresses stand for them, as in the seed.
+    shown = containers[0].run("unshare", "-m", "sh", "-c", "mount --bind /dev/null /etc/resolv.conf && busybox traceroute -d 10.0.3.2")
+    shown = shown.stdout.splitlines()
     assert shown[0].startswith("traceroute to 10.0.3.2 (10.0.3.2), 30 hops max, 46 byte packets")
     hops = [re.match(r"\s*(\d+)\s+(\S+) \((\S+)\)(\s+[\d.]+ ms){3}$", line) for line in shown[1:]]
     assert all(hops), shown
