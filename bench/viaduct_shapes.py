@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import tempfile
 
 from lab import Lab, Layout
@@ -73,6 +74,16 @@ class Viaduct(Shape):
 
 class SameSubnet(Viaduct):
     name, title = "viaduct", "Viaduct, same subnet"
+
+    def extras(self):
+        """Also what one run of the port program costs; in one subnet a packet is rewritten to itself, so that runs can repeat."""
+        host = self.lab.host("h1")
+        versions = sorted((self.lab.bpf_directory / "h1").iterdir(), key=lambda path: int(path.name.split("-")[0]) if path.name[0].isdigit() else -1)
+        peer = re.search(r"eth0@if(\d+)", self.ip(self.left.netns, "-o", "link", "show", "eth0"))[1]
+        ifname = re.search(rf"^{peer}: ([^:@]+)", self.ip(host.name, "-o", "link"), re.M)[1]
+        text = host.run(pathlib.Path(self.build_directory).resolve() / "bench" / "program", versions[-1] / "vd_port_ingress", ifname,
+                        self.mac(self.left.netns, "eth0"), self.left.destination_mac, self.left.address, self.right.address, 0).stdout
+        return super().extras() | {"program run": text.strip()}
 
 
 class TwoSubnets(Viaduct):
