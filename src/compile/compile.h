@@ -32,5 +32,10 @@ uint64_t vd_compiler_derived(const struct vd_compiler *compiler);
  * "detached" …, "reason": sentence}. NULL: nothing to say. A new reference. Used by status, describe and `get`.
  */
 json_t *vd_compile_status(const struct vd_model *model, const struct vd_resource *resource);
+/*
+ * The same for who knows which hosts report: alive is an object with a member for each of them. A host that does not is "silent",
+ * and what leads there "uncertain": its traffic goes on when only the daemon stopped, and no one can tell from here.
+ */
+json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_resource *resource, const json_t *alive);
 
 #endif

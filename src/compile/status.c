@@ -5,26 +5,37 @@
 
 #include <string.h>
 
-/* What people read about a resource. Worked out from the model alone, the same on every host. */
+/* What people read about a resource. Worked out from the model, the same on every host. */
 
 static json_t *status_of(const char *state)
 {
 	return json_pack("{s:s}", "state", state);
 }
 
+/* NULL when the host reports, or when it is not known (alive NULL). */
+static json_t *silence_reason(const json_t *alive, const char *host)
+{
+	if (!alive || json_object_get(alive, host))
+		return NULL;
+	return json_sprintf("host %s does not report: it is down, or only its viaductd is", host);
+}
+
 /* ---- host ---- */
 
-static json_t *host_status(const struct vd_view *view, const struct vd_host *host)
+static json_t *host_status(const struct vd_view *view, const json_t *alive, const struct vd_host *host)
 {
 	const struct vd_claim *claim = (const void *)vd_model_get(view->model, VD_KIND_CLAIM, VD_HOST_PROJECT, host->head.name);
 	char text[VD_ADDRESS_TEXT];
+	json_t *reason;
 
 	if (!claim)
 		return json_pack("{s:s, s:o}", "state", "absent", "reason",
 				 json_sprintf("no daemon has run as host %s yet: start viaductd --host %s there", host->head.name,
 					      host->head.name));
-	return json_pack("{s:s, s:s, s:i, s:s*}", "state", "joined", "underlay", vd_address_format(&claim->underlay, text),
-			 "underlay_mtu", (int)claim->underlay_mtu, "version", claim->version);
+	reason = silence_reason(alive, host->head.name);
+	return json_pack("{s:s, s:s, s:i, s:s*, s:o*}", "state", reason ? "silent" : "joined", "underlay",
+			 vd_address_format(&claim->underlay, text), "underlay_mtu", (int)claim->underlay_mtu, "version",
+			 claim->version, "reason", reason);
 }
 
 /* ---- vpc ---- */
@@ -137,7 +148,7 @@ static json_t *subnet_status(const struct vd_view *view, const struct vd_subnet 
 
 /* ---- port ---- */
 
-static json_t *port_status(const struct vd_view *view, const struct vd_port *port)
+static json_t *port_status(const struct vd_view *view, const json_t *alive, const struct vd_port *port)
 {
 	const struct vd_attachment *attachment = vd_view_attachment(view, port->head.project, port->head.name);
 
@@ -150,7 +161,8 @@ static json_t *port_status(const struct vd_view *view, const struct vd_port *por
 		return json_pack("{s:s, s:s, s:o}", "state", "misplaced", "host", attachment->host, "reason",
 				 json_sprintf("attached on host %s, but the port says host %s: detach it there, or change the port",
 					      attachment->host, port->host));
-	return json_pack("{s:s, s:s}", "state", "attached", "host", attachment->host);
+	return json_pack("{s:s, s:s, s:o*}", "state", "attached", "host", attachment->host, "reason",
+			 silence_reason(alive, attachment->host));
 }
 
 /* ---- route ---- */
@@ -185,6 +197,7 @@ enum route_outcome {
 	ROUTE_OUTCOME_NONE,
 	ROUTE_OUTCOME_INERT,
 	ROUTE_OUTCOME_ACTIVE,
+	ROUTE_OUTCOME_UNCERTAIN,
 	ROUTE_OUTCOME_UNUSABLE, /* one VPC where it does not work is what its owner must see */
 };
 
@@ -208,6 +221,8 @@ static const char *outcome_word(enum route_outcome outcome)
 	switch (outcome) {
 	case ROUTE_OUTCOME_ACTIVE:
 		return "active";
+	case ROUTE_OUTCOME_UNCERTAIN:
+		return "uncertain";
 	case ROUTE_OUTCOME_UNUSABLE:
 		return "unusable";
 	case ROUTE_OUTCOME_NONE:
@@ -219,6 +234,7 @@ static const char *outcome_word(enum route_outcome outcome)
 
 struct route_report {
 	const struct vd_view *view;
+	const json_t *alive;
 	const struct vd_route *route;
 	enum route_outcome outcome;
 	json_t *reason; /* of the outcome, or where an active route is inert; NULL */
@@ -235,6 +251,11 @@ static int report_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdat
 	vd_route_stand(report->view, report->route, vpc, &standing);
 	outcome = outcome_of(standing.state);
 	reason = standing_reason(report->route, vpc, &standing);
+	if (outcome == ROUTE_OUTCOME_ACTIVE && standing.host) {
+		reason = silence_reason(report->alive, standing.host);
+		if (reason)
+			outcome = ROUTE_OUTCOME_UNCERTAIN;
+	}
 	if (reason && (!report->reason || outcome > report->outcome)) {
 		json_decref(report->reason);
 		report->reason = json_incref(reason);
@@ -247,9 +268,9 @@ static int report_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdat
 	return 0;
 }
 
-static json_t *route_status(const struct vd_view *view, const struct vd_route *route)
+static json_t *route_status(const struct vd_view *view, const json_t *alive, const struct vd_route *route)
 {
-	struct route_report report = {.view = view, .route = route};
+	struct route_report report = {.view = view, .alive = alive, .route = route};
 
 	vd_route_each_vpc(view, route, report_in_vpc, &report);
 	if (report.outcome == ROUTE_OUTCOME_NONE)
@@ -259,11 +280,16 @@ static json_t *route_status(const struct vd_view *view, const struct vd_route *r
 
 json_t *vd_compile_status(const struct vd_model *model, const struct vd_resource *resource)
 {
+	return vd_compile_status_alive(model, resource, NULL);
+}
+
+json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_resource *resource, const json_t *alive)
+{
 	struct vd_view view = {.model = model};
 
 	switch (resource->kind) {
 	case VD_KIND_HOST:
-		return host_status(&view, (const struct vd_host *)resource);
+		return host_status(&view, alive, (const struct vd_host *)resource);
 	case VD_KIND_VPC:
 		return vpc_status(&view, (const struct vd_vpc *)resource);
 	case VD_KIND_ROUTE_TABLE:
@@ -271,9 +297,9 @@ json_t *vd_compile_status(const struct vd_model *model, const struct vd_resource
 	case VD_KIND_SUBNET:
 		return subnet_status(&view, (const struct vd_subnet *)resource);
 	case VD_KIND_PORT:
-		return port_status(&view, (const struct vd_port *)resource);
+		return port_status(&view, alive, (const struct vd_port *)resource);
 	case VD_KIND_ROUTE:
-		return route_status(&view, (const struct vd_route *)resource);
+		return route_status(&view, alive, (const struct vd_route *)resource);
 	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:

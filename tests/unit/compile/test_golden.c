@@ -79,13 +79,18 @@ static void put_fact(const char *directory, const json_t *document, struct vd_mo
 	vd_resource_unref(fact);
 }
 
-static void apply_facts(const char *directory, struct vd_model *model)
+/* Fills alive with the hosts that report: those with a claim, unless it says "silent". */
+static void apply_facts(const char *directory, struct vd_model *model, json_t *alive)
 {
 	json_t *documents = read_documents(directory, "facts.yaml"), *document;
 	size_t i;
 
-	json_array_foreach (documents, i, document)
+	json_array_foreach (documents, i, document) {
 		put_fact(directory, document, model);
+		if (strcmp(json_string_value(json_object_get(document, "kind")), "claim") == 0 &&
+		    !json_object_get(document, "silent"))
+			json_object_set_new(alive, json_string_value(json_object_get(document, "name")), json_object());
+	}
 	json_decref(documents);
 }
 
@@ -109,6 +114,7 @@ static void compare_or_update(const char *directory, const char *name, const cha
 struct context {
 	const char *directory;
 	const struct vd_model *model;
+	json_t *alive;
 };
 
 static int check_plan(const struct vd_resource *host, void *userdata)
@@ -130,6 +136,7 @@ static int check_plan(const struct vd_resource *host, void *userdata)
 
 struct lines {
 	const struct vd_model *model;
+	const json_t *alive;
 	char *lines[64];
 	size_t count;
 };
@@ -137,7 +144,7 @@ struct lines {
 static int add_status(const struct vd_resource *resource, void *userdata)
 {
 	struct lines *lines = userdata;
-	json_t *status = vd_compile_status(lines->model, resource);
+	json_t *status = vd_compile_status_alive(lines->model, resource, lines->alive);
 	VD_FREE char *text = status ? json_dumps(status, JSON_SORT_KEYS) : NULL;
 
 	assert_true(lines->count < 64);
@@ -155,7 +162,7 @@ static int compare_lines(const void *a, const void *b)
 
 static void check_status(const struct context *context)
 {
-	struct lines lines = {.model = context->model};
+	struct lines lines = {.model = context->model, .alive = context->alive};
 	VD_FREE char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
@@ -174,12 +181,13 @@ static void check_status(const struct context *context)
 static void check_case(const char *directory)
 {
 	struct vd_model *model = vd_model_new();
-	struct context context = {directory, model};
+	struct context context = {directory, model, json_object()};
 
 	apply_model(directory, model);
-	apply_facts(directory, model);
+	apply_facts(directory, model, context.alive);
 	vd_model_each(model, VD_KIND_HOST, NULL, check_plan, &context);
 	check_status(&context);
+	json_decref(context.alive);
 	vd_model_free(model);
 }
 
