@@ -15,7 +15,11 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -357,6 +361,83 @@ static void test_incomplete_version_is_made_anew(void **state)
 	fixture_teardown(NULL);
 }
 
+/* A process in a network namespace of its own, with the instance's end of port `port` in it. */
+static pid_t instance_start(unsigned port)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	fixture_run("ip link set i%u netns %d && nsenter -t %d -n sh -c 'ip link set i%u address 02:00:00:00:00:%02x && "
+		    "ip addr add 10.0.1.%u/24 dev i%u && ip link set i%u up'",
+		    port, pid, pid, port, port, 10 + port, port, port);
+	return pid;
+}
+
+static void process_end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Starts an upgrade and kills it after a while that differs from time to time. */
+static void upgrade_killed(const struct vd_upgrade *upgrade, unsigned round)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(vd_upgrade_run(upgrade, VD_UPGRADE_STEP_COUNT, NULL) ? 1 : 0);
+	usleep(10000 + round * 7919 % 190 * 1000);
+	process_end(pid);
+}
+
+/* R-OPS-5 (daemon): a build with other map layouts is swapped in and out again and again, and killed at it, while a ping runs. */
+static void test_killed_upgrades_lose_no_packet(void **state)
+{
+	struct vd_upgrade next, embedded;
+	uint64_t seen, generation;
+	pid_t one, two, ping;
+	int status;
+
+	assert_int_equal(fixture_setup(NULL), 0);
+	one = instance_start(1);
+	two = instance_start(2);
+	start(&seen, &generation);
+	next = upgrade_next();
+	embedded = upgrade_embedded();
+	ping = fork();
+	assert_true(ping >= 0);
+	if (!ping) {
+		char command[160];
+
+		snprintf(command, sizeof(command),
+			 "nsenter -t %d -n ping -q -i 0.004 -c 1000 -W 2 10.0.1.12 | grep -q ' 0%% packet loss'", one);
+		_exit(system(command) ? 1 : 0);
+	}
+	for (unsigned round = 0; round < 20; round++)
+		upgrade_killed(round & 1 ? &embedded : &next, round);
+	run_until(&next, VD_UPGRADE_STEP_COUNT);
+	assert_int_equal(waitpid(ping, &status, 0), ping);
+	assert_int_equal(status, 0);
+	process_end(one);
+	process_end(two);
+	fixture_teardown(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_connections_of_the_meantime_are_carried_over),
 		cmocka_unit_test(test_share_is_counted_anew),
 		cmocka_unit_test(test_incomplete_version_is_made_anew),
+		cmocka_unit_test(test_killed_upgrades_lose_no_packet),
 	};
 
 	fixture_require();
