@@ -442,7 +442,7 @@ int vd_command_main(int argc, char **argv)
 		return VD_EXIT_DONE;
 	}
 	if (!invocation.command)
-		return vd_fail_usage(&invocation, "what to do?");
+		return vd_fail_usage(&invocation, "what is to be done? A command is missing");
 	status = check(&invocation);
 	return status ? status : run(&invocation);
 }
