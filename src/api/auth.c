@@ -145,7 +145,8 @@ int vd_auth_socket(int fd, struct vd_error *error)
 		return 0;
 	if (!group_id(&group) && (peer.gid == group || peer_in_group(fd, group)))
 		return 0;
-	return vd_error_set(error, -EPERM, "user %u may not ask viaductd: be root or a member of the group " GROUP, (unsigned)peer.uid);
+	return vd_error_set(error, -EPERM, "user %u may not ask viaductd: be root or a member of the group " GROUP,
+			    (unsigned)peer.uid);
 }
 
 /* Signed by our CA, valid now, and meant for clients. */
@@ -175,5 +176,6 @@ int vd_auth_tcp(struct MHD_Connection *connection, const struct vd_tokens *token
 	}
 	if (certificate_verified(connection))
 		return 0;
-	return vd_error_set(error, -EACCES, "who asks over TCP shows a token or a client certificate: give --token-file or --cert and --key");
+	return vd_error_set(error, -EACCES,
+			    "who asks over TCP shows a token or a client certificate: give --token-file or --cert and --key");
 }

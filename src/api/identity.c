@@ -35,8 +35,9 @@ static int route_normalise(const char *table, const char *destination, char ret[
 	char text[VD_PREFIX_TEXT];
 
 	if (!vd_identity_is_name(table))
-		return vd_error_set(error, -EINVAL, "route \"%.70s/%.60s\": what stands before the first '/' is no table's or VPC's name",
-				    table, destination);
+		return vd_error_set(error, -EINVAL,
+				    "route \"%.70s/%.60s\": what stands before the first '/' is no table's or VPC's name", table,
+				    destination);
 	if (vd_prefix_parse(destination, &prefix) < 0)
 		return vd_error_set(error, -EINVAL, "route \"%.70s/%.60s\": \"%.60s\" is no destination like 10.0.2.0/24", table,
 				    destination, destination);
@@ -53,14 +54,16 @@ int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENT
 	if (kind == VD_KIND_ROUTE) {
 		if (!slash)
 			return vd_error_set(error, -EINVAL,
-					    "route \"%.60s\": a route is named by its table and destination, like demo/10.0.2.0/24", name);
+					    "route \"%.60s\": a route is named by its table and destination, like demo/10.0.2.0/24",
+					    name);
 		table = strndup(name, (size_t)(slash - name));
 		return table ? route_normalise(table, slash + 1, ret, error) : -ENOMEM;
 	}
 	if (!vd_identity_is_name(name))
-		return vd_error_set(error, -EINVAL,
-				    "%s \"%.70s\": a name has a-z, 0-9, '.', '_' and '-', at most 63, and starts with a letter or digit",
-				    vd_kind_word(kind), name);
+		return vd_error_set(
+			error, -EINVAL,
+			"%s \"%.70s\": a name has a-z, 0-9, '.', '_' and '-', at most 63, and starts with a letter or digit",
+			vd_kind_word(kind), name);
 	strcpy(ret, name);
 	return 0;
 }
@@ -94,12 +97,14 @@ static int route_name(const json_t *document, size_t index, char ret[VD_IDENTITY
 	if (!table || (vpc && !strcmp(table, "main")))
 		table = vpc;
 	if (!table)
-		return vd_error_set(error, -EINVAL, "document %zu: a route is named by its name, or by its vpc or table and its destination",
+		return vd_error_set(error, -EINVAL,
+				    "document %zu: a route is named by its name, or by its vpc or table and its destination",
 				    index + 1);
 	return route_normalise(table, destination ? destination : "0.0.0.0/0", ret, error);
 }
 
-static int identity_parse(const json_t *document, size_t index, const char *project, struct vd_identity *ret, struct vd_error *error)
+static int identity_parse(const json_t *document, size_t index, const char *project, struct vd_identity *ret,
+			  struct vd_error *error)
 {
 	const char *word, *name, *own;
 	char text[VD_IDENTITY_SIZE];

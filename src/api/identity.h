@@ -8,7 +8,8 @@
 
 /* Whether text may be a project's or a resource's name (model/resource.h, VD_NAME_SIZE). */
 bool vd_identity_is_name(const char *text);
-/* What may stand behind /v1/<kinds>/: a name, or for routes "<table>/<destination>", host bits dropped. 0 or -EINVAL with a sentence. */
+/* What may stand behind /v1/<kinds>/: a name, or for routes "<table>/<destination>", host bits dropped. 0 or -EINVAL with a
+ * sentence. */
 int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENTITY_SIZE], struct vd_error *error);
 /* The kind of a URL or an argument: word or plural. */
 int vd_identity_kind(const char *word, enum vd_kind *ret, struct vd_error *error);

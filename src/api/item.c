@@ -8,9 +8,9 @@
 static json_t *attachment_item(const struct vd_attachment *attachment)
 {
 	json_t *item = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:b}", "host", attachment->host, "type",
-				 attachment->type == VD_ATTACHMENT_TYPE_TAP ? "tap" : "netns", "ifname", attachment->ifname, "netns",
-				 attachment->netns, "guest_ifname", attachment->guest_ifname[0] ? attachment->guest_ifname : NULL, "dhcp",
-				 attachment->dhcp);
+				 attachment->type == VD_ATTACHMENT_TYPE_TAP ? "tap" : "netns", "ifname", attachment->ifname,
+				 "netns", attachment->netns, "guest_ifname",
+				 attachment->guest_ifname[0] ? attachment->guest_ifname : NULL, "dhcp", attachment->dhcp);
 
 	return item;
 }
@@ -43,8 +43,9 @@ static int item_add_facts(json_t *item, const struct vd_model *model, const stru
 
 json_t *vd_item_new(const struct vd_model *model, const struct vd_resource *resource)
 {
-	json_t *item = json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", vd_kind_word(resource->kind), "project", resource->project, "name",
-				 resource->name, "document", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
+	json_t *item =
+		json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", vd_kind_word(resource->kind), "project", resource->project, "name",
+			  resource->name, "document", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
 	json_t *status;
 
 	if (!item)
@@ -87,8 +88,8 @@ static int item_add_yaml(json_t *item, const char *member, const struct vd_resou
 
 json_t *vd_item_change(const struct vd_change *change, bool documents)
 {
-	json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "kind", vd_kind_word(change->kind), "project", change->project, "name", change->name,
-				 "action", vd_item_action(change));
+	json_t *item = json_pack("{s:s, s:s, s:s, s:s}", "kind", vd_kind_word(change->kind), "project", change->project, "name",
+				 change->name, "action", vd_item_action(change));
 	int r = 0;
 
 	if (!item)

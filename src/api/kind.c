@@ -7,9 +7,10 @@
 /* What documents may say, for people and for clients that do not know the kinds themselves. */
 static json_t *field_describe(const struct vd_field *field)
 {
-	json_t *item = json_pack("{s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "name", field->name, "type", vd_field_type_text(field->type),
-				 "required", field->required, "assigned", field->is_assigned, "singular", field->singular, "references",
-				 field->is_reference ? vd_kind_word(field->reference) : NULL, "default", field->value, "help", field->help);
+	json_t *item = json_pack(
+		"{s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "name", field->name, "type", vd_field_type_text(field->type),
+		"required", field->required, "assigned", field->is_assigned, "singular", field->singular, "references",
+		field->is_reference ? vd_kind_word(field->reference) : NULL, "default", field->value, "help", field->help);
 	json_t *words;
 
 	if (!item || !field->words)
@@ -40,8 +41,8 @@ static json_t *kind_describe(enum vd_kind kind)
 	own = vd_kind_fields(kind, &own_count);
 	fields_add(fields, common, common_count, kind != VD_KIND_ROUTE);
 	fields_add(fields, own, own_count, true);
-	return json_pack("{s:s, s:s, s:s*, s:o}", "kind", vd_kind_word(kind), "plural", vd_kind_plural(kind), "help", vd_kind_help(kind),
-			 "fields", fields);
+	return json_pack("{s:s, s:s, s:s*, s:o}", "kind", vd_kind_word(kind), "plural", vd_kind_plural(kind), "help",
+			 vd_kind_help(kind), "fields", fields);
 }
 
 int vd_answer_kinds(struct vd_request *request, struct vd_error *error)

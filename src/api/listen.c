@@ -15,7 +15,7 @@
 #include <sys/un.h>
 
 #define BACKLOG 128
-#define GROUP "viaduct"
+#define GROUP	"viaduct"
 /* Of a PEM file. */
 #define FILE_MAX (1u << 20)
 
@@ -54,8 +54,8 @@ int vd_listen_unix(const char *path, int *ret, struct vd_error *error)
 	int r;
 
 	if (strlen(path) >= sizeof(address.sun_path))
-		return vd_error_set(error, -ENAMETOOLONG, "socket %s: the path is longer than the %zu bytes that a socket may have", path,
-				    sizeof(address.sun_path) - 1);
+		return vd_error_set(error, -ENAMETOOLONG, "socket %s: the path is longer than the %zu bytes that a socket may have",
+				    path, sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
 	r = socket_clear(path, &address, error);
 	if (r)
@@ -77,7 +77,8 @@ static int listen_split(const char *text, char **ret_address, const char **ret_p
 	size_t size;
 
 	if (!colon || colon == text || !colon[1])
-		return vd_error_set(error, -EINVAL, "listen \"%s\": write ADDRESS:PORT, like 10.0.0.1:8443 or [fd00::1]:8443", text);
+		return vd_error_set(error, -EINVAL, "listen \"%s\": write ADDRESS:PORT, like 10.0.0.1:8443 or [fd00::1]:8443",
+				    text);
 	size = (size_t)(colon - text);
 	if (text[0] == '[' && text[size - 1] == ']')
 		*ret_address = strndup(text + 1, size - 2);

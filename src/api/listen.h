@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 
-/* A listening unix socket, mode 0660, of the group "viaduct" when there is one. A dead daemon's leftover is replaced, a living one's
- * refused with -EADDRINUSE. */
+/* A listening unix socket, mode 0660, of the group "viaduct" when there is one. A dead daemon's leftover is replaced, a living
+ * one's refused with -EADDRINUSE. */
 int vd_listen_unix(const char *path, int *ret, struct vd_error *error);
 /* "ADDR:PORT", "[ADDR]:PORT". */
 int vd_listen_tcp(const char *listen, int *ret, struct vd_error *error);

@@ -24,7 +24,6 @@ static const struct verb verbs[] = {
 	{"trace", true, false, "from"},
 	{"capture", false, true, "ports"},
 	{"plan", true, false, NULL},
-	{"purge", true, false, NULL},
 };
 
 struct question {

@@ -18,7 +18,7 @@ static void numbers_print(const json_t *value, const char *path, FILE *file)
 		fprintf(file, "viaduct_%s %.17g\n", path, json_number_value(value));
 	if (json_is_boolean(value))
 		fprintf(file, "viaduct_%s %d\n", path, json_is_true(value) ? 1 : 0);
-	json_object_foreach((json_t *)value, member, part) {
+	json_object_foreach ((json_t *)value, member, part) {
 		if (asprintf(&inner, "%s%s%s", path, *path ? "_" : "", member) < 0)
 			return;
 		for (char *c = inner; *c; c++)
@@ -44,7 +44,8 @@ static void drops_print(const json_t *drops, FILE *file)
 				json_number_value(json_object_get(item, "packets")));
 	}
 	if (json_object_get(drops, "kernel"))
-		fprintf(file, "viaduct_drop_packets_total{reason=\"kernel\"} %.17g\n", json_number_value(json_object_get(drops, "kernel")));
+		fprintf(file, "viaduct_drop_packets_total{reason=\"kernel\"} %.17g\n",
+			json_number_value(json_object_get(drops, "kernel")));
 }
 
 static void resources_print(struct vd_api *api, FILE *file)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CONNECT_SECONDS 5L
-#define CALL_SECONDS 60L
+#define CALL_SECONDS	60L
 /* Bytes of an answer, or of one line of a stream. */
 #define ANSWER_MAX (64u << 20)
 
@@ -21,7 +21,7 @@ struct asking {
 	char *url, *body, *authorization;
 	char *text; /* what has come: the answer, or of a stream the line begun */
 	size_t size, capacity;
-	bool stop; /* the taker wants no more */
+	bool stop;						 /* the taker wants no more */
 	bool (*emit)(const json_t *object, void *emit_userdata); /* NULL: a call */
 	void *emit_userdata;
 	char problem[CURL_ERROR_SIZE];
@@ -117,14 +117,16 @@ static int peer_url(struct vd_api *api, const char *host, const char *verb, bool
 		return vd_error_set(error, -EHOSTUNREACH,
 				    "host %s cannot be asked from here: its daemon has no --listen; ask on that host itself", host);
 	if (strncmp(base, "https://", 8) != 0 && !api->options.insecure)
-		return vd_error_set(error, -EHOSTUNREACH, "host %s is reached without TLS (%s): start this daemon with --insecure too, or %s with TLS",
+		return vd_error_set(error, -EHOSTUNREACH,
+				    "host %s is reached without TLS (%s): start this daemon with --insecure too, or %s with TLS",
 				    host, base, host);
 	if (asprintf(ret, "%s/v1/live/%s%s", base, verb, stream ? "?stream=true" : "") < 0)
 		return -ENOMEM;
 	return 0;
 }
 
-static int asking_prepare(struct asking *asking, const char *host, const char *verb, const json_t *arguments, struct vd_error *error)
+static int asking_prepare(struct asking *asking, const char *host, const char *verb, const json_t *arguments,
+			  struct vd_error *error)
 {
 	const struct vd_api_options *options = &asking->api->options;
 	VD_FREE char *asked_by = NULL;
@@ -201,7 +203,8 @@ static int asking_perform(struct asking *asking, const char *host, struct vd_err
 	return status == 200 ? 0 : answer_refusal(asking, host, status, error);
 }
 
-int vd_peer_call(struct vd_api *api, const char *host, const char *verb, const json_t *arguments, json_t **ret, struct vd_error *error)
+int vd_peer_call(struct vd_api *api, const char *host, const char *verb, const json_t *arguments, json_t **ret,
+		 struct vd_error *error)
 {
 	VD_CLEANUP(asking_cleanup) struct asking asking = {.api = api};
 	json_t *answer;

@@ -60,7 +60,8 @@ int vd_request_flag(const struct vd_request *request, const char *name, bool *re
 	const char *value = NULL;
 	size_t size;
 
-	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &size) != MHD_YES) {
+	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &size) !=
+	    MHD_YES) {
 		*ret = false;
 		return 0;
 	}
@@ -87,7 +88,8 @@ int vd_request_project(const struct vd_request *request, bool all, const char **
 	}
 	if (!vd_identity_is_name(project))
 		return vd_error_set(error, -EINVAL,
-				    "query parameter project: \"%.70s\" is no project's name: use a-z, 0-9, '.', '_' and '-', at most 63 characters",
+				    "query parameter project: \"%.70s\" is no project's name: use a-z, 0-9, '.', '_' and '-', at "
+				    "most 63 characters",
 				    project);
 	*ret = project;
 	return 0;
@@ -125,9 +127,10 @@ int vd_request_id(const struct vd_request *request, char ret[VD_REQUEST_ID_SIZE]
 	}
 	if (strlen(text) >= VD_REQUEST_ID_SIZE ||
 	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(text))
-		return vd_error_set(error, -EINVAL,
-				    "query parameter request: \"%.70s\" is no request id: use letters, digits, '.', '_' and '-', at most 64",
-				    text);
+		return vd_error_set(
+			error, -EINVAL,
+			"query parameter request: \"%.70s\" is no request id: use letters, digits, '.', '_' and '-', at most 64",
+			text);
 	strcpy(ret, text);
 	return 0;
 }

@@ -57,7 +57,8 @@ static int listing_collect(const struct vd_model *model, enum vd_kind kind, cons
 	vd_model_each(model, kind, project, listing_add, &listing);
 	qsort(listing.items, listing.count, sizeof(*listing.items), listing_compare);
 	for (size_t i = 0; !r && i < listing.count; i++)
-		r = json_array_append_new(array, documents ? vd_resource_document(listing.items[i]) : vd_item_new(model, listing.items[i]));
+		r = json_array_append_new(array, documents ? vd_resource_document(listing.items[i])
+							   : vd_item_new(model, listing.items[i]));
 	free(listing.items);
 	if (r) {
 		json_decref(array);
@@ -174,8 +175,8 @@ static int document_complete(json_t *document, enum vd_kind kind, const char *pr
 	else if (!word || strcmp(word, vd_kind_word(kind)) != 0)
 		return vd_error_set(error, -EINVAL, "%s %s: the document's kind is not the path's", vd_kind_word(kind), name);
 	if (own && strcmp(own, project) != 0)
-		return vd_error_set(error, -EINVAL, "%s %s: the document is of project %.63s, the path of project %s", vd_kind_word(kind), name, own,
-				    project);
+		return vd_error_set(error, -EINVAL, "%s %s: the document is of project %.63s, the path of project %s",
+				    vd_kind_word(kind), name, own, project);
 	if (kind == VD_KIND_ROUTE)
 		return 0;
 	if (!json_object_get(document, "name"))

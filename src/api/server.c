@@ -14,9 +14,9 @@
 
 #define CONNECTIONS_MAX 1024
 /* Seconds that a connection may be silent between two requests, or in the middle of one. */
-#define IDLE_SECONDS 60
+#define IDLE_SECONDS	  60
 #define CONNECTION_MEMORY (64u << 10)
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define TLS_PRIORITIES	  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 const struct vd_path vd_paths[] = {
 	{VD_METHOD_GET, "/v1/version", "", vd_answer_version},
@@ -126,7 +126,8 @@ static int request_check_length(const struct vd_request *request, struct vd_erro
 
 	if (!request->discarded && (!length || strtoull(length, NULL, 10) <= VD_REQUEST_BODY_MAX))
 		return 0;
-	return vd_error_set(error, -E2BIG, "the body is larger than the %u MiB that a request may have: split it", VD_REQUEST_BODY_MAX >> 20);
+	return vd_error_set(error, -E2BIG, "the body is larger than the %u MiB that a request may have: split it",
+			    VD_REQUEST_BODY_MAX >> 20);
 }
 
 static enum MHD_Result request_send(struct vd_request *request, int r, const struct vd_error *error)
@@ -222,10 +223,11 @@ static struct MHD_Daemon *daemon_start(struct vd_api *api, int fd, bool tls)
 	options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ERROR_LOG |
 					(tls ? MHD_USE_TLS : 0),
-				0, NULL, NULL, on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-				MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-				MHD_OPTION_THREAD_STACK_SIZE, (size_t)1 << 20, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+				0, NULL, NULL, on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+				fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)1 << 20, MHD_OPTION_ARRAY, options,
+				MHD_OPTION_END);
 }
 
 static int socket_start(struct vd_api *api, struct vd_error *error)
@@ -252,15 +254,18 @@ static int tcp_check(struct vd_api *api, struct vd_error *error)
 		if (!options->tls_cert || !options->tls_key)
 			return vd_error_set(error, -EINVAL, "listen %s: TLS needs both --tls-cert and --tls-key", options->listen);
 		if (!options->tls_ca && !vd_tokens_count(api->tokens))
-			return vd_error_set(error, -EINVAL,
-					    "listen %s: nobody could be let in: give --token-file, or --tls-ca for client certificates",
-					    options->listen);
+			return vd_error_set(
+				error, -EINVAL,
+				"listen %s: nobody could be let in: give --token-file, or --tls-ca for client certificates",
+				options->listen);
 		return 0;
 	}
 	if (!options->insecure)
-		return vd_error_set(error, -EINVAL, "listen %s: TCP needs --tls-cert and --tls-key (or --insecure, in a lab)", options->listen);
+		return vd_error_set(error, -EINVAL, "listen %s: TCP needs --tls-cert and --tls-key (or --insecure, in a lab)",
+				    options->listen);
 	if (!vd_tokens_count(api->tokens))
-		vd_log_warning("INSECURE: whoever reaches %s rules this network: no TLS, no token; use it in a lab only", options->listen);
+		vd_log_warning("INSECURE: whoever reaches %s rules this network: no TLS, no token; use it in a lab only",
+			       options->listen);
 	else
 		vd_log_warning("INSECURE: tokens cross %s in clear text; use it in a lab only", options->listen);
 	return 0;
@@ -285,7 +290,8 @@ static int tcp_start(struct vd_api *api, struct vd_error *error)
 		return r;
 	api->tcp_daemon = daemon_start(api, fd, options->tls_cert != NULL);
 	if (!api->tcp_daemon)
-		return vd_error_set(error, -EIO, "listen %s: the HTTPS server does not start: do --tls-cert and --tls-key belong together?",
+		return vd_error_set(error, -EIO,
+				    "listen %s: the HTTPS server does not start: do --tls-cert and --tls-key belong together?",
 				    options->listen);
 	(void)VD_TAKE_FD(fd);
 	return 0;
@@ -308,8 +314,9 @@ static int option_keep(struct vd_api *api, const char **option)
 static int options_keep(struct vd_api *api)
 {
 	struct vd_api_options *options = &api->options;
-	const char **strings[] = {&options->host,   &options->socket_path, &options->listen,	 &options->tls_cert, &options->tls_key,
-				  &options->tls_ca, &options->token_file,  &options->peer_token, &options->peer_ca};
+	const char **strings[] = {&options->host,	&options->socket_path, &options->listen,
+				  &options->tls_cert,	&options->tls_key,     &options->tls_ca,
+				  &options->token_file, &options->peer_token,  &options->peer_ca};
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		if (option_keep(api, strings[i]))

@@ -176,7 +176,7 @@ static size_t statuses_behind(const struct vd_statuses *statuses, int64_t revisi
 	json_t *alive;
 
 	names[0] = '\0';
-	json_object_foreach(statuses->alive, host, alive) {
+	json_object_foreach (statuses->alive, host, alive) {
 		if (json_integer_value(json_object_get(json_object_get(statuses->hosts, host), "revision")) >= revision)
 			continue;
 		if (used < size)
@@ -210,10 +210,12 @@ int vd_statuses_wait(struct vd_statuses *statuses, int64_t revision, unsigned se
 	}
 	pthread_mutex_unlock(&statuses->lock);
 	if (r == -ESHUTDOWN)
-		return vd_error_set(error, r, "the change stands (revision %jd), but this daemon stops and cannot wait", (intmax_t)revision);
+		return vd_error_set(error, r, "the change stands (revision %jd), but this daemon stops and cannot wait",
+				    (intmax_t)revision);
 	if (r)
 		return vd_error_set(error, -ETIMEDOUT,
-				    "the change stands (revision %jd), but after %u s these hosts do not obey it yet: %s; see \"viaduct status\"",
+				    "the change stands (revision %jd), but after %u s these hosts do not obey it yet: %s; see "
+				    "\"viaduct status\"",
 				    (intmax_t)revision, seconds, names);
 	return 0;
 }
@@ -250,9 +252,9 @@ json_t *vd_statuses_all(struct vd_statuses *statuses)
 
 	statuses_repair(statuses);
 	pthread_mutex_lock(&statuses->lock);
-	json_object_foreach(statuses->hosts, host, value)
+	json_object_foreach (statuses->hosts, host, value)
 		json_object_set_new(all, host, statuses_merge(statuses, host));
-	json_object_foreach(statuses->alive, host, value)
+	json_object_foreach (statuses->alive, host, value)
 		if (!json_object_get(all, host))
 			json_object_set_new(all, host, statuses_merge(statuses, host));
 	pthread_mutex_unlock(&statuses->lock);
@@ -291,20 +293,21 @@ int vd_answer_status(struct vd_request *request, struct vd_error *error)
 		json_object_set_new(counts, vd_kind_plural((enum vd_kind)kind),
 				    json_integer((json_int_t)vd_model_count(model, (enum vd_kind)kind)));
 	vd_replica_unlock(request->api->replica);
-	json_object_foreach(all, name, host) {
+	json_object_foreach (all, name, host) {
 		json_object_set_new(host, "name", json_string(name));
 		json_object_set_new(host, "behind", json_boolean(json_integer_value(json_object_get(host, "revision")) < epoch));
 		json_array_append(hosts, host);
 	}
 	json_decref(all);
 	return vd_request_reply(request, MHD_HTTP_OK,
-				json_pack("{s:s, s:s, s:I, s:I, s:o, s:o}", "host", request->api->options.host, "version", VD_VERSION,
-					  "revision", (json_int_t)revision, "resources_revision", (json_int_t)epoch, "resources", counts, "hosts",
-					  hosts));
+				json_pack("{s:s, s:s, s:I, s:I, s:o, s:o}", "host", request->api->options.host, "version",
+					  VD_VERSION, "revision", (json_int_t)revision, "resources_revision", (json_int_t)epoch,
+					  "resources", counts, "hosts", hosts));
 }
 
 int vd_answer_version(struct vd_request *request, struct vd_error *error)
 {
-	return vd_request_reply(request, MHD_HTTP_OK,
-				json_pack("{s:s, s:s, s:s}", "version", VD_VERSION, "api", "v1", "host", request->api->options.host));
+	return vd_request_reply(
+		request, MHD_HTTP_OK,
+		json_pack("{s:s, s:s, s:s}", "version", VD_VERSION, "api", "v1", "host", request->api->options.host));
 }

@@ -22,7 +22,7 @@ struct watcher {
 	struct vd_queue *queue;
 	bool any_kind, events;
 	enum vd_kind kind;
-	char *project; /* NULL: every one */
+	char *project;	/* NULL: every one */
 	unsigned quiet; /* half seconds without an event */
 };
 
@@ -77,8 +77,9 @@ static json_t *change_event(const struct vd_model *model, const struct vd_change
 	resource = vd_model_get(model, kind, change->project, change->name);
 	if (!resource && kind != change->kind)
 		return NULL;
-	event = resource ? vd_item_new(model, resource) :
-			   json_pack("{s:s, s:s, s:s}", "kind", vd_kind_word(kind), "project", change->project, "name", change->name);
+	event = resource ? vd_item_new(model, resource)
+			 : json_pack("{s:s, s:s, s:s}", "kind", vd_kind_word(kind), "project", change->project, "name",
+				     change->name);
 	if (!event)
 		return NULL;
 	json_object_set_new(event, "action", json_string(resource ? action : "deleted"));
@@ -96,7 +97,7 @@ static void watchers_tell_change(struct vd_watchers *watchers, const struct vd_m
 
 	if (!event)
 		return;
-	DL_FOREACH(watchers->list, watcher)
+	DL_FOREACH (watchers->list, watcher)
 		if (watcher_wants(watcher, kind, change->project))
 			watcher_push(watcher, event);
 	json_decref(event);
@@ -111,7 +112,7 @@ void vd_watchers_tell(const struct vd_model *model, const struct vd_changes *cha
 
 	pthread_mutex_lock(&watchers->lock);
 	if (!changes)
-		DL_FOREACH(watchers->list, watcher)
+		DL_FOREACH (watchers->list, watcher)
 			existing_tell(model, watcher, revision);
 	for (size_t i = 0; watchers->list && changes && i < changes->count; i++)
 		watchers_tell_change(watchers, model, &changes->items[i], revision);

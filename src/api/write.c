@@ -16,7 +16,8 @@ struct intent {
 	const struct vd_identities *identities;
 };
 
-static int intent_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret, struct vd_error *error)
+static int intent_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret,
+			 struct vd_error *error)
 {
 	const struct intent *intent = userdata;
 
@@ -25,7 +26,8 @@ static int intent_decide(const struct vd_model *model, uint32_t next_id, void *u
 	return vd_changes_from_deletion(model, intent->identities->items, intent->identities->count, ret, error);
 }
 
-static int decide_only(struct vd_api *api, struct intent *intent, struct vd_changes **ret, int64_t *ret_revision, struct vd_error *error)
+static int decide_only(struct vd_api *api, struct intent *intent, struct vd_changes **ret, int64_t *ret_revision,
+		       struct vd_error *error)
 {
 	int64_t revision, epoch;
 	const struct vd_model *model;
@@ -51,8 +53,8 @@ static json_t *changes_reply(const struct vd_changes *changes, const struct vd_w
 			return NULL;
 		}
 	}
-	return json_pack("{s:I, s:b, s:o, s:o}", "revision", (json_int_t)revision, "dry_run", options->dry_run, "changes", items, "notes",
-			 changes && changes->notes ? json_incref(changes->notes) : json_array());
+	return json_pack("{s:I, s:b, s:o, s:o}", "revision", (json_int_t)revision, "dry_run", options->dry_run, "changes", items,
+			 "notes", changes && changes->notes ? json_incref(changes->notes) : json_array());
 }
 
 static bool changes_nothing(const struct vd_changes *changes)
@@ -92,7 +94,8 @@ static int changes_finish(struct vd_api *api, struct vd_changes *changes, const 
 }
 
 /* The write, then what was asked to follow it. A wait that fails does not undo the change: the reply holds both. */
-static int intent_write(struct vd_request *request, struct intent *intent, const struct vd_write_options *options, struct vd_error *error)
+static int intent_write(struct vd_request *request, struct intent *intent, const struct vd_write_options *options,
+			struct vd_error *error)
 {
 	struct vd_api *api = request->api;
 	struct vd_changes *changes = NULL;
@@ -119,8 +122,8 @@ static int intent_write(struct vd_request *request, struct intent *intent, const
 	return vd_request_reply(request, r ? vd_request_status(r) : MHD_HTTP_OK, reply);
 }
 
-int vd_write_documents(struct vd_request *request, const json_t *documents, const char *project, const struct vd_write_options *options,
-		       struct vd_error *error)
+int vd_write_documents(struct vd_request *request, const json_t *documents, const char *project,
+		       const struct vd_write_options *options, struct vd_error *error)
 {
 	struct intent intent = {.documents = documents, .project = project};
 

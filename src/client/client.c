@@ -11,9 +11,9 @@
 
 #define CONNECT_SECONDS 5L
 /* Longer than the server lets anybody wait. */
-#define CALL_SECONDS 3700L
+#define CALL_SECONDS   3700L
 #define PROGRESS_AFTER 2
-#define ANSWER_MAX ((size_t)1 << 30)
+#define ANSWER_MAX     ((size_t)1 << 30)
 
 struct vd_client {
 	CURL *curl;
@@ -269,8 +269,8 @@ static int refusal_read(const struct transfer *transfer, struct vd_error *error)
 static int failure_read(const struct vd_client *client, CURLcode code, struct vd_error *error)
 {
 	if (code == CURLE_COULDNT_CONNECT && !strcmp(client->base, "http://localhost"))
-		return vd_error_set(error, -ECONNREFUSED, "no daemon answers at %s: is viaductd running, and may you use its socket?",
-				    client->server);
+		return vd_error_set(error, -ECONNREFUSED,
+				    "no daemon answers at %s: is viaductd running, and may you use its socket?", client->server);
 	if (code == CURLE_COULDNT_CONNECT)
 		return vd_error_set(error, -ECONNREFUSED, "no daemon answers at %s: %s", client->server,
 				    client->problem[0] ? client->problem : curl_easy_strerror(code));
@@ -343,8 +343,8 @@ static int transfer_run(struct transfer *transfer, const char *method, const cha
 	return r;
 }
 
-int vd_client_request(struct vd_client *client, const char *method, const char *path, const char *body, size_t size, struct vd_reply *ret,
-		      struct vd_error *error)
+int vd_client_request(struct vd_client *client, const char *method, const char *path, const char *body, size_t size,
+		      struct vd_reply *ret, struct vd_error *error)
 {
 	struct transfer transfer = {.client = client};
 	int r = transfer_run(&transfer, method, path, body, size, error);
@@ -370,7 +370,8 @@ int vd_client_call(struct vd_client *client, const char *method, const char *pat
 		return r;
 	answer = json_loadb(reply.text, reply.size, 0, NULL);
 	if (!answer)
-		return vd_error_set(error, -EPROTO, "%s answered with something that is no JSON: is it a viaductd?", client->server);
+		return vd_error_set(error, -EPROTO, "%s answered with something that is no JSON: is it a viaductd?",
+				    client->server);
 	*ret = answer;
 	return 0;
 }

@@ -14,7 +14,8 @@ struct vd_client;
 #define VD_CLIENT_SERVER_DEFAULT "unix:/run/viaduct/viaduct.sock"
 
 struct vd_client_options {
-	const char *server; /* "unix:PATH", "https://ADDR:PORT"; "http://…" only when insecure. NULL: VIADUCT_SERVER, else the default */
+	const char *server;	/* "unix:PATH", "https://ADDR:PORT"; "http://…" only when insecure. NULL: VIADUCT_SERVER, else the
+				   default */
 	const char *token_file; /* its first token is shown; NULL: VIADUCT_TOKEN_FILE */
 	const char *ca, *cert, *key; /* PEM files; NULL: VIADUCT_CA, VIADUCT_CERT, VIADUCT_KEY */
 	bool insecure;
@@ -40,8 +41,8 @@ void vd_reply_clear(struct vd_reply *reply);
  * -ECONNREFUSED when it cannot be reached. On a refusal ret is set too when the server answered: a wait that timed out tells there
  * what was changed.
  */
-int vd_client_request(struct vd_client *client, const char *method, const char *path, const char *body, size_t size, struct vd_reply *ret,
-		      struct vd_error *error);
+int vd_client_request(struct vd_client *client, const char *method, const char *path, const char *body, size_t size,
+		      struct vd_reply *ret, struct vd_error *error);
 /* The same with JSON both ways. body (borrowed) may be NULL, ret too. */
 int vd_client_call(struct vd_client *client, const char *method, const char *path, const json_t *body, json_t **ret,
 		   struct vd_error *error);

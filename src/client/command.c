@@ -8,7 +8,8 @@
 #include <string.h>
 
 const struct vd_option vd_common_options[] = {
-	{0, "server", "URL", "unix:PATH or https://ADDRESS:PORT of the daemon to ask (VIADUCT_SERVER; default " VD_CLIENT_SERVER_DEFAULT ")"},
+	{0, "server", "URL",
+	 "unix:PATH or https://ADDRESS:PORT of the daemon to ask (VIADUCT_SERVER; default " VD_CLIENT_SERVER_DEFAULT ")"},
 	{'p', "project", "NAME", "the project that names are looked up in (VIADUCT_PROJECT; default \"default\")"},
 	{'o', "output", "FORMAT", "table, yaml or json, where the command has a choice"},
 	{0, "json", NULL, "the same as -o json"},
@@ -26,7 +27,8 @@ const struct vd_command vd_commands[] = {
 		.name = "apply",
 		.arguments = "-f FILE…",
 		.summary = "create and change resources, all of them together or none",
-		.text = "FILE holds YAML or JSON documents; a directory stands for the .yaml, .yml and .json files in it, - for standard input.\n"
+		.text = "FILE holds YAML or JSON documents; a directory stands for the .yaml, .yml and .json files in it, - for "
+			"standard input.\n"
 			"What the documents do not mention stays as it is.",
 		.example = "viaduct apply -f vpc.yaml --wait\nviaduct apply -f network/ --dry-run",
 		.options = vd_apply_options,
@@ -44,8 +46,10 @@ const struct vd_command vd_commands[] = {
 		.name = "get",
 		.arguments = "KIND [NAME]",
 		.summary = "list resources, or show one",
-		.text = "KIND is the singular or the plural: port, ports. \"viaduct explain\" lists the kinds. -o yaml prints documents that can be\n"
-			"applied again. -p '*' lists those of every project. A route's NAME is its table and destination: demo/10.0.2.0/24.",
+		.text = "KIND is the singular or the plural: port, ports. \"viaduct explain\" lists the kinds. -o yaml prints "
+			"documents that can be\n"
+			"applied again. -p '*' lists those of every project. A route's NAME is its table and destination: "
+			"demo/10.0.2.0/24.",
 		.example = "viaduct get ports\nviaduct get port web1 -o yaml\nviaduct get routes --watch",
 		.options = vd_get_options,
 		.minimum = 1,
@@ -76,7 +80,8 @@ const struct vd_command vd_commands[] = {
 		.name = "delete",
 		.arguments = "[KIND NAME…]",
 		.summary = "delete resources, all of them together or none",
-		.text = "Either KIND and names, or -f FILE: then the resources that its documents name. What something else still needs is refused.",
+		.text = "Either KIND and names, or -f FILE: then the resources that its documents name. What something else still "
+			"needs is refused.",
 		.example = "viaduct delete port web1 web2 --wait\nviaduct delete -f vpc.yaml",
 		.options = vd_delete_options,
 		.maximum = 1000,
@@ -87,9 +92,11 @@ const struct vd_command vd_commands[] = {
 		.name = "attach",
 		.arguments = "PORT",
 		.summary = "plug a port into a network namespace or a tap on this host",
-		.text = "NETNS is a name below /run/netns, a path, or pid:N for the namespace of a process. The interface gets the port's MAC,\n"
+		.text = "NETNS is a name below /run/netns, a path, or pid:N for the namespace of a process. The interface gets the "
+			"port's MAC,\n"
 			"addresses, MTU and routes, unless --dhcp leaves that to the instance.",
-		.example = "viaduct attach web1 --netns web1\nviaduct attach web1 --netns pid:4711 --ifname eth0\nviaduct attach vm1 --tap tap0",
+		.example = "viaduct attach web1 --netns web1\nviaduct attach web1 --netns pid:4711 --ifname eth0\nviaduct attach "
+			   "vm1 --tap tap0",
 		.options = vd_attach_options,
 		.minimum = 1,
 		.maximum = 1,
@@ -118,7 +125,8 @@ const struct vd_command vd_commands[] = {
 		.name = "trace",
 		.arguments = "FROM TO [tcp|udp|icmp [PORT]]",
 		.summary = "say what the next packet from a port would meet, stage by stage",
-		.text = "FROM is a port, TO a port or an address. The installed data plane of every host on the way is asked. The last line is the\n"
+		.text = "FROM is a port, TO a port or an address. The installed data plane of every host on the way is asked. The "
+			"last line is the\n"
 			"verdict; the exit status is 1 when the packet would be dropped.",
 		.example = "viaduct trace web1 db1 tcp 5432\nviaduct trace web1 10.0.3.2",
 		.options = vd_trace_options,
@@ -147,7 +155,8 @@ const struct vd_command vd_commands[] = {
 		.name = "capture",
 		.arguments = "PORT…",
 		.summary = "record a port's packets, as pcap",
-		.text = "tcpdump on the host misses packets that are redirected past it; this does not. Ends with Ctrl-C or after --count packets.",
+		.text = "tcpdump on the host misses packets that are redirected past it; this does not. Ends with Ctrl-C or after "
+			"--count packets.",
 		.example = "viaduct capture web1 -w web1.pcap\nviaduct capture web1 | tcpdump -nr -",
 		.options = vd_capture_options,
 		.minimum = 1,
@@ -167,7 +176,7 @@ const struct vd_command vd_commands[] = {
 		.name = "purge",
 		.arguments = "",
 		.summary = "take everything that Viaduct made away from this host; the declared resources stay",
-		.text = "Traffic of the instances on this host ends.",
+		.text = "Traffic of the instances on this host ends. The daemon must be stopped.",
 		.example = "viaduct purge --yes",
 		.options = vd_purge_options,
 		.run = vd_command_purge,
@@ -296,14 +305,16 @@ char *vd_path_build(const char *begin, const char *segment, ...)
 	return path;
 }
 
-/* The option that an argument like "--name", "--name=value", "-n" or "-nvalue" means; *ret_value points behind its name, or NULL. */
+/* The option that an argument like "--name", "--name=value", "-n" or "-nvalue" means; *ret_value points behind its name, or NULL.
+ */
 static const struct vd_option *option_find(const struct vd_option *options, const char *argument, const char **ret_value)
 {
 	size_t size;
 
 	for (; options && options->name; options++) {
 		size = strlen(options->name);
-		if (argument[1] == '-' && !strncmp(argument + 2, options->name, size) && (!argument[2 + size] || argument[2 + size] == '=')) {
+		if (argument[1] == '-' && !strncmp(argument + 2, options->name, size) &&
+		    (!argument[2 + size] || argument[2 + size] == '=')) {
 			*ret_value = argument[2 + size] ? argument + 3 + size : NULL;
 			return options;
 		}
@@ -390,7 +401,8 @@ static int check(const struct vd_invocation *invocation)
 	if (invocation->argument_count < command->minimum)
 		return vd_fail_usage(invocation, "%s needs %s", command->name, command->arguments);
 	if (invocation->argument_count > command->maximum)
-		return vd_fail_usage(invocation, "%s: \"%s\" is one argument too many", command->name, invocation->arguments[command->maximum]);
+		return vd_fail_usage(invocation, "%s: \"%s\" is one argument too many", command->name,
+				     invocation->arguments[command->maximum]);
 	if (output && strcmp(output, "table") != 0 && strcmp(output, "yaml") != 0 && strcmp(output, "json") != 0)
 		return vd_fail_usage(invocation, "-o %s: write table, yaml or json", output);
 	return VD_EXIT_DONE;

@@ -52,8 +52,8 @@ static char *write_path(const struct vd_invocation *invocation, const char *path
 	snprintf(request, sizeof(request), "%016jx%016jx", (uintmax_t)random[0], (uintmax_t)random[1]);
 	return vd_path_build(path, NULL, "project", vd_invocation_project(invocation), "request", request, "dry_run",
 			     vd_invocation_has(invocation, "dry-run") ? "true" : NULL, "wait",
-			     vd_invocation_has(invocation, "wait") ? "true" : NULL, "timeout", vd_invocation_option(invocation, "timeout"),
-			     NULL);
+			     vd_invocation_has(invocation, "wait") ? "true" : NULL, "timeout",
+			     vd_invocation_option(invocation, "timeout"), NULL);
 }
 
 static void change_print(const json_t *change)
@@ -76,9 +76,9 @@ static void changes_print(const json_t *reply, bool dry_run)
 	const json_t *changes = json_object_get(reply, "changes"), *notes = json_object_get(reply, "notes"), *item;
 	size_t i;
 
-	json_array_foreach(notes, i, item)
+	json_array_foreach (notes, i, item)
 		fprintf(stderr, "note: %s\n", json_string_value(item));
-	json_array_foreach(changes, i, item)
+	json_array_foreach (changes, i, item)
 		change_print(item);
 	if (dry_run)
 		puts("dry run: nothing was changed");
@@ -87,7 +87,8 @@ static void changes_print(const json_t *reply, bool dry_run)
 }
 
 /* The server's reply, also that of a wait that timed out: then what was changed is still said. */
-static int write_run(struct vd_invocation *invocation, const char *path, const char *body, size_t size, const struct vd_sources *sources)
+static int write_run(struct vd_invocation *invocation, const char *path, const char *body, size_t size,
+		     const struct vd_sources *sources)
 {
 	VD_CLEANUP(vd_reply_clear) struct vd_reply reply = {0};
 	VD_FREE char *full = write_path(invocation, path);
@@ -97,7 +98,8 @@ static int write_run(struct vd_invocation *invocation, const char *path, const c
 
 	if (!full)
 		return vd_fail(&error);
-	vd_client_set_progress(invocation->client, vd_invocation_has(invocation, "wait") ? WAIT_PROGRESS : "the daemon works on it");
+	vd_client_set_progress(invocation->client,
+			       vd_invocation_has(invocation, "wait") ? WAIT_PROGRESS : "the daemon works on it");
 	r = vd_client_request(invocation->client, "POST", full, body, size, &reply, &error);
 	answer = json_loadb(reply.text ? reply.text : "", reply.size, 0, NULL);
 	if (vd_invocation_json(invocation) && answer)
@@ -234,7 +236,8 @@ static void lines_compare(const struct lines *before, const struct lines *after)
 static void difference_print(const json_t *change)
 {
 	VD_CLEANUP(lines_cleanup) struct lines before = {0}, after = {0};
-	const char *old = json_string_value(json_object_get(change, "before")), *new = json_string_value(json_object_get(change, "after"));
+	const char *old = json_string_value(json_object_get(change, "before")),
+		   *new = json_string_value(json_object_get(change, "after"));
 	const char *action = json_string_value(json_object_get(change, "action"));
 
 	if (!action || !strcmp(action, "unchanged"))
@@ -264,7 +267,7 @@ int vd_command_diff(struct vd_invocation *invocation)
 	answer = json_loadb(reply.text, reply.size, 0, NULL);
 	if (vd_invocation_json(invocation) && answer)
 		return vd_print_json(answer);
-	json_array_foreach(json_object_get(answer, "changes"), i, change)
+	json_array_foreach (json_object_get(answer, "changes"), i, change)
 		difference_print(change);
 	json_decref(answer);
 	return VD_EXIT_DONE;

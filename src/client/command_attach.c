@@ -59,8 +59,8 @@ int vd_command_attach(struct vd_invocation *invocation)
 
 int vd_command_detach(struct vd_invocation *invocation)
 {
-	json_t *arguments = json_pack("{s:s, s:s, s:s*}", "project", vd_invocation_project(invocation), "port", invocation->arguments[0],
-				      "host", vd_invocation_option(invocation, "host"));
+	json_t *arguments = json_pack("{s:s, s:s, s:s*}", "project", vd_invocation_project(invocation), "port",
+				      invocation->arguments[0], "host", vd_invocation_option(invocation, "host"));
 	struct vd_error error = {0};
 	json_t *reply;
 	int r;

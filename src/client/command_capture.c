@@ -34,8 +34,8 @@ static bool packet_take(const json_t *packet, void *userdata)
 	}
 	if (!text || vd_base64_decode(text, &data, &size))
 		return true;
-	capture->result = vd_pcap_packet(capture->file, (uint64_t)json_integer_value(json_object_get(packet, "time")), data, (uint32_t)size,
-					 (uint32_t)json_integer_value(json_object_get(packet, "size")));
+	capture->result = vd_pcap_packet(capture->file, (uint64_t)json_integer_value(json_object_get(packet, "time")), data,
+					 (uint32_t)size, (uint32_t)json_integer_value(json_object_get(packet, "size")));
 	if (!capture->result && fflush(capture->file))
 		capture->result = -EIO;
 	return !capture->result && (!capture->left || --capture->left > 0);
@@ -81,7 +81,8 @@ int vd_command_capture(struct vd_invocation *invocation)
 	if (count && (*end || capture.left < 1))
 		return vd_fail_usage(invocation, "--count %s: is no number", count);
 	if (!path && isatty(STDOUT_FILENO))
-		return vd_fail_usage(invocation, "a capture is no text for a terminal: give -w FILE, or pipe it into \"tcpdump -nr -\"");
+		return vd_fail_usage(invocation,
+				     "a capture is no text for a terminal: give -w FILE, or pipe it into \"tcpdump -nr -\"");
 	if (path && strcmp(path, "-") != 0) {
 		opened = fopen(path, "we");
 		if (!opened) {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * The scripts ask "viaduct completion words -- WORD…" what may stand where the last WORD is; one answer serves all shells. No answer
- * means file names.
+ * The scripts ask "viaduct completion words -- WORD…" what may stand where the last WORD is; one answer serves all shells. No
+ * answer means file names.
  */
 static const char bash_script[] =
 	"# bash completion for viaduct: source <(viaduct completion bash)\n"
@@ -49,7 +49,7 @@ static void members_print(struct vd_invocation *invocation, const char *path, co
 
 	if (vd_client_call(invocation->client, "GET", path, NULL, &reply, &error))
 		return;
-	json_array_foreach(json_object_get(reply, list), i, item) {
+	json_array_foreach (json_object_get(reply, list), i, item) {
 		text = json_string_value(json_object_get(item, member));
 		if (text)
 			puts(text);
@@ -96,7 +96,8 @@ static bool word_is(const char *word, size_t size, const char *text)
 }
 
 /* words: the arguments before the one to complete. */
-static void argument_complete(struct vd_invocation *invocation, const struct vd_command *command, const char *const *words, size_t count)
+static void argument_complete(struct vd_invocation *invocation, const struct vd_command *command, const char *const *words,
+			      size_t count)
 {
 	const char *what;
 	size_t size;
@@ -120,7 +121,8 @@ static void argument_complete(struct vd_invocation *invocation, const struct vd_
 static const struct vd_option *option_named(const struct vd_option *options, const char *word)
 {
 	for (; options && options->name; options++)
-		if ((word[1] == '-' && !strcmp(word + 2, options->name)) || (word[1] == options->letter && options->letter && !word[2]))
+		if ((word[1] == '-' && !strcmp(word + 2, options->name)) ||
+		    (word[1] == options->letter && options->letter && !word[2]))
 			return options;
 	return NULL;
 }

@@ -13,7 +13,7 @@ static void members_print(const json_t *object, int indent)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, name, value) {
+	json_object_foreach ((json_t *)object, name, value) {
 		if (json_is_object(value)) {
 			printf("%*s%s:\n", indent, "", name);
 			members_print(value, indent + 2);
@@ -49,8 +49,8 @@ int vd_command_describe(struct vd_invocation *invocation)
 		return vd_fail(&error);
 	if (vd_invocation_json(invocation))
 		return vd_print_json(item);
-	printf("%s %s (project %s)\n", json_string_value(json_object_get(item, "kind")), json_string_value(json_object_get(item, "name")),
-	       json_string_value(json_object_get(item, "project")));
+	printf("%s %s (project %s)\n", json_string_value(json_object_get(item, "kind")),
+	       json_string_value(json_object_get(item, "name")), json_string_value(json_object_get(item, "project")));
 	section_print(item, "document", "document");
 	section_print(item, "assigned", "assigned");
 	section_print(item, "attachment", "attached");
@@ -70,8 +70,9 @@ static int kinds_print(const json_t *kinds)
 
 	if (!table)
 		return vd_fail(&error);
-	json_array_foreach(kinds, i, kind) {
-		const char *cells[] = {json_string_value(json_object_get(kind, "kind")), json_string_value(json_object_get(kind, "help"))};
+	json_array_foreach (kinds, i, kind) {
+		const char *cells[] = {json_string_value(json_object_get(kind, "kind")),
+				       json_string_value(json_object_get(kind, "help"))};
 
 		vd_table_add(table, cells);
 	}
@@ -86,8 +87,9 @@ static void field_print(const json_t *field)
 	const char *value = json_string_value(json_object_get(field, "default"));
 	const char *singular = json_string_value(json_object_get(field, "singular"));
 
-	printf("  %s%s%s: %s%s%s", json_string_value(json_object_get(field, "name")), singular ? " or " : "", singular ? singular : "",
-	       values && *values ? "one of " : "", values && *values ? values : json_string_value(json_object_get(field, "type")),
+	printf("  %s%s%s: %s%s%s", json_string_value(json_object_get(field, "name")), singular ? " or " : "",
+	       singular ? singular : "", values && *values ? "one of " : "",
+	       values && *values ? values : json_string_value(json_object_get(field, "type")),
 	       json_is_true(json_object_get(field, "required")) ? " (needed)" : "");
 	if (value)
 		printf(" (default %s)", value);
@@ -100,7 +102,7 @@ static void fields_print(const json_t *kind, bool assigned, const char *title)
 	bool first = true;
 	size_t i;
 
-	json_array_foreach(fields, i, field) {
+	json_array_foreach (fields, i, field) {
 		if (json_is_true(json_object_get(field, "assigned")) != assigned)
 			continue;
 		if (first)
@@ -116,7 +118,7 @@ static const json_t *kind_find(const json_t *kinds, const char *word)
 	const json_t *kind;
 	size_t i;
 
-	json_array_foreach(kinds, i, kind) {
+	json_array_foreach (kinds, i, kind) {
 		own = json_string_value(json_object_get(kind, "kind"));
 		plural = json_string_value(json_object_get(kind, "plural"));
 		if (own && plural && (!strcmp(own, word) || !strcmp(plural, word)))

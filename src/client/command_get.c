@@ -28,7 +28,8 @@ static const struct layout layouts[] = {
 	{"route_table", {"NAME", "VPCS", "STATE"}, {"name", "document.vpcs|document.vpc", "status.state"}},
 	{"subnet",
 	 {"NAME", "VPC", "CIDRS", "GATEWAYS", "VNI"},
-	 {"name", "document.vpc", "document.cidrs|document.cidr", "document.gateways|document.gateway|assigned.gateways", "assigned.vni"}},
+	 {"name", "document.vpc", "document.cidrs|document.cidr", "document.gateways|document.gateway|assigned.gateways",
+	  "assigned.vni"}},
 	{"port",
 	 {"NAME", "SUBNET", "ADDRESSES", "MAC", "HOST", "STATE"},
 	 {"name", "document.subnet", "assigned.addresses", "assigned.mac", "attachment.host|document.host", "status.state"}},
@@ -131,7 +132,7 @@ static char *kind_singular(struct vd_invocation *invocation, struct vd_error *er
 
 	if (vd_client_call(invocation->client, "GET", "/v1/kinds", NULL, &reply, error))
 		return NULL;
-	json_array_foreach(json_object_get(reply, "kinds"), i, kind) {
+	json_array_foreach (json_object_get(reply, "kinds"), i, kind) {
 		own = json_string_value(json_object_get(kind, "kind"));
 		plural = json_string_value(json_object_get(kind, "plural"));
 		if (!found && own && plural && (!strcmp(own, word) || !strcmp(plural, word)))
@@ -189,7 +190,7 @@ static int print_table(const json_t *reply, bool projects)
 		return vd_fail(&error);
 	if (!items)
 		listing_add(&listing, reply);
-	json_array_foreach(items, i, item)
+	json_array_foreach (items, i, item)
 		listing_add(&listing, item);
 	vd_table_print(listing.table, stdout);
 	return VD_EXIT_DONE;

@@ -23,12 +23,6 @@ const struct vd_option vd_flows_options[] = {
 	{0},
 };
 
-const struct vd_option vd_purge_options[] = {
-	{'y', "yes", NULL, "do not ask"},
-	{0, "host", "HOST", "on that host (default: the one that is asked)"},
-	{0},
-};
-
 /* "10.0.0.2:4000 -> 10.0.1.2:80 tcp" */
 static char *tuple_text(const json_t *object)
 {
@@ -96,7 +90,8 @@ static bool drop_take(const json_t *drop, void *userdata)
 
 static int drops_print(const json_t *reply)
 {
-	static const char *const headers[] = {"REASON", "PACKETS", "BYTES", "WHY"}, *const paths[] = {"reason", "packets", "bytes", "sentence"};
+	static const char *const headers[] = {"REASON", "PACKETS", "BYTES", "WHY"}, *const paths[] = {"reason", "packets", "bytes",
+												      "sentence"};
 	const json_t *recent = json_object_get(reply, "recent"), *drop;
 	struct vd_table *table = vd_table_new(4, headers);
 	struct vd_error error = {0};
@@ -105,7 +100,7 @@ static int drops_print(const json_t *reply)
 
 	if (!table)
 		return vd_fail(&error);
-	json_array_foreach(json_object_get(reply, "drops"), i, drop) {
+	json_array_foreach (json_object_get(reply, "drops"), i, drop) {
 		for (size_t column = 0; column < 4; column++)
 			cells[column] = vd_json_text(drop, paths[column]);
 		vd_table_add(table, (const char *const *)cells);
@@ -165,7 +160,8 @@ int vd_command_drops(struct vd_invocation *invocation)
 static bool flow_take(const json_t *flow, void *userdata)
 {
 	const struct vd_invocation *invocation = userdata;
-	VD_FREE char *tuple = tuple_text(flow), *from = vd_json_text(flow, "from_port|from_vni"), *to = vd_json_text(flow, "to_port|to_vtep");
+	VD_FREE char *tuple = tuple_text(flow), *from = vd_json_text(flow, "from_port|from_vni"),
+		     *to = vd_json_text(flow, "to_port|to_vtep");
 
 	if (vd_invocation_json(invocation)) {
 		json_dumpf(flow, stdout, JSON_COMPACT);
@@ -186,7 +182,7 @@ static int rows_print(const json_t *rows, const char *const *headers, const char
 
 	if (!table)
 		return vd_fail(&error);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		for (size_t column = 0; column < columns; column++)
 			cells[column] = column ? vd_json_text(row, paths[column]) : tuple_text(row);
 		vd_table_add(table, (const char *const *)cells);
@@ -201,7 +197,8 @@ static int rows_print(const json_t *rows, const char *const *headers, const char
 static int flows_print(const json_t *reply)
 {
 	static const char *const flow_headers[] = {"FLOW", "FROM", "TO", "PACKETS", "BYTES", "IDLE"};
-	static const char *const flow_paths[] = {NULL, "from_port|from_vni", "to_port|to_vtep|to_interface", "packets", "bytes", "idle"};
+	static const char *const flow_paths[] = {NULL,	"from_port|from_vni", "to_port|to_vtep|to_interface", "packets", "bytes",
+						 "idle"};
 	static const char *const connection_headers[] = {"CONNECTION", "VPC", "STATE", "AGE", "IDLE"};
 	static const char *const connection_paths[] = {NULL, "vpc", "state", "age", "idle"};
 	const json_t *flows = json_object_get(reply, "flows"), *connections = json_object_get(reply, "connections");
@@ -228,8 +225,8 @@ int vd_command_flows(struct vd_invocation *invocation)
 
 	if (limit && (*end || most < 1))
 		return vd_fail_usage(invocation, "--limit %s: is no number", limit);
-	arguments = json_pack("{s:s, s:I, s:s*, s:s*}", "project", vd_invocation_project(invocation), "limit", (json_int_t)most, "port",
-			      vd_invocation_option(invocation, "port"), "host", vd_invocation_option(invocation, "host"));
+	arguments = json_pack("{s:s, s:I, s:s*, s:s*}", "project", vd_invocation_project(invocation), "limit", (json_int_t)most,
+			      "port", vd_invocation_option(invocation, "port"), "host", vd_invocation_option(invocation, "host"));
 	if (vd_invocation_has(invocation, "follow"))
 		return follow(invocation, "/v1/live/flows?stream=true", arguments, flow_take);
 	status = ask(invocation, "/v1/live/flows", arguments, &reply);
@@ -254,37 +251,6 @@ int vd_command_plan(struct vd_invocation *invocation)
 		return vd_print_json(reply);
 	text = json_string_value(json_object_get(reply, "text"));
 	fputs(text ? text : "", stdout);
-	json_decref(reply);
-	return VD_EXIT_DONE;
-}
-
-static bool confirmed(const struct vd_invocation *invocation)
-{
-	const char *host = vd_invocation_option(invocation, "host");
-	char answer[16];
-
-	if (vd_invocation_has(invocation, "yes"))
-		return true;
-	if (!isatty(STDIN_FILENO))
-		return false;
-	fprintf(stderr, "Take everything of Viaduct away from %s%s? Its instances lose their network. Type yes: ", host ? "host " : "this host",
-		host ? host : "");
-	return fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "yes\n");
-}
-
-int vd_command_purge(struct vd_invocation *invocation)
-{
-	json_t *reply;
-	int status;
-
-	if (!confirmed(invocation))
-		return vd_fail_usage(invocation, "purge was not confirmed: give --yes");
-	status = ask(invocation, "/v1/live/purge", json_pack("{s:s*}", "host", vd_invocation_option(invocation, "host")), &reply);
-	if (status)
-		return status;
-	if (vd_invocation_json(invocation))
-		return vd_print_json(reply);
-	puts("purged");
 	json_decref(reply);
 	return VD_EXIT_DONE;
 }

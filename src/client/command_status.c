@@ -13,7 +13,7 @@ static void resources_print(const json_t *status)
 	json_t *count;
 
 	printf("revision %s", revision ? revision : "?");
-	json_object_foreach(json_object_get(status, "resources"), plural, count) {
+	json_object_foreach (json_object_get(status, "resources"), plural, count) {
 		if (json_integer_value(count) == 0)
 			continue;
 		printf("%s %" JSON_INTEGER_FORMAT " %s", any ? "," : ":", json_integer_value(count), plural);
@@ -57,7 +57,7 @@ int vd_command_status(struct vd_invocation *invocation)
 	if (!table)
 		return vd_fail(&error);
 	resources_print(status);
-	json_array_foreach(json_object_get(status, "hosts"), i, host)
+	json_array_foreach (json_object_get(status, "hosts"), i, host)
 		host_add(table, host);
 	vd_table_print(table, stdout);
 	vd_table_free(table);

@@ -48,8 +48,8 @@ static int arguments_build(const struct vd_invocation *invocation, json_t *argum
 		status = number_add(invocation, arguments, "size", vd_invocation_option(invocation, "size"), 65000);
 	if (status)
 		return status;
-	json_object_update_new(arguments, json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "project", vd_invocation_project(invocation), "from",
-						    given[0], "to", given[1], "protocol", protocol, "source",
+	json_object_update_new(arguments, json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "project", vd_invocation_project(invocation),
+						    "from", given[0], "to", given[1], "protocol", protocol, "source",
 						    vd_invocation_option(invocation, "source")));
 	return VD_EXIT_DONE;
 }
@@ -61,8 +61,9 @@ static void steps_print(const json_t *reply)
 	size_t i;
 
 	printf("host %s\n", host ? host : "?");
-	json_array_foreach(steps, i, step) {
-		const char *stage = json_string_value(json_object_get(step, "stage")), *text = json_string_value(json_object_get(step, "text"));
+	json_array_foreach (steps, i, step) {
+		const char *stage = json_string_value(json_object_get(step, "stage")),
+			   *text = json_string_value(json_object_get(step, "text"));
 
 		printf("  %-14s %s\n", stage ? stage : "?", text ? text : "");
 	}
@@ -106,8 +107,8 @@ static int hosts_ask(struct vd_invocation *invocation, json_t *arguments, json_t
 	int r = 0;
 
 	for (int host = 0; !r && arguments; host++) {
-		r = host == HOSTS_MAX ? vd_error_set(error, -ELOOP, "the packet crosses more than %d hosts: it loops", HOSTS_MAX) :
-					vd_client_call(invocation->client, "POST", "/v1/live/trace", arguments, &reply, error);
+		r = host == HOSTS_MAX ? vd_error_set(error, -ELOOP, "the packet crosses more than %d hosts: it loops", HOSTS_MAX)
+				      : vd_client_call(invocation->client, "POST", "/v1/live/trace", arguments, &reply, error);
 		json_decref(arguments);
 		if (r)
 			break;

@@ -9,7 +9,8 @@ static void options_print(const struct vd_option *options, FILE *file)
 
 	for (; options && options->name; options++) {
 		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", options->letter ? '-' : ' ', options->letter ? options->letter : ' ',
-			 options->letter ? ", " : "  ", options->name, options->argument ? " " : "", options->argument ? options->argument : "");
+			 options->letter ? ", " : "  ", options->name, options->argument ? " " : "",
+			 options->argument ? options->argument : "");
 		fprintf(file, "  %-26s %s\n", left, options->help);
 	}
 }
@@ -47,7 +48,8 @@ void vd_command_print_overview(FILE *file)
 	for (const struct vd_command *command = vd_commands; command->name; command++)
 		fprintf(file, "  %-11s %s\n", command->name, command->summary);
 	fprintf(file, "\nExample:\n  viaduct apply -f vpc.yaml --wait && viaduct get ports\n\n"
-		      "\"viaduct COMMAND --help\" tells more. Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n\nOptions of every command:\n");
+		      "\"viaduct COMMAND --help\" tells more. Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n\nOptions "
+		      "of every command:\n");
 	options_print(vd_common_options, file);
 }
 
@@ -109,10 +111,13 @@ static void roff_command(const struct vd_command *command, FILE *file)
 
 void vd_command_print_manual(FILE *file)
 {
-	fprintf(file, ".TH VIADUCT 1 \"\" \"Viaduct %s\" \"User Commands\"\n.SH NAME\nviaduct \\- command line of the Viaduct cloud network\n"
-		      ".SH SYNOPSIS\n\\fBviaduct\\fR \\fICOMMAND\\fR [\\fIARGUMENT\\fR]... [\\fIOPTION\\fR]...\n.SH DESCRIPTION\n"
-		      "viaduct talks to the daemon viaductd(8) of this host, or of another one, and through it to the whole installation.\n"
-		      ".SH COMMANDS\n",
+	fprintf(file,
+		".TH VIADUCT 1 \"\" \"Viaduct %s\" \"User Commands\"\n.SH NAME\nviaduct \\- command line of the Viaduct cloud "
+		"network\n"
+		".SH SYNOPSIS\n\\fBviaduct\\fR \\fICOMMAND\\fR [\\fIARGUMENT\\fR]... [\\fIOPTION\\fR]...\n.SH DESCRIPTION\n"
+		"viaduct talks to the daemon viaductd(8) of this host, or of another one, and through it to the whole "
+		"installation.\n"
+		".SH COMMANDS\n",
 		VD_VERSION);
 	for (const struct vd_command *command = vd_commands; command->name; command++)
 		roff_command(command, file);

@@ -8,7 +8,7 @@
 
 #define MAGIC_NANOSECONDS 0xa1b23c4du
 #define LINKTYPE_ETHERNET 1
-#define SNAP 262144
+#define SNAP		  262144
 
 struct file_header {
 	uint32_t magic;
@@ -22,7 +22,8 @@ struct packet_header {
 
 int vd_pcap_begin(FILE *file)
 {
-	struct file_header header = {.magic = MAGIC_NANOSECONDS, .major = 2, .minor = 4, .snap = SNAP, .link_type = LINKTYPE_ETHERNET};
+	struct file_header header = {
+		.magic = MAGIC_NANOSECONDS, .major = 2, .minor = 4, .snap = SNAP, .link_type = LINKTYPE_ETHERNET};
 
 	return fwrite(&header, sizeof(header), 1, file) == 1 && fflush(file) == 0 ? 0 : -EIO;
 }

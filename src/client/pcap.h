@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The pcap format (draft-ietf-opsawg-pcap), nanoseconds, Ethernet, in this machine's byte order. All return 0 or a negative errno. */
+/* The pcap format (draft-ietf-opsawg-pcap), nanoseconds, Ethernet, in this machine's byte order. All return 0 or a negative errno.
+ */
 int vd_pcap_begin(FILE *file);
 /* time_ns since 1970; size bytes of a packet that was original bytes long. */
 int vd_pcap_packet(FILE *file, uint64_t time_ns, const uint8_t *data, uint32_t size, uint32_t original);

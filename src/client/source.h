@@ -13,7 +13,7 @@ struct vd_sources {
 	struct {
 		char *path;
 		size_t line; /* of the text, on which this file begins; from 1 */
-	} *files;
+	} * files;
 	size_t count;
 };
 

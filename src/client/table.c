@@ -127,14 +127,14 @@ static void value_print(const json_t *value, FILE *file)
 	case JSON_NULL:
 		break;
 	case JSON_ARRAY:
-		json_array_foreach(value, i, part) {
+		json_array_foreach (value, i, part) {
 			fputs(i ? "," : "", file);
 			value_print(part, file);
 		}
 		break;
 	case JSON_OBJECT:
 		i = 0;
-		json_object_foreach((json_t *)value, key, part) {
+		json_object_foreach ((json_t *)value, key, part) {
 			fprintf(file, "%s%s ", i++ ? " " : "", key);
 			value_print(part, file);
 		}
