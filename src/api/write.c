@@ -21,8 +21,12 @@ static int intent_decide(const struct vd_model *model, uint32_t next_id, void *u
 {
 	const struct intent *intent = userdata;
 
-	if (intent->documents)
-		return vd_changes_from_documents(model, intent->documents, intent->project, next_id, ret, error);
+	if (intent->documents) {
+		/* What a document names and is not there is the document's fault, not the path's. */
+		int r = vd_changes_from_documents(model, intent->documents, intent->project, next_id, ret, error);
+
+		return r == -ENOENT ? -EINVAL : r;
+	}
 	return vd_changes_from_deletion(model, intent->identities->items, intent->identities->count, ret, error);
 }
 

@@ -2,7 +2,7 @@
 #include "base/cleanup.h"
 #include "client/command.h"
 #include "client/source.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
 #include "client/command.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 const struct vd_option vd_attach_options[] = {
 	{0, "netns", "NETNS", "a namespace's name, path, or pid:N"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
 #include "client/command.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -63,7 +63,7 @@ int vd_command_describe(struct vd_invocation *invocation)
 static int kinds_print(const json_t *kinds)
 {
 	const char *headers[] = {"KIND", "WHAT IT IS"};
-	struct vd_table *table = vd_table_new(2, headers);
+	struct vd_text_table *table = vd_text_table_new(2, headers);
 	struct vd_error error = {0};
 	const json_t *kind;
 	size_t i;
@@ -74,10 +74,10 @@ static int kinds_print(const json_t *kinds)
 		const char *cells[] = {json_string_value(json_object_get(kind, "kind")),
 				       json_string_value(json_object_get(kind, "help"))};
 
-		vd_table_add(table, cells);
+		vd_text_table_add(table, cells);
 	}
-	vd_table_print(table, stdout);
-	vd_table_free(table);
+	vd_text_table_print(table, stdout);
+	vd_text_table_free(table);
 	return VD_EXIT_DONE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
 #include "client/command.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,13 +52,13 @@ static const struct layout *layout_find(const char *kind)
 struct listing {
 	const struct layout *layout;
 	bool projects, actions, json;
-	struct vd_table *table;
+	struct vd_text_table *table;
 	bool printed;
 };
 
 static void listing_cleanup(struct listing *listing)
 {
-	vd_table_free(listing->table);
+	vd_text_table_free(listing->table);
 }
 
 static size_t listing_cells(const struct listing *listing, const json_t *item, char *ret[COLUMNS_MAX + 2])
@@ -86,7 +86,7 @@ static int listing_begin(struct listing *listing, const char *kind)
 		headers[count++] = "PROJECT";
 	for (size_t i = 0; i < COLUMNS_MAX && listing->layout->headers[i]; i++)
 		headers[count++] = listing->layout->headers[i];
-	listing->table = vd_table_new(count, headers);
+	listing->table = vd_text_table_new(count, headers);
 	return listing->table ? 0 : -ENOMEM;
 }
 
@@ -96,9 +96,9 @@ static void listing_add(struct listing *listing, const json_t *item)
 	size_t count = listing_cells(listing, item, cells);
 
 	if (listing->printed)
-		vd_table_print_row(listing->table, (const char *const *)cells, stdout);
+		vd_text_table_print_row(listing->table, (const char *const *)cells, stdout);
 	else
-		vd_table_add(listing->table, (const char *const *)cells);
+		vd_text_table_add(listing->table, (const char *const *)cells);
 	for (size_t i = 0; i < count; i++)
 		free(cells[i]);
 }
@@ -114,7 +114,7 @@ static bool watch_take(const json_t *event, void *userdata)
 		json_dumpf(event, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else if (!strcmp(action, "synced") && !listing->printed) {
-		vd_table_print(listing->table, stdout);
+		vd_text_table_print(listing->table, stdout);
 		listing->printed = true;
 	} else if (strcmp(action, "begin") != 0 && strcmp(action, "synced") != 0) {
 		listing_add(listing, event);
@@ -192,7 +192,7 @@ static int print_table(const json_t *reply, bool projects)
 		listing_add(&listing, reply);
 	json_array_foreach (items, i, item)
 		listing_add(&listing, item);
-	vd_table_print(listing.table, stdout);
+	vd_text_table_print(listing.table, stdout);
 	return VD_EXIT_DONE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
 #include "client/command.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -93,7 +93,7 @@ static int drops_print(const json_t *reply)
 	static const char *const headers[] = {"REASON", "PACKETS", "BYTES", "WHY"}, *const paths[] = {"reason", "packets", "bytes",
 												      "sentence"};
 	const json_t *recent = json_object_get(reply, "recent"), *drop;
-	struct vd_table *table = vd_table_new(4, headers);
+	struct vd_text_table *table = vd_text_table_new(4, headers);
 	struct vd_error error = {0};
 	char *cells[4];
 	size_t i, count = json_array_size(recent);
@@ -103,14 +103,14 @@ static int drops_print(const json_t *reply)
 	json_array_foreach (json_object_get(reply, "drops"), i, drop) {
 		for (size_t column = 0; column < 4; column++)
 			cells[column] = vd_json_text(drop, paths[column]);
-		vd_table_add(table, (const char *const *)cells);
+		vd_text_table_add(table, (const char *const *)cells);
 		for (size_t column = 0; column < 4; column++)
 			free(cells[column]);
 	}
 	if (!json_array_size(json_object_get(reply, "drops")))
 		puts("nothing was dropped");
-	vd_table_print(table, stdout);
-	vd_table_free(table);
+	vd_text_table_print(table, stdout);
+	vd_text_table_free(table);
 	if (json_integer_value(json_object_get(reply, "kernel")))
 		printf("\nThe kernel dropped %" JSON_INTEGER_FORMAT " more on Viaduct's interfaces.\n",
 		       json_integer_value(json_object_get(reply, "kernel")));
@@ -174,7 +174,7 @@ static bool flow_take(const json_t *flow, void *userdata)
 
 static int rows_print(const json_t *rows, const char *const *headers, const char *const *paths, size_t columns)
 {
-	struct vd_table *table = vd_table_new(columns, headers);
+	struct vd_text_table *table = vd_text_table_new(columns, headers);
 	struct vd_error error = {0};
 	const json_t *row;
 	char *cells[8];
@@ -185,12 +185,12 @@ static int rows_print(const json_t *rows, const char *const *headers, const char
 	json_array_foreach (rows, i, row) {
 		for (size_t column = 0; column < columns; column++)
 			cells[column] = column ? vd_json_text(row, paths[column]) : tuple_text(row);
-		vd_table_add(table, (const char *const *)cells);
+		vd_text_table_add(table, (const char *const *)cells);
 		for (size_t column = 0; column < columns; column++)
 			free(cells[column]);
 	}
-	vd_table_print(table, stdout);
-	vd_table_free(table);
+	vd_text_table_print(table, stdout);
+	vd_text_table_free(table);
 	return VD_EXIT_DONE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
 #include "client/command.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 #define COLUMNS 6
 
@@ -22,7 +22,7 @@ static void resources_print(const json_t *status)
 	putchar('\n');
 }
 
-static void host_add(struct vd_table *table, const json_t *host)
+static void host_add(struct vd_text_table *table, const json_t *host)
 {
 	static const char *const paths[COLUMNS] = {"name", NULL, "revision", "underlay", "version", "api"};
 	char *cells[COLUMNS];
@@ -35,7 +35,7 @@ static void host_add(struct vd_table *table, const json_t *host)
 		cells[1] = (char *)"behind";
 	else
 		cells[1] = (char *)"up to date";
-	vd_table_add(table, (const char *const *)cells);
+	vd_text_table_add(table, (const char *const *)cells);
 	for (size_t i = 0; i < COLUMNS; i++)
 		if (paths[i])
 			free(cells[i]);
@@ -45,7 +45,7 @@ int vd_command_status(struct vd_invocation *invocation)
 {
 	static const char *const headers[COLUMNS] = {"HOST", "STATE", "REVISION", "UNDERLAY", "VERSION", "API"};
 	struct vd_error error = {0};
-	struct vd_table *table;
+	struct vd_text_table *table;
 	json_t *status, *host;
 	size_t i;
 
@@ -53,14 +53,14 @@ int vd_command_status(struct vd_invocation *invocation)
 		return vd_fail(&error);
 	if (vd_invocation_json(invocation))
 		return vd_print_json(status);
-	table = vd_table_new(COLUMNS, headers);
+	table = vd_text_table_new(COLUMNS, headers);
 	if (!table)
 		return vd_fail(&error);
 	resources_print(status);
 	json_array_foreach (json_object_get(status, "hosts"), i, host)
 		host_add(table, host);
-	vd_table_print(table, stdout);
-	vd_table_free(table);
+	vd_text_table_print(table, stdout);
+	vd_text_table_free(table);
 	json_decref(status);
 	return VD_EXIT_DONE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
 #include "client/command.h"
-#include "client/table.h"
+#include "client/text_table.h"
 
 #include <errno.h>
 #include <string.h>

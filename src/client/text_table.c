@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/table.h"
+#include "client/text_table.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct vd_table {
+struct vd_text_table {
 	size_t columns, count, capacity;
 	char **cells; /* the headers, then row by row */
 	size_t *widths;
@@ -27,22 +27,22 @@ static const char *cell_text(const char *cell)
 	return cell && *cell ? cell : "-";
 }
 
-struct vd_table *vd_table_new(size_t columns, const char *const *headers)
+struct vd_text_table *vd_text_table_new(size_t columns, const char *const *headers)
 {
-	struct vd_table *table = calloc(1, sizeof(*table));
+	struct vd_text_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
 	table->columns = columns;
 	table->widths = calloc(columns, sizeof(*table->widths));
-	if (!table->widths || vd_table_add(table, headers)) {
-		vd_table_free(table);
+	if (!table->widths || vd_text_table_add(table, headers)) {
+		vd_text_table_free(table);
 		return NULL;
 	}
 	return table;
 }
 
-void vd_table_free(struct vd_table *table)
+void vd_text_table_free(struct vd_text_table *table)
 {
 	if (!table)
 		return;
@@ -53,7 +53,7 @@ void vd_table_free(struct vd_table *table)
 	free(table);
 }
 
-int vd_table_add(struct vd_table *table, const char *const *cells)
+int vd_text_table_add(struct vd_text_table *table, const char *const *cells)
 {
 	size_t capacity = table->capacity ? 2 * table->capacity : 16, width;
 	char **grown, **row;
@@ -81,7 +81,7 @@ int vd_table_add(struct vd_table *table, const char *const *cells)
 	return 0;
 }
 
-void vd_table_print_row(const struct vd_table *table, const char *const *cells, FILE *file)
+void vd_text_table_print_row(const struct vd_text_table *table, const char *const *cells, FILE *file)
 {
 	const char *text;
 	size_t width;
@@ -96,10 +96,10 @@ void vd_table_print_row(const struct vd_table *table, const char *const *cells, 
 	fputc('\n', file);
 }
 
-void vd_table_print(const struct vd_table *table, FILE *file)
+void vd_text_table_print(const struct vd_text_table *table, FILE *file)
 {
 	for (size_t i = 0; table->count > 1 && i < table->count; i++)
-		vd_table_print_row(table, (const char *const *)(table->cells + i * table->columns), file);
+		vd_text_table_print_row(table, (const char *const *)(table->cells + i * table->columns), file);
 }
 
 static void value_print(const json_t *value, FILE *file)
