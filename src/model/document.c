@@ -2,13 +2,14 @@
 #include "model/document.h"
 
 #include "base/cleanup.h"
+#include "model/json.h"
 #include "model/scalar.h"
 
 #include <errno.h>
-#include <libfyaml.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <yaml.h>
 
 #define DEPTH_MAX 32
 /* Keys of one mapping: far more than any kind has; bounds what garbage may cost. */
@@ -24,7 +25,6 @@ struct level {
 };
 
 struct reading {
-	struct fy_parser *parser;
 	struct level levels[DEPTH_MAX];
 	size_t depth;
 	json_t *documents;
@@ -33,9 +33,9 @@ struct reading {
 	struct vd_error *error;
 };
 
-static int refuse_at(const struct fy_mark *mark, struct vd_error *error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse_at(const yaml_mark_t *mark, struct vd_error *error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static int refuse_at(const struct fy_mark *mark, struct vd_error *error, const char *format, ...)
+static int refuse_at(const yaml_mark_t *mark, struct vd_error *error, const char *format, ...)
 {
 	char text[256];
 	va_list arguments;
@@ -45,7 +45,7 @@ static int refuse_at(const struct fy_mark *mark, struct vd_error *error, const c
 	va_end(arguments);
 	/* Marks count from 0. */
 	if (mark)
-		return vd_error_set(error, -EINVAL, "line %d, column %d: %s", mark->line + 1, mark->column + 1, text);
+		return vd_error_set(error, -EINVAL, "line %zu, column %zu: %s", mark->line + 1, mark->column + 1, text);
 	return vd_error_set(error, -EINVAL, "%s", text);
 }
 
@@ -66,12 +66,12 @@ static size_t utf8_size(const unsigned char *text, size_t size)
 }
 
 /*
- * What no document can be is found before the parser sees it. It reads a line of brackets or anchors to its end, at 1 MB a second,
- * before it tells of the first; and it takes what is no UTF-8 for an empty value.
+ * What no document can be is found before the parser sees it: garbage is answered at once, and what the parser's own work grows
+ * with (open brackets, anchors) is bounded.
  */
 static int check_bytes(const char *text, size_t size, struct vd_error *error)
 {
-	struct fy_mark mark = {};
+	yaml_mark_t mark = {};
 	int open = 0, anchors = 0;
 
 	for (size_t i = 0, length; i < size; i += length) {
@@ -95,7 +95,7 @@ static int check_bytes(const char *text, size_t size, struct vd_error *error)
 			return refuse_at(&mark, error, "directives (%%) are not read; leave it out");
 		mark.column++;
 		if (c == '\n') {
-			mark = (struct fy_mark){.line = mark.line + 1};
+			mark = (yaml_mark_t){.line = mark.line + 1};
 			open = anchors = 0;
 		}
 	}
@@ -115,19 +115,7 @@ static size_t count_values(const json_t *value)
 	return count;
 }
 
-/* One scalar's or key's text; NULL when it has a NUL or is no UTF-8, which JSON cannot hold for us. */
-static char *token_text(struct fy_token *token, size_t *ret_size)
-{
-	size_t size = 0;
-	const char *text = token ? fy_token_get_text(token, &size) : "";
-
-	if (!text || memchr(text, '\0', size))
-		return NULL;
-	*ret_size = size;
-	return strndup(text, size);
-}
-
-static int remember(struct reading *reading, const char *anchor, json_t *value, const struct fy_mark *mark)
+static int remember(struct reading *reading, const char *anchor, json_t *value, const yaml_mark_t *mark)
 {
 	if (json_object_size(reading->anchors) >= ANCHORS_MAX)
 		return refuse_at(mark, reading->error, "more than %d anchors; write the values out", ANCHORS_MAX);
@@ -135,7 +123,7 @@ static int remember(struct reading *reading, const char *anchor, json_t *value, 
 }
 
 /* A finished value's place: document, item or member. Takes the reference. */
-static int place(struct reading *reading, json_t *value, const struct fy_mark *mark)
+static int place(struct reading *reading, json_t *value, const yaml_mark_t *mark)
 {
 	struct level *level = reading->depth > 0 ? &reading->levels[reading->depth - 1] : NULL;
 	int r;
@@ -156,22 +144,18 @@ static int place(struct reading *reading, json_t *value, const struct fy_mark *m
 	return r < 0 ? refuse_at(mark, reading->error, "the key is no UTF-8") : 0;
 }
 
-static int read_key(struct reading *reading, struct fy_token *token, const struct fy_mark *mark)
+static int read_key(struct reading *reading, const char *key, const yaml_mark_t *mark)
 {
 	struct level *level = &reading->levels[reading->depth - 1];
-	size_t size;
-	VD_FREE char *key = token_text(token, &size);
 
-	if (!key)
-		return refuse_at(mark, reading->error, "the key is no text");
 	if (key[0] == '#')
 		return refuse_at(mark, reading->error, "no field begins with #");
 	if (json_object_get(level->value, key))
 		return refuse_at(mark, reading->error, "the key \"%.40s\" stands here twice; leave one out", key);
 	if (json_object_size(level->value) >= KEYS_MAX)
 		return refuse_at(mark, reading->error, "a mapping of more than %d keys", KEYS_MAX);
-	level->key = VD_TAKE(key);
-	return 0;
+	level->key = strdup(key);
+	return level->key ? 0 : -ENOMEM;
 }
 
 /* Does the next event name a member, rather than be a value? */
@@ -182,29 +166,20 @@ static bool wants_key(const struct reading *reading)
 	return level && json_is_object(level->value) && !level->key;
 }
 
-static int read_scalar(struct reading *reading, const struct fy_event *event, const struct fy_mark *mark)
+static int read_scalar(struct reading *reading, const yaml_event_t *event, const yaml_mark_t *mark)
 {
-	struct fy_token *token = event->scalar.value, *anchor = event->scalar.anchor;
-	size_t size;
-	VD_FREE char *text = NULL, *name = NULL;
+	const char *text = (const char *)event->data.scalar.value, *anchor = (const char *)event->data.scalar.anchor;
 	json_t *value;
-	int r = 0;
+	int r;
 
-	if (event->scalar.tag)
+	if (event->data.scalar.tag)
 		return refuse_at(mark, reading->error, "tags (!) are not read; leave it out");
-	if (wants_key(reading))
-		return read_key(reading, token, mark);
-	text = token_text(token, &size);
-	if (!text)
+	if (strlen(text) != event->data.scalar.length)
 		return refuse_at(mark, reading->error, "the text has a NUL byte");
-	if (!token || fy_token_scalar_style(token) == FYSS_PLAIN)
-		value = vd_scalar_resolve(text);
-	else
-		value = json_stringn(text, size);
-	if (anchor && value) {
-		name = token_text(anchor, &size);
-		r = name ? remember(reading, name, value, mark) : -EINVAL;
-	}
+	if (wants_key(reading))
+		return read_key(reading, text, mark);
+	value = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? vd_scalar_resolve(text) : json_string(text);
+	r = anchor && value ? remember(reading, anchor, value, mark) : 0;
 	if (r < 0) {
 		json_decref(value);
 		return r;
@@ -212,16 +187,14 @@ static int read_scalar(struct reading *reading, const struct fy_event *event, co
 	return place(reading, value, mark);
 }
 
-static int read_alias(struct reading *reading, const struct fy_event *event, const struct fy_mark *mark)
+static int read_alias(struct reading *reading, const char *anchor, const yaml_mark_t *mark)
 {
-	size_t size;
-	VD_FREE char *name = token_text(event->alias.anchor, &size);
-	json_t *value = name ? json_object_get(reading->anchors, name) : NULL;
+	json_t *value = json_object_get(reading->anchors, anchor);
 
 	if (wants_key(reading))
 		return refuse_at(mark, reading->error, "an alias cannot be a key");
 	if (!value)
-		return refuse_at(mark, reading->error, "the alias *%.40s has no anchor before it", name ? name : "");
+		return refuse_at(mark, reading->error, "the alias *%.40s has no anchor before it", anchor);
 	/* Counted before it is copied: a bomb never goes off. */
 	reading->aliased += count_values(value);
 	if (reading->aliased > ALIASED_MAX)
@@ -229,11 +202,10 @@ static int read_alias(struct reading *reading, const struct fy_event *event, con
 	return place(reading, json_deep_copy(value), mark);
 }
 
-static int begin(struct reading *reading, json_t *value, struct fy_token *anchor, struct fy_token *tag, const struct fy_mark *mark)
+static int begin(struct reading *reading, json_t *value, const yaml_char_t *anchor, const yaml_char_t *tag, const yaml_mark_t *mark)
 {
 	struct level *level;
 	bool outermost = reading->depth == 0;
-	size_t size;
 	int r;
 
 	if (tag || wants_key(reading) || reading->depth == DEPTH_MAX) {
@@ -244,19 +216,20 @@ static int begin(struct reading *reading, json_t *value, struct fy_token *anchor
 						   : refuse_at(mark, reading->error, "a key must be a text");
 	}
 	/* A document's line; in a list of documents, as JSON has it, each item's. */
-	if (json_is_object(value) && mark && (outermost || (reading->depth == 1 && json_is_array(reading->levels[0].value))))
-		json_object_set_new(value, "#line", json_integer(mark->line + 1));
+	if (json_is_object(value) && (outermost || (reading->depth == 1 && json_is_array(reading->levels[0].value))))
+		json_object_set_new(value, "#line", json_integer((json_int_t)mark->line + 1));
 	r = place(reading, value, mark);
 	if (r < 0)
 		return r;
 	level = &reading->levels[reading->depth++];
 	*level = (struct level){.value = value};
-	if (anchor)
-		level->anchor = token_text(anchor, &size);
-	return 0;
+	if (!anchor)
+		return 0;
+	level->anchor = strdup((const char *)anchor);
+	return level->anchor ? 0 : -ENOMEM;
 }
 
-static int end(struct reading *reading, const struct fy_mark *mark)
+static int end(struct reading *reading, const yaml_mark_t *mark)
 {
 	struct level *level = &reading->levels[--reading->depth];
 	VD_FREE char *anchor = VD_TAKE(level->anchor);
@@ -265,78 +238,63 @@ static int end(struct reading *reading, const struct fy_mark *mark)
 	return anchor ? remember(reading, anchor, level->value, mark) : 0;
 }
 
-static bool is_quoted(const struct fy_event *event)
+/* A file that is empty, or ends with "---", has an empty last document: none. */
+static bool is_nothing(const struct reading *reading, const yaml_event_t *event)
 {
-	enum fy_scalar_style style;
-
-	if (event->type != FYET_SCALAR || !event->scalar.value)
-		return false;
-	style = fy_token_scalar_style(event->scalar.value);
-	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+	return reading->depth == 0 && event->data.scalar.length == 0 && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-static int read_event(struct reading *reading, struct fy_event *event)
+static int read_event(struct reading *reading, const yaml_event_t *event)
 {
-	const struct fy_mark *mark = fy_event_start_mark(event);
-	struct fy_mark before;
+	const yaml_mark_t *mark = &event->start_mark;
 
-	/* The mark stands behind the quote or the asterisk. */
-	if (mark && mark->column > 0 && (event->type == FYET_ALIAS || is_quoted(event))) {
-		before = *mark;
-		before.column--;
-		mark = &before;
-	}
 	switch (event->type) {
-	case FYET_MAPPING_START:
-		return begin(reading, json_object(), event->mapping_start.anchor, event->mapping_start.tag, mark);
-	case FYET_SEQUENCE_START:
-		return begin(reading, json_array(), event->sequence_start.anchor, event->sequence_start.tag, mark);
-	case FYET_MAPPING_END:
-	case FYET_SEQUENCE_END:
+	case YAML_MAPPING_START_EVENT:
+		return begin(reading, json_object(), event->data.mapping_start.anchor, event->data.mapping_start.tag, mark);
+	case YAML_SEQUENCE_START_EVENT:
+		return begin(reading, json_array(), event->data.sequence_start.anchor, event->data.sequence_start.tag, mark);
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
 		return end(reading, mark);
-	case FYET_SCALAR:
-		/* An empty document, as a file that ends with "---" has it, is none. */
-		if (reading->depth == 0 && !event->scalar.tag && (!event->scalar.value || fy_token_get_text_length(event->scalar.value) == 0))
-			return 0;
-		return read_scalar(reading, event, mark);
-	case FYET_ALIAS:
-		return read_alias(reading, event, mark);
-	case FYET_DOCUMENT_START:
+	case YAML_SCALAR_EVENT:
+		return is_nothing(reading, event) ? 0 : read_scalar(reading, event, mark);
+	case YAML_ALIAS_EVENT:
+		return read_alias(reading, (const char *)event->data.alias.anchor, mark);
+	case YAML_DOCUMENT_START_EVENT:
 		json_object_clear(reading->anchors);
 		return 0;
-	case FYET_NONE:
-	case FYET_STREAM_START:
-	case FYET_STREAM_END:
-	case FYET_DOCUMENT_END:
+	case YAML_NO_EVENT:
+	case YAML_STREAM_START_EVENT:
+	case YAML_STREAM_END_EVENT:
+	case YAML_DOCUMENT_END_EVENT:
 		return 0;
 	}
 	return 0;
 }
 
-static int refuse_syntax(struct fy_diag *diag, struct vd_error *error)
+static int read_events(struct reading *reading, const char *text, size_t size)
 {
-	void *position = NULL;
-	const struct fy_diag_error *first = fy_diag_errors_iterate(diag, &position);
-	char text[160];
-
-	if (!first || !first->msg)
-		return vd_error_set(error, -EINVAL, "the text is no YAML");
-	snprintf(text, sizeof(text), "%s", first->msg);
-	text[strcspn(text, "\n")] = '\0';
-	return vd_error_set(error, -EINVAL, "line %d, column %d: the text is no YAML: %s", first->line, first->column, text);
-}
-
-static int read_events(struct reading *reading, struct fy_diag *diag)
-{
-	struct fy_event *event;
+	yaml_event_type_t type = YAML_NO_EVENT;
+	yaml_parser_t parser;
 	int r = 0;
 
-	while (r == 0 && (event = fy_parser_parse(reading->parser))) {
-		r = read_event(reading, event);
-		fy_parser_event_free(reading->parser, event);
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	while (r == 0 && type != YAML_STREAM_END_EVENT) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(&parser, &event)) {
+			r = refuse_at(&parser.problem_mark, reading->error, "the text is no YAML: %s",
+				      parser.problem ? parser.problem : "it cannot be read");
+			break;
+		}
+		type = event.type;
+		r = read_event(reading, &event);
+		yaml_event_delete(&event);
 	}
-	if (r == 0 && fy_parser_get_stream_error(reading->parser))
-		return refuse_syntax(diag, reading->error);
+	yaml_parser_delete(&parser);
 	return r;
 }
 
@@ -355,36 +313,14 @@ static json_t *flatten(json_t *documents)
 	return flat;
 }
 
-static void discard(struct fy_diag *diag, void *user, const char *text, size_t size)
+static int parse_yaml(const char *text, size_t size, json_t **ret, struct vd_error *error)
 {
-}
-
-int vd_documents_parse(const char *text, size_t size, json_t **ret, struct vd_error *error)
-{
-	struct fy_diag_cfg diag_config = {.output_fn = discard, .level = FYET_ERROR, .module_mask = ~0u};
-	struct fy_parse_cfg config = {.flags = FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE};
-	struct reading reading = {.error = error};
+	struct reading reading = {.documents = json_array(), .anchors = json_object(), .error = error};
 	int r;
 
-	if (size > VD_DOCUMENTS_SIZE_MAX)
-		return vd_error_set(error, -E2BIG, "the text has %zu bytes, %u are read at most; apply it in parts", size,
-				    VD_DOCUMENTS_SIZE_MAX);
 	r = check_bytes(text, size, error);
-	if (r < 0)
-		return r;
-	config.diag = fy_diag_create(&diag_config);
-	if (!config.diag)
-		return -ENOMEM;
-	fy_diag_set_collect_errors(config.diag, true);
-	reading.parser = fy_parser_create(&config);
-	reading.documents = json_array();
-	reading.anchors = json_object();
-	if (!reading.parser || !reading.documents || !reading.anchors)
-		r = -ENOMEM;
-	if (r == 0 && size > 0 && fy_parser_set_string(reading.parser, text, size) < 0)
-		r = -ENOMEM;
-	if (r == 0 && size > 0)
-		r = read_events(&reading, config.diag);
+	if (r == 0)
+		r = reading.documents && reading.anchors ? read_events(&reading, text, size) : -ENOMEM;
 	for (size_t i = 0; i < reading.depth; i++) {
 		free(reading.levels[i].key);
 		free(reading.levels[i].anchor);
@@ -393,8 +329,16 @@ int vd_documents_parse(const char *text, size_t size, json_t **ret, struct vd_er
 		*ret = flatten(reading.documents);
 	json_decref(reading.documents);
 	json_decref(reading.anchors);
-	if (reading.parser)
-		fy_parser_destroy(reading.parser);
-	fy_diag_destroy(config.diag);
 	return r;
+}
+
+int vd_documents_parse(const char *text, size_t size, json_t **ret, struct vd_error *error)
+{
+	if (size > VD_DOCUMENTS_SIZE_MAX)
+		return vd_error_set(error, -E2BIG, "the text has %zu bytes, %u are read at most; apply it in parts", size,
+				    VD_DOCUMENTS_SIZE_MAX);
+	/* JSON is read as such, escapes and all. What is none may still be YAML, or gets its sentence there. */
+	if (vd_documents_parse_json(text, size, DEPTH_MAX, ret) == 0)
+		return 0;
+	return parse_yaml(text, size, ret, error);
 }

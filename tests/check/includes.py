@@ -38,7 +38,7 @@ ONLY = [
     (r"sqlite3\.h$", {"src/store"}),
     (r"curl/", {"src/store", "src/client", "src/api"}),
     (r"microhttpd\.h$", {"src/api"}),
-    (r"libfyaml\.h$", {"src/model"}),
+    (r"yaml\.h$", {"src/model"}),
 ]
 
 # Pure folders: bytes in, bytes out.
