@@ -220,6 +220,9 @@ static int get_range(const json_t *object, char **ret_key, char **ret_prefix, st
 		return r;
 	if (!size && !key[0])
 		return refuse(error, "a key is missing");
+	/* From the key to itself with a NUL behind it: that key alone. */
+	if (size == strlen(key) + 1 && key[0] && !memcmp(end, key, size))
+		size = 0;
 	if (size) {
 		/* NUL alone: no end. Else the last byte was raised by one. */
 		if (size == 1 && !end[0])
