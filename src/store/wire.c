@@ -124,6 +124,7 @@ static const struct refusal refusals[] = {
 	{-EINVAL, 11, 400, "etcdserver: mvcc: required revision is a future revision"},
 	{-EINVAL, 3, 400, "etcdserver: duplicate key given in txn request"},
 	{-EINVAL, 3, 400, "etcdserver: key is not provided"},
+	{-EINVAL, 3, 400, "invalid request: "}, /* our own gateway's */
 	{-E2BIG, 3, 400, "etcdserver: too many operations in txn request"},
 	{-E2BIG, 3, 400, "etcdserver: request is too large"},
 	{-ENOENT, 5, 404, "etcdserver: requested lease not found"},
