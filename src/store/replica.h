@@ -14,7 +14,9 @@
  *                                      mod_revision and puts it
  *   /viaduct/v1/meta/staged/<request>/<n>  chunks of a large apply: [{"key": …, "value": …|null}, …]; real once the epoch's
  *                                      pending names the request; folded into plain keys by whoever sees it first
- *   /viaduct/v1/meta/request/<request> {"revision": N} of a done request, with a lease of ten minutes: a repeated request is answered from it
+ *   /viaduct/v1/meta/stager/<request>  stands, with a lease, while a writer stages: chunks without it (and without a commit) are swept
+ *   /viaduct/v1/meta/request/<request> a done request, of the revision that the key has, with a lease of ten minutes at least: a
+ *                                      repeated request is answered from it
  *   /viaduct/v1/status/host/<host>     {"revision": N, "boot_id": …, …}: what a host's data plane obeys
  *   /viaduct/v1/status/alive/<host>    {"machine_id", "boot_id", "run_id", "version"} with a lease: the daemon of that host lives. A claim
  *                                      (a fact) has no lease: traffic goes on without the daemon, so others must keep its VTEP
@@ -30,7 +32,8 @@ struct vd_replica;
 
 /*
  * Called with the replica's lock held, on a thread of the store, after the model took in everything up to revision.
- * changes names what differs (NULL after a full resynchronisation: compare anew).
+ * changes names what differs (NULL after a full resynchronisation: compare anew). Called for every revision that touches a
+ * resource or the epoch, also when nothing differs by it (count 0), so that the epoch's revision is one that every replica reports.
  */
 typedef void vd_replica_callback(const struct vd_model *model, const struct vd_changes *changes, int64_t revision, void *userdata);
 
@@ -39,19 +42,26 @@ int vd_replica_new(struct vd_store *store, vd_replica_callback *callback, void *
 		   struct vd_error *error);
 void vd_replica_free(struct vd_replica *replica);
 
-/* The model, locked until unlock. ret_epoch: the epoch key's mod_revision (0: none yet), ret_next_id from its value. */
+/* The model, locked until unlock (the same thread may lock it again). Every ret may be NULL. ret_epoch: the epoch key's mod_revision (0: none yet), ret_next_id from its value. */
 const struct vd_model *vd_replica_lock(struct vd_replica *replica, int64_t *ret_revision, int64_t *ret_epoch, uint32_t *ret_next_id);
 void vd_replica_unlock(struct vd_replica *replica);
 /* Waits until the model has revision. 0 or -ETIMEDOUT. */
 int vd_replica_wait(struct vd_replica *replica, int64_t revision, unsigned timeout_ms);
+/*
+ * Sentences about records that cannot be read (they are skipped: what stood before stays), as they are now; a new reference, NULL
+ * when there are none. Also from inside the callback.
+ */
+json_t *vd_replica_problems(struct vd_replica *replica);
 
 /* What a writer wants: given the model as it is, the change; called again when another writer was faster. */
 typedef int vd_replica_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret,
 			      struct vd_error *error);
 /*
  * Writes a change: decide, then one transaction that compares the epoch (more than the store's limits: staged in chunks, then one
- * commit). Repeats when the epoch moved or a reply was lost; request (a unique text) makes that safe. ret_changes (may be NULL)
- * gets what was written; ret_revision the revision it became real with (the replica's, when nothing changed).
+ * commit). Repeats when the epoch moved or a reply was lost; request (a unique text of 1-100 characters a-z A-Z 0-9 . _ -) makes that
+ * safe. ret_changes (may be NULL) gets what was written (empty for a request that was done by an earlier call); it shares resources
+ * with the replica's model: read and free it under the replica's lock. ret_revision (may be NULL): the revision it became real with
+ * (the epoch's, when nothing changed). -ETIMEDOUT: the store is away and the outcome is unknown; the same request may be asked again.
  */
 int vd_replica_write(struct vd_replica *replica, const char *request, vd_replica_decide *decide, void *userdata,
 		     struct vd_changes **ret_changes, int64_t *ret_revision, struct vd_error *error);
