@@ -32,8 +32,8 @@ install_packages() {
 	}
 }
 
-# build_tree DIRECTORY [meson options]: sets it up once and brings it up to date.
-build_tree() {
+# setup_tree DIRECTORY [meson options]: once.
+setup_tree() {
 	local directory=$1
 	shift
 	if [ ! -f "$root/$directory/build.ninja" ]; then
@@ -44,5 +44,9 @@ build_tree() {
 		}
 		rm -f "$root/$directory.setup.log"
 	fi
-	ninja --quiet -C "$root/$directory"
+}
+
+# build_tree DIRECTORY [meson options]: sets it up once and brings it up to date.
+build_tree() {
+	setup_tree "$@" && ninja --quiet -C "$root/$1"
 }

@@ -100,9 +100,9 @@ fuzz_one() {
 stage_fuzz() {
 	local seconds=${VIADUCT_FUZZ_SECONDS:-60} targets
 	[ "$quick" = 1 ] && seconds=5
-	CC=clang build_tree build-fuzz -Dfuzz=true -Db_lundef=false \
+	CC=clang setup_tree build-fuzz -Dfuzz=true -Db_lundef=false \
 		-Dc_args='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
-		-Dc_link_args='-fsanitize=address,undefined' || return 1
+		-Dc_link_args='-fsanitize=address,undefined' && ninja --quiet -C "$root/build-fuzz" fuzz || return 1
 	mapfile -t targets < <(find "$root/build-fuzz/tests/fuzz" -maxdepth 1 -type f -name 'fuzz_*' -executable | sort)
 	export -f fuzz_one say
 	export results root
