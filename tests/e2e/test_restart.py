@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic goes on when its daemon is killed, started again, or replaced by another build (R-OPS-5, the daemon's half)."""
+
+import pathlib
+import time
+
+import pytest
+
+from lab.host import binary_path
+from lab.world import Lab, wait_until
+from traffic import Flood, Stream
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab.from_file(ROOT / "lab" / "two_hosts.yaml", name="restart") as running:
+        yield running
+
+
+def disturbed(lab, disturb):
+    """What a flood of pings and a TCP stream between the containers on the two hosts lost while disturb() ran."""
+    one, two = lab.node("ecs1-c"), lab.node("ecs2-c")
+    floods = [Flood(one, "10.0.3.2"), Flood(two, "10.0.2.2")]
+    stream = Stream(two, one, "10.0.3.2")
+    time.sleep(0.3)
+    disturb()
+    time.sleep(0.3)
+    stream.stop()
+    counts = [flood.stop() for flood in floods]
+    assert stream.error is None
+    assert stream.received == stream.sent > 0
+    assert all(sent > 100 for sent, _ in counts)
+    # The last one of a ping that is interrupted may still be under way.
+    return sum(max(0, sent - received - 1) for sent, received in counts), stream.retransmits
+
+
+def kill_twenty_times(lab):
+    for turn in range(20):
+        lab.host(("h1", "h2")[turn % 2]).restart()
+
+
+def test_twenty_killed_daemons_lose_no_packet_and_no_connection(lab):
+    quiet = disturbed(lab, lambda: time.sleep(5))
+    killed = disturbed(lab, lambda: kill_twenty_times(lab))
+    assert quiet[0] == 0, "the lab itself loses packets: nothing can be said"
+    assert killed[0] == 0
+    assert killed[1] <= quiet[1]
+
+
+def test_a_start_after_a_kill_writes_nothing_to_the_maps_that_stood_right(lab):
+    lab.host("h1").restart()
+    status = wait_until(lambda: lab.status("h1")["revision"] and lab.status("h1"), "h1 obeys a revision")
+    assert status["map_writes"] == 0
+
+
+def test_changes_made_while_a_host_was_away_are_made_good_at_its_start(lab):
+    one = lab.node("ecs1-c")
+    lab.host("h2").kill9()
+    lab.host("h1").viaduct("delete", "route", "demo/10.0.2.0/24")
+    assert one.ping("10.0.3.2", count=3).received == 3, "h2 still obeys what it knew"
+    lab.host("h2").start()
+    wait_until(lambda: one.ping("10.0.3.2").received == 0, "h2 obeys the deletion")
+    lab.host("h1").apply((ROOT / "examples" / "seed-002.yaml").read_text())
+    assert one.ping("10.0.3.2", count=3).received == 3
+
+
+def test_another_build_with_larger_map_values_takes_over_without_loss(lab):
+    following = binary_path("viaductd-next")
+    builds = [lab.status("h1")["datapath"]["build"]]
+
+    def upgrade():
+        for host in ("h1", "h2"):
+            lab.host(host).restart(following)
+            time.sleep(0.5)
+        builds.append(lab.status("h1")["datapath"]["build"])
+        for host in ("h1", "h2"):
+            lab.host(host).restart()
+            time.sleep(0.5)
+
+    quiet = disturbed(lab, lambda: time.sleep(4))
+    upgraded = disturbed(lab, upgrade)
+    assert builds[0] != builds[1], "the other build was not taken"
+    assert quiet[0] == 0, "the lab itself loses packets: nothing can be said"
+    assert upgraded[0] == 0
+    assert upgraded[1] <= quiet[1]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two hosts on one store: sqlite served by the first, and an ordinary etcd cluster (R-OPS-7)."""
+
+import pathlib
+import time
+
+import pytest
+
+from lab.host import run
+from lab.world import Lab, wait_until
+from traffic import Flood
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROUTE = """
+kind: route
+vpc: demo
+destination: 10.9.{}.0/24
+next_hop: {{address: 192.168.0.3}}
+"""
+
+
+@pytest.fixture(scope="module", params=["two_hosts", "etcd"])
+def lab(request):
+    with Lab.from_file(ROOT / "lab" / f"{request.param}.yaml", name=f"store{request.param[:3]}") as running:
+        yield running
+
+
+def destinations(host):
+    return {route["destination"] for route in host.get("routes")}
+
+
+def test_both_hosts_work_on_the_same_store(lab):
+    assert lab.node("ecs1-c").ping("10.0.3.2", count=3).received == 3
+    lab.host("h2").apply(ROUTE.format(1))
+    assert "10.9.1.0/24" in destinations(lab.host("h1"))
+    lab.host("h1").viaduct("delete", "route", "demo/10.9.1.0/24", "--wait")
+    assert "10.9.1.0/24" not in destinations(lab.host("h2"))
+
+
+def test_changes_from_both_hosts_at_once_are_all_kept(lab):
+    commands = [lab.host(host).command(["viaduct", "apply", "--wait", "-f", "-"]) for host in ("h1", "h2")]
+    import subprocess
+    running = []
+    for number in range(20, 36):
+        process = subprocess.Popen([str(part) for part in commands[number % 2]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        process.stdin.write(ROUTE.format(number))
+        process.stdin.close()
+        running.append(process)
+    for process in running:
+        assert process.wait(timeout=60) == 0, process.stdout.read()
+    expected = {f"10.9.{number}.0/24" for number in range(20, 36)}
+    for host in ("h1", "h2"):
+        assert expected <= destinations(lab.host(host))
+
+
+def test_a_second_daemon_of_a_living_hosts_name_is_told_so(lab):
+    host = lab.host("h2")
+    command = [str(part) for part in host.daemon_command()]
+    other = host.directory / "second"
+    other.mkdir()
+    command[command.index("--run-dir") + 1] = str(other)
+    command[command.index("--bpf-dir") + 1] += "-second"
+    result = run(*host.command(command), check=False, timeout=30)
+    assert result.returncode == 1
+    assert "another live daemon holds this name" in result.stderr
+    assert lab.node("ecs1-c").ping("10.0.3.2", count=2).received == 2
+
+
+def test_an_etcd_member_killed_under_change_loses_nothing(lab):
+    if not lab.etcd:
+        pytest.skip("sqlite has one member")
+    flood = Flood(lab.node("ecs1-c"), "10.0.3.2", interval=0.01)
+    for number in range(50, 80):
+        if number == 60:
+            lab.etcd["e1"].kill9()
+        lab.host(("h1", "h2")[number % 2]).apply(ROUTE.format(number))
+    sent, received = flood.stop()
+    assert sent - received <= 1
+    expected = {f"10.9.{number}.0/24" for number in range(50, 80)}
+    for host in ("h1", "h2"):
+        assert expected <= destinations(lab.host(host))
+    lab.etcd["e1"].start()
+    lab.host("h1").viaduct("delete", "route", "demo/10.9.79.0/24", "--wait")
+    wait_until(lambda: "10.9.79.0/24" not in destinations(lab.host("h2")), "h2 sees the deletion")

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic that keeps its own books: what was sent, what arrived, and when."""
+
+import contextlib
+import re
+import socket
+import struct
+import threading
+import time
+
+TCP_INFO_RETRANSMITS = 100  # tcpi_total_retrans: offset in struct tcp_info (linux/tcp.h)
+
+
+class Flood:
+    """ping, every 2 ms, from a node to an address, until stopped."""
+
+    def __init__(self, node, target, interval=0.002):
+        self.process = node.launch("ping", "-n", "-q", "-i", interval, target, stdout=-1, stderr=-1, text=True)
+
+    def stop(self):
+        """(sent, received)"""
+        self.process.send_signal(2)
+        output = self.process.communicate(timeout=20)[0]
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", output)
+        return int(found[1]), int(found[2])
+
+
+class Stream:
+    """One TCP connection, written as fast as a pace allows; the far end checks every byte."""
+
+    def __init__(self, server, client, address, port=5001):
+        self.listener = server.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((address, port))
+        self.listener.listen()
+        self.sender = client.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.sender.connect((address, port))
+        self.receiver = self.listener.accept()[0]
+        self.receiver.settimeout(10)
+        self.stopping, self.sent, self.received, self.error = False, 0, 0, None
+        self.threads = [threading.Thread(target=self.guard, args=[work]) for work in (self.write, self.read)]
+        for thread in self.threads:
+            thread.start()
+
+    def guard(self, work):
+        try:
+            work()
+        except OSError as error:
+            self.error = error
+
+    def write(self):
+        while not self.stopping:
+            block = b"".join(struct.pack("!Q", self.sent // 8 + i) for i in range(1024))
+            self.sender.sendall(block)
+            self.sent += len(block)
+            time.sleep(0.001)
+        self.retransmits = struct.unpack_from("=I", self.sender.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192),
+                                              TCP_INFO_RETRANSMITS)[0]
+        self.sender.shutdown(socket.SHUT_WR)
+
+    def read(self):
+        rest = b""
+        while data := self.receiver.recv(1 << 16):
+            rest += data
+            whole = len(rest) // 8 * 8
+            for (number,) in struct.iter_unpack("!Q", rest[:whole]):
+                if number != self.received // 8:
+                    raise OSError(f"byte {self.received}: out of order")
+                self.received += 8
+            rest = rest[whole:]
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(timeout=20)
+        for opened in (self.listener, self.sender, self.receiver):
+            opened.close()
+        return self
+
+
+class Datagrams:
+    """Numbered UDP packets of one flow, one every fraction of a millisecond; remembers which numbers arrived."""
+
+    def __init__(self, source, target, address, port=7000, interval=0.0005):
+        self.receiver = target.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.receiver.bind((address, port))
+        self.receiver.settimeout(0.3)
+        self.sender = source.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.address, self.interval = (address, port), interval
+        self.number, self.arrived, self.stopping = 0, [], False
+        self.threads = [threading.Thread(target=work) for work in (self.write, self.read)]
+        for thread in self.threads:
+            thread.start()
+
+    def write(self):
+        while not self.stopping:
+            self.number += 1  # before the packet leaves: whoever reads it afterwards knows that higher numbers come later
+            with contextlib.suppress(OSError):
+                self.sender.sendto(struct.pack("!Q", self.number), self.address)
+            time.sleep(self.interval)
+
+    def read(self):
+        while True:
+            try:
+                self.arrived.append(struct.unpack("!Q", self.receiver.recv(64))[0])
+            except TimeoutError:
+                if self.stopping:
+                    return
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+        self.receiver.close()
+        self.sender.close()
+        return self
