@@ -4,7 +4,11 @@
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "datapath/map.h"
+#ifdef VD_ABI_NEXT
+#include "viaduct_next.skel.h"
+#else
 #include "viaduct.skel.h"
+#endif
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
