@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/derive.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct vd_prefix *covering_cidr(const struct vd_vpc *vpc, const struct vd_prefix *destination)
@@ -128,6 +129,7 @@ static int add_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 	record.route.table = table;
 	record.route.destination = route->destination;
 	record.route.route = route->head.id;
+	snprintf(record.route.table_name, sizeof(record.route.table_name), "%s", route->table);
 	if (route->next_hop.type == VD_NEXT_HOP_TYPE_ADDRESS)
 		record.route.next_hop = route->next_hop.address;
 	return vd_records_add(derivation->records, &record);

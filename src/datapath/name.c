@@ -70,7 +70,7 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 		qualified(record->port.project, record->port.name, text, size);
 		return record->port.port;
 	case VD_PLAN_KIND_ROUTE:
-		snprintf(text, size, "%s", vd_prefix_format(&record->route.destination, prefix));
+		snprintf(text, size, "%s/%s", record->route.table_name, vd_prefix_format(&record->route.destination, prefix));
 		return record->route.route;
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:

@@ -6,7 +6,7 @@
 
 /*
  * What a person calls the things that maps know by id: ports and VPCs "name" (another project's than default: "project/name"),
- * hosts and subnets by name, routes by destination. Ids are unique among all resources.
+ * hosts and subnets by name, routes by table and destination. Ids are unique among all resources.
  */
 struct vd_names;
 

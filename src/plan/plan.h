@@ -116,6 +116,7 @@ struct vd_plan_route {
 	uint32_t route; /* id, 0: LOCAL */
 	enum vd_plan_route_type type;
 	struct vd_address next_hop;
+	char table_name[VD_PLAN_NAME_SIZE]; /* with the destination, the route's identity; empty: LOCAL */
 };
 
 struct vd_plan_record {

@@ -87,6 +87,7 @@ static const struct field vd_plan_endpoint_fields[] = {
 static const struct field vd_plan_route_fields[] = {
 	FIELD(route, domain, NUMBER), FIELD(route, table, NUMBER),    FIELD(route, destination, PREFIX),
 	FIELD(route, route, NUMBER),  FIELD(route, type, ROUTE_TYPE), FIELD(route, next_hop, ADDRESS),
+	FIELD(route, table_name, NAME),
 };
 
 static const struct layout layouts[VD_PLAN_KIND_COUNT] = {

@@ -87,7 +87,7 @@ def test_subnet_has_a_table_of_its_own(lab, clients):
     assert lab.instance("special").ping("10.9.0.2", count=2, timeout=0.3).received == 0
     assert lab.host("h1").dropped("blackhole") == before + 2
     drop = lab.host("h1").recent_drops("blackhole")[-1]
-    assert (drop["port"], drop["route"]) == ("special", "10.9.0.0/24")
+    assert (drop["port"], drop["route"]) == ("special", "special/10.9.0.0/24")
     assert clients[0].ping("10.9.0.2").received == 1
 
 
@@ -149,7 +149,7 @@ def test_detached_next_hop_is_said_and_dropped_by_name(lab, clients, reach):
         before = host.dropped("next_hop_unusable")
         assert clients[0].ping("10.9.0.2", count=2, timeout=0.3).received == 0
         assert host.dropped("next_hop_unusable") == before + 2
-        assert host.recent_drops("next_hop_unusable")[-1]["route"] == "10.9.0.0/24"
+        assert host.recent_drops("next_hop_unusable")[-1]["route"] == "shared/10.9.0.0/24"
         assert clients[1].ping("10.9.0.2").received == 1
     finally:
         lab.instance("redgate").attach()

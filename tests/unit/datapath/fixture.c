@@ -180,6 +180,7 @@ void fixture_plan_route(struct vd_plan *plan, const char *destination, uint32_t 
 	struct vd_plan_record record;
 
 	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	strcpy(record.route.table_name, "demo");
 	record.route.domain = 7;
 	record.route.route = id;
 	record.route.type = type;

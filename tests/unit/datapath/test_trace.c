@@ -371,7 +371,7 @@ static void test_sampled_drop_is_told_in_the_users_names(void **state)
 	assert_string_equal(text_of(drop, "reason"), "blackhole");
 	assert_string_equal(text_of(drop, "port"), "ecs1");
 	assert_string_equal(text_of(drop, "vpc"), "demo");
-	assert_string_equal(text_of(drop, "route"), "10.10.0.0/16");
+	assert_string_equal(text_of(drop, "route"), "demo/10.10.0.0/16");
 	assert_string_equal(text_of(drop, "host_interface"), "p1");
 	assert_string_equal(text_of(drop, "destination"), "10.10.0.1");
 	assert_int_equal(json_integer_value(json_object_get(drop, "destination_port")), 80);
