@@ -68,7 +68,8 @@ static int compare_changes(const void *a, const void *b)
 	return order != 0 ? order : strcmp(left->name, right->name);
 }
 
-static struct vd_change *find_change(struct vd_changes *changes, size_t sorted, enum vd_kind kind, const char *project, const char *name)
+static struct vd_change *find_change(struct vd_changes *changes, size_t sorted, enum vd_kind kind, const char *project,
+				     const char *name)
 {
 	struct vd_change key = {.kind = kind, .project = (char *)project, .name = (char *)name};
 
@@ -101,8 +102,8 @@ static int parse_document(const struct vd_model *model, const json_t *document, 
 	int r;
 
 	/* A host is of no project, so it is not of the one that the user works in. */
-	if (json_is_object(document) && !json_object_get(document, "project") && project && strcmp(project, VD_PROJECT_DEFAULT) != 0 &&
-	    !(word && strcmp(word, vd_kind_word(VD_KIND_HOST)) == 0)) {
+	if (json_is_object(document) && !json_object_get(document, "project") && project &&
+	    strcmp(project, VD_PROJECT_DEFAULT) != 0 && !(word && strcmp(word, vd_kind_word(VD_KIND_HOST)) == 0)) {
 		with_project = json_copy((json_t *)document);
 		json_object_set_new(with_project, "project", json_string(project));
 		r = vd_resource_parse(with_project, changes->notes, &after, error);
@@ -217,8 +218,7 @@ static int claim(struct vd_validation *validation, struct vd_change *change, uin
 	const struct vd_kind_type *type = vd_kind_type(change->kind);
 	struct vd_resource *after = change->after;
 	char object[VD_OBJECT_SIZE];
-	struct reference_check check = {
-		.validation = validation, .resource = after, .object = vd_resource_text(after, object)};
+	struct reference_check check = {.validation = validation, .resource = after, .object = vd_resource_text(after, object)};
 	int r;
 
 	r = vd_resource_each_reference(after, check_reference, &check);
@@ -267,7 +267,8 @@ static int validate(const struct vd_model *model, struct vd_changes *changes, st
 	/* What is replaced is out of the way first, so that two resources may swap what they hold. */
 	for (size_t i = 0; i < changes->count; i++)
 		if (changes->items[i].before)
-			vd_model_remove(validation->model, changes->items[i].kind, changes->items[i].project, changes->items[i].name);
+			vd_model_remove(validation->model, changes->items[i].kind, changes->items[i].project,
+					changes->items[i].name);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
 		r = claim(validation, &changes->items[i], &changes->next_id);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
@@ -309,7 +310,7 @@ int vd_changes_from_documents(const struct vd_model *model, const json_t *docume
 	if (!changes)
 		return -ENOMEM;
 	changes->next_id = next_id;
-	json_array_foreach(documents, i, document) {
+	json_array_foreach (documents, i, document) {
 		r = parse_document(model, document, project, changes, error);
 		if (r < 0)
 			return r;
@@ -334,7 +335,7 @@ int vd_changes_from_documents(const struct vd_model *model, const json_t *docume
 /* --- deletion --- */
 
 struct need {
-	const struct vd_model *model; /* an overlay without what goes */
+	const struct vd_model *model;    /* an overlay without what goes */
 	const struct vd_resource *first; /* of those who need it, by name */
 	size_t count;
 };
@@ -370,7 +371,8 @@ static int check_needs(const struct vd_model *overlay, const struct vd_change *c
 		return 0;
 	/* Facts follow: an agent detaches what has no port any more. */
 	for (int referrer = 0; referrer < VD_KIND_USER_COUNT; referrer++)
-		vd_model_each_referrer(overlay, (enum vd_kind)referrer, (int)change->kind, change->project, change->name, note_need, &need);
+		vd_model_each_referrer(overlay, (enum vd_kind)referrer, (int)change->kind, change->project, change->name, note_need,
+				       &need);
 	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++)
 		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project,
 				       vd_address_format(&port->assigned_addresses[i], text), note_next_hop, &need);
@@ -379,7 +381,8 @@ static int check_needs(const struct vd_model *overlay, const struct vd_change *c
 	if (need.count > 1)
 		snprintf(more, sizeof(more), " and %zu more", need.count - 1);
 	return vd_error_set(error, -EBUSY, "%s is needed by %s%s; delete that first, or all together",
-			    vd_object_text(change->kind, change->project, change->name, object), vd_resource_text(need.first, other), more);
+			    vd_object_text(change->kind, change->project, change->name, object),
+			    vd_resource_text(need.first, other), more);
 }
 
 static int add_deletion(const struct vd_model *model, struct vd_model *overlay, const struct vd_identity *identity,
@@ -397,8 +400,8 @@ static int add_deletion(const struct vd_model *model, struct vd_model *overlay, 
 	return add_change(changes, identity->kind, identity->project, identity->name, before, NULL);
 }
 
-int vd_changes_from_deletion(const struct vd_model *model, const struct vd_identity *identities, size_t count, struct vd_changes **ret,
-			     struct vd_error *error)
+int vd_changes_from_deletion(const struct vd_model *model, const struct vd_identity *identities, size_t count,
+			     struct vd_changes **ret, struct vd_error *error)
 {
 	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(count);
 	struct vd_validation validation = {.model = vd_model_overlay(model)};

@@ -17,7 +17,7 @@ struct vd_change {
 struct vd_changes {
 	struct vd_change *items; /* sorted by kind, project, name */
 	size_t count;
-	json_t *notes; /* array of sentences for the user ("host bits of 172.18.0.10/24 dropped: 172.18.0.0/24") */
+	json_t *notes;    /* array of sentences for the user ("host bits of 172.18.0.10/24 dropped: 172.18.0.0/24") */
 	uint32_t next_id; /* the first id not given out, after this change; 0 of a deletion: as it was */
 };
 

@@ -4,11 +4,12 @@
 #define OFFSET(member) offsetof(struct vd_claim, member)
 
 static const struct vd_field fields[] = {
-	{"machine_id", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(machine_id), .max = sizeof(((struct vd_claim *)0)->machine_id),
-	 .help = "The machine's id, machine-id(5)."},
+	{"machine_id", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(machine_id),
+	 .max = sizeof(((struct vd_claim *)0)->machine_id), .help = "The machine's id, machine-id(5)."},
 	{"boot_id", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(boot_id), .max = sizeof(((struct vd_claim *)0)->boot_id),
 	 .help = "The id of its running boot."},
-	{"underlay", .type = VD_FIELD_TYPE_ADDRESS, .offset = OFFSET(underlay), .help = "Where tunnels end unless a VTEP CIDR says otherwise."},
+	{"underlay", .type = VD_FIELD_TYPE_ADDRESS, .offset = OFFSET(underlay),
+	 .help = "Where tunnels end unless a VTEP CIDR says otherwise."},
 	{"underlay_mtu", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(underlay_mtu), .help = "Bytes, of the link that owns it."},
 	{"addresses", .type = VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(addresses), .count_offset = OFFSET(address_count),
 	 .help = "All of the host's own."},

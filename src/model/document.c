@@ -33,7 +33,8 @@ struct reading {
 	struct vd_error *error;
 };
 
-static int refuse_at(const yaml_mark_t *mark, struct vd_error *error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse_at(const yaml_mark_t *mark, struct vd_error *error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static int refuse_at(const yaml_mark_t *mark, struct vd_error *error, const char *format, ...)
 {
@@ -108,9 +109,9 @@ static size_t count_values(const json_t *value)
 	json_t *item;
 	const char *key;
 
-	json_array_foreach(value, i, item)
+	json_array_foreach (value, i, item)
 		count += count_values(item);
-	json_object_foreach((json_t *)value, key, item)
+	json_object_foreach ((json_t *)value, key, item)
 		count += count_values(item);
 	return count;
 }
@@ -304,7 +305,7 @@ static json_t *flatten(json_t *documents)
 	json_t *flat = json_array(), *document;
 	size_t i;
 
-	json_array_foreach(documents, i, document) {
+	json_array_foreach (documents, i, document) {
 		if (json_is_array(document))
 			json_array_extend(flat, document);
 		else

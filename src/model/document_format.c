@@ -36,10 +36,10 @@ static bool has_containers(const json_t *value)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(value, i, item)
+	json_array_foreach (value, i, item)
 		if (is_container(item))
 			return true;
-	json_object_foreach((json_t *)value, key, item)
+	json_object_foreach ((json_t *)value, key, item)
 		if (is_container(item))
 			return true;
 	return false;
@@ -57,7 +57,7 @@ static void write_flow(FILE *file, const json_t *value)
 		write_text(file, json_string_value(value));
 	} else if (json_is_array(value)) {
 		fputc('[', file);
-		json_array_foreach(value, i, item) {
+		json_array_foreach (value, i, item) {
 			fputs(comma, file);
 			write_flow(file, item);
 			comma = ", ";
@@ -65,7 +65,7 @@ static void write_flow(FILE *file, const json_t *value)
 		fputc(']', file);
 	} else if (json_is_object(value)) {
 		fputc('{', file);
-		json_object_foreach((json_t *)value, key, item) {
+		json_object_foreach ((json_t *)value, key, item) {
 			fputs(comma, file);
 			write_text(file, key);
 			fputs(": ", file);
@@ -96,7 +96,7 @@ static void write_member(FILE *file, const char *key, const json_t *value, unsig
 		write_block(file, value, indent + 2);
 	} else {
 		fputc('\n', file);
-		json_array_foreach(value, i, item) {
+		json_array_foreach (value, i, item) {
 			fprintf(file, "%*s- ", (int)indent, "");
 			write_flow(file, item);
 			fputc('\n', file);
@@ -113,7 +113,7 @@ static void write_block(FILE *file, const json_t *object, unsigned indent)
 	for (size_t i = 0; i < 2; i++)
 		if (json_object_get(object, first[i]))
 			write_member(file, first[i], json_object_get(object, first[i]), indent);
-	json_object_foreach((json_t *)object, key, value)
+	json_object_foreach ((json_t *)object, key, value)
 		if (key[0] != '#' && strcmp(key, first[0]) != 0 && strcmp(key, first[1]) != 0)
 			write_member(file, key, value, indent);
 }
@@ -127,7 +127,7 @@ char *vd_documents_format(const json_t *documents)
 
 	if (!file)
 		return NULL;
-	json_array_foreach(documents, i, document) {
+	json_array_foreach (documents, i, document) {
 		if (i > 0)
 			fputs("---\n", file);
 		write_block(file, document, 0);

@@ -99,7 +99,8 @@ static const char *show(const json_t *value, char text[64])
 	return "";
 }
 
-static int refuse(const struct vd_field *field, enum vd_field_type type, const json_t *value, const struct vd_field_reading *reading)
+static int refuse(const struct vd_field *field, enum vd_field_type type, const json_t *value,
+		  const struct vd_field_reading *reading)
 {
 	char text[64];
 
@@ -134,7 +135,8 @@ static int read_word(const struct vd_field *field, const json_t *value, int *ret
 	return refuse(field, field->type, value, reading);
 }
 
-static int read_prefix(const struct vd_field *field, const json_t *value, struct vd_prefix *ret, const struct vd_field_reading *reading)
+static int read_prefix(const struct vd_field *field, const json_t *value, struct vd_prefix *ret,
+		       const struct vd_field_reading *reading)
 {
 	const char *text = json_string_value(value);
 	struct vd_prefix prefix;

@@ -31,8 +31,8 @@ struct vd_field {
 	const char *singular; /* how a list of one may be called; NULL: no list */
 	enum vd_field_type type;
 	bool required;
-	bool is_assigned;            /* given by allocation: stands in "assigned", never in documents */
-	bool is_reference;           /* names resources of the kind below */
+	bool is_assigned;  /* given by allocation: stands in "assigned", never in documents */
+	bool is_reference; /* names resources of the kind below */
 	enum vd_kind reference;
 	size_t offset, count_offset; /* in the kind's struct */
 	uint32_t min, max;           /* of a number; max: the items of a list, the bytes of a buffer; both 0: no limit */

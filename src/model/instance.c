@@ -25,7 +25,8 @@ static int check_default(struct instance *instance, const struct vd_port *port)
 	instance->is_default = port;
 	if (!other)
 		return 0;
-	return vd_error_set(instance->validation->error, -EEXIST, "%s: instance %s has its default route from %s too; let one say default: true",
+	return vd_error_set(instance->validation->error, -EEXIST,
+			    "%s: instance %s has its default route from %s too; let one say default: true",
 			    vd_resource_text(&port->head, text), instance->name, vd_resource_text(&other->head, other_text));
 }
 
@@ -33,7 +34,8 @@ static int check_port(const struct vd_resource *resource, void *userdata)
 {
 	struct instance *instance = userdata;
 	const struct vd_port *port = (const struct vd_port *)resource;
-	const struct vd_vpc *vpc = vd_subnet_vpc(instance->validation->model, vd_port_subnet(instance->validation->model, port)), **vpcs;
+	const struct vd_vpc *vpc = vd_subnet_vpc(instance->validation->model, vd_port_subnet(instance->validation->model, port)),
+			    **vpcs;
 	const struct vd_prefix *ours, *theirs;
 	char text[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT], other[VD_PREFIX_TEXT];
 	int r;
@@ -44,11 +46,13 @@ static int check_port(const struct vd_resource *resource, void *userdata)
 	for (size_t i = 0; i < instance->count; i++) {
 		if (instance->vpcs[i] == vpc)
 			return 0;
-		if (vd_prefixes_overlap(vpc->cidrs, vpc->cidr_count, instance->vpcs[i]->cidrs, instance->vpcs[i]->cidr_count, &ours, &theirs))
-			return vd_error_set(instance->validation->error, -EINVAL,
-					    "%s: instance %s has ports in VPCs %s (%s) and %s (%s), which overlap; use VPCs that do not",
-					    vd_resource_text(resource, text), instance->name, instance->vpcs[i]->head.name,
-					    vd_prefix_format(theirs, other), vpc->head.name, vd_prefix_format(ours, cidr));
+		if (vd_prefixes_overlap(vpc->cidrs, vpc->cidr_count, instance->vpcs[i]->cidrs, instance->vpcs[i]->cidr_count, &ours,
+					&theirs))
+			return vd_error_set(
+				instance->validation->error, -EINVAL,
+				"%s: instance %s has ports in VPCs %s (%s) and %s (%s), which overlap; use VPCs that do not",
+				vd_resource_text(resource, text), instance->name, instance->vpcs[i]->head.name,
+				vd_prefix_format(theirs, other), vpc->head.name, vd_prefix_format(ours, cidr));
 	}
 	vpcs = reallocarray(instance->vpcs, instance->count + 1, sizeof(*vpcs));
 	if (!vpcs)

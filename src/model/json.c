@@ -15,10 +15,10 @@ static bool is_too_deep(const json_t *value, unsigned depth_max)
 		return false;
 	if (depth_max == 0)
 		return true;
-	json_array_foreach(value, i, item)
+	json_array_foreach (value, i, item)
 		if (is_too_deep(item, depth_max - 1))
 			return true;
-	json_object_foreach((json_t *)value, key, item)
+	json_object_foreach ((json_t *)value, key, item)
 		if (is_too_deep(item, depth_max - 1))
 			return true;
 	return false;
@@ -31,10 +31,10 @@ static bool are_documents(const json_t *documents)
 	json_t *document, *value;
 	size_t i;
 
-	json_array_foreach(documents, i, document) {
+	json_array_foreach (documents, i, document) {
 		if (!json_is_object(document))
 			return false;
-		json_object_foreach(document, key, value)
+		json_object_foreach (document, key, value)
 			if (key[0] == '#')
 				return false;
 	}

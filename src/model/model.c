@@ -260,7 +260,8 @@ static int link_reference(const struct vd_field *field, const char *name, void *
 {
 	struct linking *linking = userdata;
 	const struct vd_resource *resource = linking->entry->resource;
-	struct key key = group_key(resource->kind, field->reference, vd_reference_project(field->reference, resource->project), name);
+	struct key key =
+		group_key(resource->kind, field->reference, vd_reference_project(field->reference, resource->project), name);
 
 	return add_link(linking->model, linking->entry, &key);
 }
@@ -339,7 +340,7 @@ void vd_model_free(struct vd_model *model)
 	for (int kind = 0; kind < VD_KIND_COUNT; kind++) {
 		struct entry *entry, *next;
 
-		HASH_ITER(hh, model->kinds[kind], entry, next) {
+		HASH_ITER (hh, model->kinds[kind], entry, next) {
 			empty_entry(model, entry);
 			HASH_DEL(model->kinds[kind], entry);
 			free(entry);

@@ -16,7 +16,8 @@ static const struct vd_field fields[] = {
 	{"subnet", .type = VD_FIELD_TYPE_NAME, .required = true, .offset = OFFSET(subnet), .is_reference = true,
 	 .reference = VD_KIND_SUBNET, .help = "Where it is connected; cannot change."},
 	{"addresses", "address", VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(addresses), .count_offset = OFFSET(address_count),
-	 .max = ADDRESSES_MAX, .help = "Its addresses; in each CIDR of the subnet where none is given it gets the lowest free one."},
+	 .max = ADDRESSES_MAX,
+	 .help = "Its addresses; in each CIDR of the subnet where none is given it gets the lowest free one."},
 	{"mac", .type = VD_FIELD_TYPE_MAC, .offset = OFFSET(mac), .help = "Its MAC address; without it one is assigned."},
 	{"host", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(host), .is_reference = true, .reference = VD_KIND_HOST,
 	 .help = "The only host where it may be attached; without it any."},
@@ -61,8 +62,8 @@ static int port_succeed(const struct vd_resource *before, struct vd_resource *af
 	struct vd_port *port = (struct vd_port *)after;
 
 	if (strcmp(old->subnet, port->subnet) != 0)
-		return vd_error_set(error, -EINVAL, "%s: its subnet is %s and cannot become %s while it stands; delete it first", object,
-				    old->subnet, port->subnet);
+		return vd_error_set(error, -EINVAL, "%s: its subnet is %s and cannot become %s while it stands; delete it first",
+				    object, old->subnet, port->subnet);
 	free(port->assigned_addresses);
 	port->assigned_address_count = 0;
 	port->assigned_addresses = calloc(old->assigned_address_count + 1, sizeof(*port->assigned_addresses));
@@ -95,18 +96,20 @@ static int check_address(const struct vd_validation *validation, const struct vd
 
 	vd_address_format(address, text);
 	if (i == subnet->cidr_count)
-		return vd_error_set(validation->error, -EINVAL, "%s: address %s lies outside subnet %s (%s); choose one inside", object, text,
-				    port->subnet, vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
+		return vd_error_set(validation->error, -EINVAL, "%s: address %s lies outside subnet %s (%s); choose one inside",
+				    object, text, port->subnet,
+				    vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
 	if (vd_address_equal(address, &subnet->gateways[i]))
-		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the gateway of subnet %s; choose another", object, text,
-				    port->subnet);
-	if (vd_prefix_reserves(&subnet->cidrs[i], address))
-		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the network or broadcast address of subnet %s; choose another",
+		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the gateway of subnet %s; choose another",
 				    object, text, port->subnet);
+	if (vd_prefix_reserves(&subnet->cidrs[i], address))
+		return vd_error_set(validation->error, -EINVAL,
+				    "%s: address %s is the network or broadcast address of subnet %s; choose another", object, text,
+				    port->subnet);
 	owner = vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, address);
 	if (owner && strcmp(owner->head.name, port->head.name) != 0)
-		return vd_error_set(validation->error, -EADDRINUSE, "%s: address %s is taken by %s; choose another or leave it out", object,
-				    text, vd_resource_text(&owner->head, other));
+		return vd_error_set(validation->error, -EADDRINUSE, "%s: address %s is taken by %s; choose another or leave it out",
+				    object, text, vd_resource_text(&owner->head, other));
 	return 0;
 }
 
@@ -128,7 +131,8 @@ static int keep_addresses(struct vd_port *port, const struct vd_subnet *subnet, 
 		size_t cidr = find_cidr(subnet, &port->assigned_addresses[i]);
 
 		if (cidr == subnet->cidr_count && port->address_count == 0)
-			return vd_error_set(error, -EINVAL, "%s: it has address %s, which subnet %s would not contain; delete the port first",
+			return vd_error_set(error, -EINVAL,
+					    "%s: it has address %s, which subnet %s would not contain; delete the port first",
 					    object, vd_address_format(&port->assigned_addresses[i], text), port->subnet);
 		if (cidr == subnet->cidr_count || has[cidr])
 			continue;
@@ -172,17 +176,19 @@ static int port_claim(struct vd_validation *validation, struct vd_resource *reso
 }
 
 /* The lowest free address of a CIDR of its subnet. */
-static int allocate_address(struct vd_validation *validation, const struct vd_port *port, const struct vd_subnet *subnet, size_t cidr,
-			    const char *object, struct vd_address *ret)
+static int allocate_address(struct vd_validation *validation, const struct vd_port *port, const struct vd_subnet *subnet,
+			    size_t cidr, const char *object, struct vd_address *ret)
 {
 	const struct vd_prefix *prefix = &subnet->cidrs[cidr];
 	struct vd_address first = vd_prefix_first(prefix), last = vd_prefix_last(prefix), address;
-	uint64_t *cursor = vd_validation_cursor(validation, cidr == 0 ? "address 0" : "address 1", port->head.project, port->subnet);
+	uint64_t *cursor =
+		vd_validation_cursor(validation, cidr == 0 ? "address 0" : "address 1", port->head.project, port->subnet);
 	char text[VD_PREFIX_TEXT];
 
 	if (!cursor)
 		return -ENOMEM;
-	for (address = vd_address_add(&first, (int64_t)*cursor); vd_address_compare(&address, &last) <= 0 && vd_prefix_contains(prefix, &address);
+	for (address = vd_address_add(&first, (int64_t)*cursor);
+	     vd_address_compare(&address, &last) <= 0 && vd_prefix_contains(prefix, &address);
 	     address = vd_address_add(&address, 1)) {
 		(*cursor)++;
 		if (vd_address_equal(&address, &subnet->gateways[cidr]) || vd_prefix_reserves(prefix, &address) ||
@@ -191,8 +197,9 @@ static int allocate_address(struct vd_validation *validation, const struct vd_po
 		*ret = address;
 		return 0;
 	}
-	return vd_error_set(validation->error, -ENOSPC, "%s: subnet %s has no free address left in %s; delete ports or use another subnet",
-			    object, port->subnet, vd_prefix_format(prefix, text));
+	return vd_error_set(validation->error, -ENOSPC,
+			    "%s: subnet %s has no free address left in %s; delete ports or use another subnet", object,
+			    port->subnet, vd_prefix_format(prefix, text));
 }
 
 /* 02:76 and the id; the next one when somebody in the VPC asked for just that. */
@@ -205,7 +212,8 @@ static void allocate_mac(const struct vd_validation *validation, struct vd_port 
 		for (int i = 0; i < 6; i++)
 			mac.bytes[i] = (uint8_t)(number >> (40 - 8 * i));
 		number++;
-	} while (vd_mac_equal(&mac, &gateway_mac) || vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
+	} while (vd_mac_equal(&mac, &gateway_mac) ||
+		 vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
 	port->assigned_mac = mac;
 }
 
@@ -223,7 +231,8 @@ static int port_assign(struct vd_validation *validation, struct vd_resource *res
 		if (has)
 			continue;
 		/* port_claim() left room for one in each. */
-		r = allocate_address(validation, port, subnet, cidr, object, &port->assigned_addresses[port->assigned_address_count]);
+		r = allocate_address(validation, port, subnet, cidr, object,
+				     &port->assigned_addresses[port->assigned_address_count]);
 		if (r < 0)
 			return r;
 		port->assigned_address_count++;

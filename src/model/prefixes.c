@@ -7,8 +7,8 @@
 static const struct {
 	const char *cidr, *what;
 } unusable[] = {
-	{"169.254.0.0/16", "link-local"}, {"127.0.0.0/8", "loopback"},   {"224.0.0.0/4", "multicast"}, {"240.0.0.0/4", "reserved"},
-	{"0.0.0.0/8", "this network"},    {"fe80::/10", "link-local"}, {"ff00::/8", "multicast"},	 {"::/127", "loopback"},
+	{"169.254.0.0/16", "link-local"}, {"127.0.0.0/8", "loopback"}, {"224.0.0.0/4", "multicast"}, {"240.0.0.0/4", "reserved"},
+	{"0.0.0.0/8", "this network"},    {"fe80::/10", "link-local"}, {"ff00::/8", "multicast"},    {"::/127", "loopback"},
 };
 
 int vd_prefixes_validate(const struct vd_prefix *prefixes, size_t count, const char *object, struct vd_error *error)
@@ -20,8 +20,9 @@ int vd_prefixes_validate(const struct vd_prefix *prefixes, size_t count, const c
 			struct vd_prefix range;
 
 			if (vd_prefix_parse(unusable[j].cidr, &range) == 0 && vd_prefix_overlaps(&prefixes[i], &range))
-				return vd_error_set(error, -EINVAL, "%s: CIDR %s overlaps %s (%s), which no instance can use; take another",
-						    object, vd_prefix_format(&prefixes[i], text), unusable[j].cidr, unusable[j].what);
+				return vd_error_set(error, -EINVAL,
+						    "%s: CIDR %s overlaps %s (%s), which no instance can use; take another", object,
+						    vd_prefix_format(&prefixes[i], text), unusable[j].cidr, unusable[j].what);
 		}
 		for (size_t j = 0; j < i; j++)
 			if (vd_prefix_overlaps(&prefixes[i], &prefixes[j]))

@@ -29,7 +29,8 @@ static const struct vd_field common_fields[] = {
 	 .help = "What it is called; unique among its kind in the project."},
 	{"project", .type = VD_FIELD_TYPE_NAME, .offset = offsetof(struct vd_resource, project), .value = VD_PROJECT_DEFAULT,
 	 .help = "Whose it is; names of different projects do not meet."},
-	{"description", .type = VD_FIELD_TYPE_TEXT, .offset = offsetof(struct vd_resource, description), .help = "Anything, for people."},
+	{"description", .type = VD_FIELD_TYPE_TEXT, .offset = offsetof(struct vd_resource, description),
+	 .help = "Anything, for people."},
 };
 #define COMMON_COUNT (sizeof(common_fields) / sizeof(common_fields[0]))
 
@@ -291,7 +292,8 @@ static int refuse_unknown_field(enum vd_kind kind, const char *key, const char *
 			nearest(key, common_fields[i].name, &best, &word);
 	if (word)
 		return vd_error_set(error, -EINVAL, "%s: unknown field \"%.40s\"; did you mean \"%s\"?", object, key, word);
-	return vd_error_set(error, -EINVAL, "%s: unknown field \"%.40s\"; \"viaduct explain %s\" lists them", object, key, type->word);
+	return vd_error_set(error, -EINVAL, "%s: unknown field \"%.40s\"; \"viaduct explain %s\" lists them", object, key,
+			    type->word);
 }
 
 static int refuse_unknown_fields(enum vd_kind kind, const json_t *document, const char *object, struct vd_error *error)
@@ -299,7 +301,7 @@ static int refuse_unknown_fields(enum vd_kind kind, const json_t *document, cons
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)document, key, value) {
+	json_object_foreach ((json_t *)document, key, value) {
 		if (strcmp(key, "kind") == 0 || key[0] == '#')
 			continue;
 		if (!find_field(types[kind], key) && !find_common_field(kind, key))
@@ -316,8 +318,8 @@ static int read_field(const struct vd_field *field, const json_t *document, stru
 	const json_t *single = field->singular ? json_object_get(document, field->singular) : NULL;
 
 	if (value && single)
-		return vd_error_set(reading->error, -EINVAL, "%s: %s and %s are one field; leave one out", reading->object, field->name,
-				    field->singular);
+		return vd_error_set(reading->error, -EINVAL, "%s: %s and %s are one field; leave one out", reading->object,
+				    field->name, field->singular);
 	if (single && json_is_array(single) && !reading->is_record)
 		return vd_error_set(reading->error, -EINVAL, "%s: %s takes one value; for a list write %s", reading->object,
 				    field->singular, field->name);
@@ -363,7 +365,11 @@ static void guess_object(const json_t *document, enum vd_kind kind, char text[VD
 		const char *table = json_string_value(json_object_get(document, "table"));
 		const char *destination = json_string_value(json_object_get(document, "destination"));
 
-		snprintf(route, sizeof(route), "%.63s/%.60s", vpc ? vpc : table ? table : "", destination ? destination : "0.0.0.0/0");
+		snprintf(route, sizeof(route), "%.63s/%.60s",
+			 vpc     ? vpc
+			 : table ? table
+				 : "",
+			 destination ? destination : "0.0.0.0/0");
 		name = vpc || table ? route : NULL;
 	}
 	if (name && *name)
@@ -396,7 +402,8 @@ static int read_kind(const json_t *document, enum vd_kind *ret, struct vd_error 
 			    word ? word : "(no text)");
 }
 
-static int read_document(const json_t *document, enum vd_kind kind, const struct vd_field_reading *reading, struct vd_resource **ret)
+static int read_document(const json_t *document, enum vd_kind kind, const struct vd_field_reading *reading,
+			 struct vd_resource **ret)
 {
 	UNREF struct vd_resource *resource = resource_new(kind);
 	int r;
@@ -408,8 +415,8 @@ static int read_document(const json_t *document, enum vd_kind kind, const struct
 		if (find_common_field(kind, common_fields[i].name))
 			r = read_field(&common_fields[i], document, resource, reading);
 	if (r == 0 && project_is_reserved(resource->project))
-		r = vd_error_set(reading->error, -EINVAL, "%s: the project name \"%s\" is reserved; choose another", reading->object,
-				 resource->project);
+		r = vd_error_set(reading->error, -EINVAL, "%s: the project name \"%s\" is reserved; choose another",
+				 reading->object, resource->project);
 	if (r == 0)
 		r = read_fields(resource, document, reading);
 	if (r < 0)
@@ -488,7 +495,8 @@ char *vd_resource_encode(const struct vd_resource *resource)
 		record = json_object();
 		write_fields(resource, false, record);
 	} else {
-		record = json_pack("{s:o, s:o}", "spec", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
+		record =
+			json_pack("{s:o, s:o}", "spec", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
 	}
 	text = json_dumps(record, JSON_COMPACT);
 	json_decref(record);
@@ -543,7 +551,8 @@ int vd_resource_decode(enum vd_kind kind, const char *project, const char *name,
 {
 	UNREF struct vd_resource *resource = resource_new(kind);
 	char object[VD_OBJECT_SIZE];
-	struct vd_field_reading reading = {.object = vd_object_text(kind, project, name, object), .is_record = true, .error = error};
+	struct vd_field_reading reading = {
+		.object = vd_object_text(kind, project, name, object), .is_record = true, .error = error};
 	json_error_t json_error;
 	json_t *record;
 	int r;

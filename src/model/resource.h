@@ -37,7 +37,7 @@ enum vd_kind {
 #define X(kind, ...) VD_KIND_##kind,
 	VD_KINDS(X) VD_FACTS(X)
 #undef X
-	VD_KIND_COUNT,
+		VD_KIND_COUNT,
 	VD_KIND_USER_COUNT = VD_KIND_CLAIM,
 };
 
@@ -70,10 +70,10 @@ struct vd_vpc {
 	struct vd_resource head;
 	struct vd_prefix *cidrs;
 	size_t cidr_count;
-	char *vxlan_pool;       /* default: the pool "default", which exists without being declared */
-	uint32_t vni;           /* as asked for; 0: allocated */
-	uint32_t route_quota;   /* custom routes of its tables together; default 50 */
-	uint32_t assigned_vni;  /* routed traffic between hosts travels in it (RFC 9135, symmetric) */
+	char *vxlan_pool;      /* default: the pool "default", which exists without being declared */
+	uint32_t vni;          /* as asked for; 0: allocated */
+	uint32_t route_quota;  /* custom routes of its tables together; default 50 */
+	uint32_t assigned_vni; /* routed traffic between hosts travels in it (RFC 9135, symmetric) */
 };
 
 /* A table made by name; a VPC's own table "main" needs no declaration and is called as its VPC is. */
@@ -135,11 +135,11 @@ struct vd_route {
 struct vd_claim {
 	struct vd_resource head;
 	char machine_id[40], boot_id[40];
-	struct vd_address underlay;           /* chosen by --underlay or the first address found */
-	uint32_t underlay_mtu;                /* bytes, of the link that owns it */
-	struct vd_address *addresses;         /* all of the host's own, to find one inside a VTEP CIDR */
+	struct vd_address underlay;   /* chosen by --underlay or the first address found */
+	uint32_t underlay_mtu;        /* bytes, of the link that owns it */
+	struct vd_address *addresses; /* all of the host's own, to find one inside a VTEP CIDR */
 	size_t address_count;
-	char *api;                            /* URL for other hosts' questions; NULL: none */
+	char *api; /* URL for other hosts' questions; NULL: none */
 	char *version;
 };
 
@@ -154,12 +154,12 @@ struct vd_attachment {
 	char *host;
 	char boot_id[40];
 	enum vd_attachment_type type;
-	uint32_t ifindex;      /* on the host's side */
-	char ifname[16];       /* on the host's side */
-	char *netns;           /* path it was given as; NULL for a tap */
+	uint32_t ifindex;                   /* on the host's side */
+	char ifname[16];                    /* on the host's side */
+	char *netns;                        /* path it was given as; NULL for a tap */
 	uint64_t netns_device, netns_inode; /* of that namespace, stat(2) */
-	char guest_ifname[16]; /* inside the namespace */
-	bool dhcp;             /* the interface was left for the instance to configure */
+	char guest_ifname[16];              /* inside the namespace */
+	bool dhcp;                          /* the interface was left for the instance to configure */
 };
 
 const char *vd_kind_word(enum vd_kind kind);   /* "route_table" */

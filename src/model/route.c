@@ -19,8 +19,8 @@ static bool is_named(const struct vd_resource *resource)
 
 static const struct vd_field fields[] = {
 	{.type = VD_FIELD_TYPE_BOOL, .offset = OFFSET(table_is_vpc)},
-	{"vpc", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(table), .applies = is_main, .is_reference = true, .reference = VD_KIND_VPC,
-	 .help = "The VPC in whose main table it stands; either this or table."},
+	{"vpc", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(table), .applies = is_main, .is_reference = true,
+	 .reference = VD_KIND_VPC, .help = "The VPC in whose main table it stands; either this or table."},
 	{"table", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(table), .applies = is_named, .is_reference = true,
 	 .reference = VD_KIND_ROUTE_TABLE, .help = "The route_table in which it stands; \"main\" may be said beside vpc."},
 	{"destination", .type = VD_FIELD_TYPE_PREFIX, .offset = OFFSET(destination), .value = "0.0.0.0/0",
@@ -41,7 +41,7 @@ int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct 
 			return vd_error_set(reading->error, -EINVAL,
 					    "%s: next_hop: %s is not supported yet; write {address: ADDRESS} or {blackhole: true}",
 					    reading->object, later[i]);
-	json_object_foreach((json_t *)value, key, item) {
+	json_object_foreach ((json_t *)value, key, item) {
 		const char *text = json_string_value(item);
 
 		if (strcmp(key, "address") == 0 && parsed.type == 0 && text && vd_address_parse(text, &parsed.address) == 0)
@@ -49,9 +49,10 @@ int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct 
 		else if (strcmp(key, "blackhole") == 0 && parsed.type == 0 && json_is_true(item))
 			parsed.type = VD_NEXT_HOP_TYPE_BLACKHOLE;
 		else
-			return vd_error_set(reading->error, -EINVAL,
-					    "%s: next_hop must be either {address: ADDRESS} or {blackhole: true}; look at \"%.40s\"",
-					    reading->object, key);
+			return vd_error_set(
+				reading->error, -EINVAL,
+				"%s: next_hop must be either {address: ADDRESS} or {blackhole: true}; look at \"%.40s\"",
+				reading->object, key);
 	}
 	if (parsed.type == 0)
 		return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be either {address: ADDRESS} or {blackhole: true}",
@@ -80,13 +81,15 @@ static int route_prepare(struct vd_resource *resource, const json_t *document, c
 	const char *name = json_string_value(table);
 
 	if (!vpc && !table)
-		return vd_error_set(error, -EINVAL, "%s: it stands in no table; name one with vpc: (its main table) or table:", object);
+		return vd_error_set(error, -EINVAL,
+				    "%s: it stands in no table; name one with vpc: (its main table) or table:", object);
 	if (!vpc && name && strcmp(name, "main") == 0)
 		return vd_error_set(error, -EINVAL, "%s: table: main needs vpc: beside it, to say whose", object);
 	if (vpc && table && (!name || strcmp(name, "main") != 0))
-		return vd_error_set(error, -EINVAL,
-				    "%s: it names a vpc (for its main table) and a table; leave one out, a table says itself which VPCs use it",
-				    object);
+		return vd_error_set(
+			error, -EINVAL,
+			"%s: it names a vpc (for its main table) and a table; leave one out, a table says itself which VPCs use it",
+			object);
 	route->table_is_vpc = vpc != NULL;
 	return 0;
 }
@@ -112,11 +115,11 @@ static int route_claim(struct vd_validation *validation, struct vd_resource *res
 	const struct vd_route *route = (const struct vd_route *)resource;
 	char text[VD_PREFIX_TEXT];
 
-	if (route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS || route->destination.length == 0 || vd_prefix_is_private(&route->destination))
+	if (route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS || route->destination.length == 0 ||
+	    vd_prefix_is_private(&route->destination))
 		return 0;
-	return vd_error_set(error, -EINVAL,
-			    "%s: %s is public; to reach the Internet through an instance the destination is %s", object,
-			    vd_prefix_format(&route->destination, text),
+	return vd_error_set(error, -EINVAL, "%s: %s is public; to reach the Internet through an instance the destination is %s",
+			    object, vd_prefix_format(&route->destination, text),
 			    route->destination.address.family == VD_FAMILY_IPV4 ? "0.0.0.0/0" : "::/0");
 }
 
@@ -157,13 +160,14 @@ int vd_route_check_next_hop(struct vd_validation *validation, const struct vd_ro
 		for (size_t i = 0; table && found == 0 && i < table->vpc_count; i++)
 			found = search_vpc(&search, project, table->vpcs[i]);
 		if (found == 0)
-			found = vd_model_each_referrer(validation->model, VD_KIND_SUBNET, VD_KIND_ROUTE_TABLE, project, route->table,
-						       search_subnet, &search);
+			found = vd_model_each_referrer(validation->model, VD_KIND_SUBNET, VD_KIND_ROUTE_TABLE, project,
+						       route->table, search_subnet, &search);
 	}
 	/* A table that nobody uses yet is looked at again when somebody does. */
 	if (found != 0 || search.vpcs == 0)
 		return 0;
-	return vd_error_set(validation->error, -EINVAL, "%s: next hop %s is no address of a port in %s %s; choose one or apply its port",
+	return vd_error_set(validation->error, -EINVAL,
+			    "%s: next hop %s is no address of a port in %s %s; choose one or apply its port",
 			    vd_resource_text(&route->head, object), vd_address_format(&route->next_hop.address, text),
 			    route->table_is_vpc ? "VPC" : "any VPC of route_table", route->table);
 }
@@ -184,7 +188,8 @@ static int check_table(const struct duplicate *duplicate, const char *table)
 	snprintf(name, sizeof(name), "%s/%s", table, vd_prefix_format(&route->destination, text));
 	if (!vd_model_get(duplicate->validation->model, VD_KIND_ROUTE, route->head.project, name))
 		return 0;
-	return vd_error_set(duplicate->validation->error, -EEXIST, "%s: table %s has a route to %s too, and VPC %s uses both; leave one out",
+	return vd_error_set(duplicate->validation->error, -EEXIST,
+			    "%s: table %s has a route to %s too, and VPC %s uses both; leave one out",
 			    vd_resource_text(&route->head, object), table, text, duplicate->vpc);
 }
 

@@ -12,10 +12,10 @@
 static const struct vd_field fields[] = {
 	{"vpc", .type = VD_FIELD_TYPE_NAME, .required = true, .offset = OFFSET(vpc), .is_reference = true, .reference = VD_KIND_VPC,
 	 .help = "The VPC that it is a part of; cannot change."},
-	{"cidrs", "cidr", VD_FIELD_TYPE_PREFIXES, .required = true, .offset = OFFSET(cidrs), .count_offset = OFFSET(cidr_count), .max = 2,
-	 .help = "Its addresses, inside the VPC's: one CIDR of IPv4, one of IPv6, or both."},
-	{"gateways", "gateway", VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(gateways), .count_offset = OFFSET(gateway_count), .max = 2,
-	 .help = "The router's address in each CIDR; without it the first one."},
+	{"cidrs", "cidr", VD_FIELD_TYPE_PREFIXES, .required = true, .offset = OFFSET(cidrs), .count_offset = OFFSET(cidr_count),
+	 .max = 2, .help = "Its addresses, inside the VPC's: one CIDR of IPv4, one of IPv6, or both."},
+	{"gateways", "gateway", VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(gateways), .count_offset = OFFSET(gateway_count),
+	 .max = 2, .help = "The router's address in each CIDR; without it the first one."},
 	{"route_table", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(route_table), .is_reference = true,
 	 .reference = VD_KIND_ROUTE_TABLE, .help = "A table in place of the VPC's."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(vni), .min = 1, .max = VD_VNI_MAX,
@@ -45,11 +45,12 @@ static int complete_gateways(struct vd_subnet *subnet, const char *object, struc
 		while (j < subnet->cidr_count && !vd_prefix_contains(&subnet->cidrs[j], gateway))
 			j++;
 		if (j == subnet->cidr_count)
-			return vd_error_set(error, -EINVAL, "%s: gateway %s lies outside its CIDRs; choose an address inside", object,
-					    vd_address_format(gateway, text));
+			return vd_error_set(error, -EINVAL, "%s: gateway %s lies outside its CIDRs; choose an address inside",
+					    object, vd_address_format(gateway, text));
 		if (vd_prefix_reserves(&subnet->cidrs[j], gateway))
-			return vd_error_set(error, -EINVAL, "%s: gateway %s is the network or broadcast address of %s; choose another",
-					    object, vd_address_format(gateway, text), vd_prefix_format(&subnet->cidrs[j], cidr));
+			return vd_error_set(error, -EINVAL,
+					    "%s: gateway %s is the network or broadcast address of %s; choose another", object,
+					    vd_address_format(gateway, text), vd_prefix_format(&subnet->cidrs[j], cidr));
 		if (gateways[j].family != VD_FAMILY_NONE)
 			return vd_error_set(error, -EINVAL, "%s: it has two gateways in %s; leave one out", object,
 					    vd_prefix_format(&subnet->cidrs[j], cidr));
@@ -89,7 +90,8 @@ int vd_subnet_check_inside(const struct vd_subnet *subnet, const struct vd_vpc *
 
 	for (size_t i = 0; i < subnet->cidr_count; i++)
 		if (!vd_prefixes_cover(vpc->cidrs, vpc->cidr_count, &subnet->cidrs[i]))
-			return vd_error_set(error, -EINVAL, "%s: CIDR %s lies outside VPC %s (%s); choose one inside or add it to the VPC",
+			return vd_error_set(error, -EINVAL,
+					    "%s: CIDR %s lies outside VPC %s (%s); choose one inside or add it to the VPC",
 					    vd_resource_text(&subnet->head, object), vd_prefix_format(&subnet->cidrs[i], cidr),
 					    vpc->head.name, vd_prefixes_format(vpc->cidrs, vpc->cidr_count, cidrs, sizeof(cidrs)));
 	return 0;
@@ -101,8 +103,8 @@ static int subnet_succeed(const struct vd_resource *before, struct vd_resource *
 	struct vd_subnet *subnet = (struct vd_subnet *)after;
 
 	if (strcmp(old->vpc, subnet->vpc) != 0)
-		return vd_error_set(error, -EINVAL, "%s: its vpc is %s and cannot become %s while it stands; delete it first", object,
-				    old->vpc, subnet->vpc);
+		return vd_error_set(error, -EINVAL, "%s: its vpc is %s and cannot become %s while it stands; delete it first",
+				    object, old->vpc, subnet->vpc);
 	subnet->assigned_vni = old->assigned_vni;
 	return vd_vni_succeed(old->assigned_vni, subnet->vni, object, error);
 }

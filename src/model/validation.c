@@ -15,7 +15,7 @@ void vd_validation_clear(struct vd_validation *validation)
 {
 	struct vd_note *note, *next;
 
-	HASH_ITER(hh, validation->notes_taken, note, next) {
+	HASH_ITER (hh, validation->notes_taken, note, next) {
 		HASH_DEL(validation->notes_taken, note);
 		free(note);
 	}

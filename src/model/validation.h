@@ -27,8 +27,8 @@ uint64_t *vd_validation_cursor(struct vd_validation *validation, const char *top
 /* vxlan_pool.c: a VNI that something of this pool was given or keeps; the lowest free one. */
 int vd_vxlan_pool_claim(struct vd_validation *validation, const struct vd_resource *resource, const char *pool, uint32_t vni,
 			const char *object);
-int vd_vxlan_pool_allocate(struct vd_validation *validation, const struct vd_resource *resource, const char *pool, const char *object,
-			   uint32_t *ret);
+int vd_vxlan_pool_allocate(struct vd_validation *validation, const struct vd_resource *resource, const char *pool,
+			   const char *object, uint32_t *ret);
 /* What a VNI that was given may not be while the resource stands. */
 int vd_vni_succeed(uint32_t before, uint32_t given, const char *object, struct vd_error *error);
 

@@ -10,8 +10,8 @@
 #define OFFSET(member) offsetof(struct vd_vpc, member)
 
 static const struct vd_field fields[] = {
-	{"cidrs", "cidr", VD_FIELD_TYPE_PREFIXES, .required = true, .offset = OFFSET(cidrs), .count_offset = OFFSET(cidr_count), .max = 64,
-	 .help = "The address space that its subnets are cut from."},
+	{"cidrs", "cidr", VD_FIELD_TYPE_PREFIXES, .required = true, .offset = OFFSET(cidrs), .count_offset = OFFSET(cidr_count),
+	 .max = 64, .help = "The address space that its subnets are cut from."},
 	{"vxlan_pool", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(vxlan_pool), .value = "default", .is_reference = true,
 	 .reference = VD_KIND_VXLAN_POOL, .help = "Where its VNIs come from."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(vni), .min = 1, .max = VD_VNI_MAX,
@@ -43,7 +43,8 @@ static int vpc_succeed(const struct vd_resource *before, struct vd_resource *aft
 	struct vd_vpc *vpc = (struct vd_vpc *)after;
 
 	if (strcmp(old->vxlan_pool, vpc->vxlan_pool) != 0)
-		return vd_error_set(error, -EINVAL, "%s: its vxlan_pool is %s and cannot become %s while it stands; delete it first", object,
+		return vd_error_set(error, -EINVAL,
+				    "%s: its vxlan_pool is %s and cannot become %s while it stands; delete it first", object,
 				    old->vxlan_pool, vpc->vxlan_pool);
 	vpc->assigned_vni = old->assigned_vni;
 	return vd_vni_succeed(old->assigned_vni, vpc->vni, object, error);
@@ -54,7 +55,8 @@ static int vpc_claim(struct vd_validation *validation, struct vd_resource *resou
 	struct vd_vpc *vpc = (struct vd_vpc *)resource;
 
 	if (vd_model_get(validation->model, VD_KIND_ROUTE_TABLE, resource->project, resource->name))
-		return vd_error_set(error, -EEXIST, "%s: a route_table is called so, as the VPC's main table would be; choose another name",
+		return vd_error_set(error, -EEXIST,
+				    "%s: a route_table is called so, as the VPC's main table would be; choose another name",
 				    object);
 	if (vpc->vni != 0)
 		vpc->assigned_vni = vpc->vni;
@@ -94,7 +96,8 @@ static int count_table(struct quota *quota, const char *project, const char *tab
 	snprintf(name, sizeof(name), "%s/%s", quota->vpc, table);
 	if (!vd_validation_once(quota->validation, "quota table", project, name))
 		return 0;
-	return vd_model_each_referrer(quota->validation->model, VD_KIND_ROUTE, VD_KIND_ROUTE_TABLE, project, table, count_route, quota);
+	return vd_model_each_referrer(quota->validation->model, VD_KIND_ROUTE, VD_KIND_ROUTE_TABLE, project, table, count_route,
+				      quota);
 }
 
 static int count_attached(const struct vd_resource *resource, void *userdata)
@@ -122,7 +125,8 @@ int vd_vpc_check_quota(struct vd_validation *validation, const char *project, co
 	vd_model_each_subnet_of_vpc(validation->model, project, name, count_named, &quota);
 	if (quota.count <= vpc->route_quota)
 		return 0;
-	return vd_error_set(validation->error, -EDQUOT, "%s: %zu routes are more than its route_quota of %u; raise it or delete routes",
+	return vd_error_set(validation->error, -EDQUOT,
+			    "%s: %zu routes are more than its route_quota of %u; raise it or delete routes",
 			    vd_resource_text(&vpc->head, text), quota.count, vpc->route_quota);
 }
 
@@ -193,9 +197,10 @@ int vd_vpc_check_subnets(struct vd_validation *validation, const char *project, 
 	qsort(items, all.count, sizeof(*items), compare_prefixes);
 	for (size_t i = 1; i < all.count; i++)
 		if (vd_prefix_overlaps(&items[i - 1].prefix, &items[i].prefix))
-			return vd_error_set(validation->error, -EEXIST, "%s: CIDR %s overlaps %s of %s in the same VPC; choose another",
-					    vd_resource_text(items[i].subnet, object), vd_prefix_format(&items[i].prefix, cidr),
-					    vd_prefix_format(&items[i - 1].prefix, other_cidr), vd_resource_text(items[i - 1].subnet, other));
+			return vd_error_set(
+				validation->error, -EEXIST, "%s: CIDR %s overlaps %s of %s in the same VPC; choose another",
+				vd_resource_text(items[i].subnet, object), vd_prefix_format(&items[i].prefix, cidr),
+				vd_prefix_format(&items[i - 1].prefix, other_cidr), vd_resource_text(items[i - 1].subnet, other));
 	return 0;
 }
 

@@ -86,8 +86,9 @@ int vd_vni_succeed(uint32_t before, uint32_t given, const char *object, struct v
 {
 	if (given == 0 || before == 0 || given == before)
 		return 0;
-	return vd_error_set(error, -EINVAL, "%s: its VNI is %u and cannot become %u while it stands; delete it first, or leave vni out",
-			    object, before, given);
+	return vd_error_set(error, -EINVAL,
+			    "%s: its VNI is %u and cannot become %u while it stands; delete it first, or leave vni out", object,
+			    before, given);
 }
 
 int vd_vxlan_pool_claim(struct vd_validation *validation, const struct vd_resource *resource, const char *pool, uint32_t vni,
@@ -98,17 +99,17 @@ int vd_vxlan_pool_claim(struct vd_validation *validation, const struct vd_resour
 	char text[VD_OBJECT_SIZE];
 
 	if (vni < range->vni_start || vni > range->vni_end)
-		return vd_error_set(validation->error, -EINVAL, "%s: VNI %u lies outside %u-%u of vxlan_pool %s; choose one inside", object,
-				    vni, range->vni_start, range->vni_end, pool);
+		return vd_error_set(validation->error, -EINVAL, "%s: VNI %u lies outside %u-%u of vxlan_pool %s; choose one inside",
+				    object, vni, range->vni_start, range->vni_end, pool);
 	if (other && (other->kind != resource->kind || strcmp(other->project, resource->project) != 0 ||
 		      strcmp(other->name, resource->name) != 0))
-		return vd_error_set(validation->error, -EEXIST, "%s: VNI %u is used by %s; choose another or leave vni out", object, vni,
-				    vd_resource_text(other, text));
+		return vd_error_set(validation->error, -EEXIST, "%s: VNI %u is used by %s; choose another or leave vni out", object,
+				    vni, vd_resource_text(other, text));
 	return 0;
 }
 
-int vd_vxlan_pool_allocate(struct vd_validation *validation, const struct vd_resource *resource, const char *pool, const char *object,
-			   uint32_t *ret)
+int vd_vxlan_pool_allocate(struct vd_validation *validation, const struct vd_resource *resource, const char *pool,
+			   const char *object, uint32_t *ret)
 {
 	const struct vd_vxlan_pool *range = vd_model_vxlan_pool(validation->model, resource->project, pool);
 	uint64_t *cursor = vd_validation_cursor(validation, "vni", resource->project, pool);
@@ -123,8 +124,8 @@ int vd_vxlan_pool_allocate(struct vd_validation *validation, const struct vd_res
 		*ret = (uint32_t)*cursor;
 		return 0;
 	}
-	return vd_error_set(validation->error, -ENOSPC, "%s: vxlan_pool %s has no free VNI in %u-%u; give it a wider range", object, pool,
-			    range->vni_start, range->vni_end);
+	return vd_error_set(validation->error, -ENOSPC, "%s: vxlan_pool %s has no free VNI in %u-%u; give it a wider range", object,
+			    pool, range->vni_start, range->vni_end);
 }
 
 /* --- what a changed range means to those who have a VNI of it --- */
@@ -137,7 +138,8 @@ static int check_vni(const struct vd_validation *validation, const struct vd_res
 	if (vni == 0 || (vni >= pool->vni_start && vni <= pool->vni_end))
 		return 0;
 	return vd_error_set(validation->error, -EINVAL, "%s: %s has VNI %u, outside %u-%u; keep it inside or delete that first",
-			    vd_resource_text(&pool->head, text), vd_resource_text(resource, other), vni, pool->vni_start, pool->vni_end);
+			    vd_resource_text(&pool->head, text), vd_resource_text(resource, other), vni, pool->vni_start,
+			    pool->vni_end);
 }
 
 struct pool_check {
@@ -232,7 +234,8 @@ static int pool_check(struct vd_validation *validation, const struct vd_resource
 	struct pool_check check = {.validation = validation, .pool = (const struct vd_vxlan_pool *)after};
 	int r;
 
-	r = vd_model_each_referrer(validation->model, VD_KIND_VPC, VD_KIND_VXLAN_POOL, after->project, after->name, check_vpc, &check);
+	r = vd_model_each_referrer(validation->model, VD_KIND_VPC, VD_KIND_VXLAN_POOL, after->project, after->name, check_vpc,
+				   &check);
 	return r < 0 ? r : vd_model_each(validation->model, VD_KIND_CLAIM, NULL, check_claim, &check);
 }
 

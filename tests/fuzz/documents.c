@@ -22,7 +22,8 @@ static void apply(struct vd_model *model, const json_t *documents, uint32_t next
 
 	if (vd_changes_from_documents(model, documents, "default", next_id, &changes, NULL) < 0)
 		return;
-	if (vd_changes_apply(changes, model) < 0 || vd_changes_from_documents(model, documents, "default", changes->next_id, &again, NULL) < 0)
+	if (vd_changes_apply(changes, model) < 0 ||
+	    vd_changes_from_documents(model, documents, "default", changes->next_id, &again, NULL) < 0)
 		abort();
 	for (size_t i = 0; i < again->count; i++)
 		if (again->items[i].before != again->items[i].after)

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (key && vd_resource_key_parse(key, &kind, project, &name) == 0 &&
 	    vd_resource_decode(kind, project, name, (const char *)end + 1, size, &resource, NULL) == 0) {
 		text = vd_resource_encode(resource);
-		if (vd_resource_decode(kind, project, name, text, strlen(text), &again, NULL) < 0 || !vd_resource_equal(resource, again))
+		if (vd_resource_decode(kind, project, name, text, strlen(text), &again, NULL) < 0 ||
+		    !vd_resource_equal(resource, again))
 			abort();
 		vd_resource_unref(resource);
 		vd_resource_unref(again);

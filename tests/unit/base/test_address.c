@@ -40,7 +40,8 @@ static void test_addresses_round_trip(void **state)
 
 static void test_what_is_no_address_is_refused_and_leaves_the_output_alone(void **state)
 {
-	static const char *const texts[] = {"", "1.2.3", "1.2.3.256", "01.2.3.4.5", "fd00:::1", "fd00::g", "1.2.3.4/32", " 1.2.3.4"};
+	static const char *const texts[] = {"",         "1.2.3",   "1.2.3.256",  "01.2.3.4.5",
+					    "fd00:::1", "fd00::g", "1.2.3.4/32", " 1.2.3.4"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct vd_address parsed = {.family = 77};
@@ -57,7 +58,7 @@ static void test_addition_carries_and_wraps(void **state)
 		int64_t steps;
 		const char *to;
 	} cases[] = {
-		{"10.0.0.255", 1, "10.0.1.0"}, {"10.0.1.0", -1, "10.0.0.255"},	      {"255.255.255.255", 1, "0.0.0.0"},
+		{"10.0.0.255", 1, "10.0.1.0"},      {"10.0.1.0", -1, "10.0.0.255"},        {"255.255.255.255", 1, "0.0.0.0"},
 		{"0.0.0.0", -1, "255.255.255.255"}, {"fd00::ffff:ffff", 1, "fd00::1:0:0"}, {"10.0.0.0", 65536, "10.1.0.0"},
 	};
 
@@ -73,7 +74,7 @@ static void test_unicast_is_what_an_instance_can_own(void **state)
 {
 	static const char *const usable[] = {"10.0.0.1", "223.255.255.255", "8.8.8.8", "fd00::1", "2001:db8::1"};
 	static const char *const unusable[] = {"0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255",
-					       "::", "::1", "fe80::1", "ff02::1"};
+					       "::",      "::1",       "fe80::1",     "ff02::1"};
 
 	for (size_t i = 0; i < sizeof(usable) / sizeof(usable[0]); i++) {
 		struct vd_address parsed = address(usable[i]);
@@ -90,7 +91,8 @@ static void test_unicast_is_what_an_instance_can_own(void **state)
 
 static void test_prefixes_are_parsed_and_normalised(void **state)
 {
-	static const char *const wrong[] = {"", "/", "10.0.0.0/", "10.0.0.0/33", "fd00::/129", "10.0.0.0/-1", "10.0.0.0/8 ", "10.0.0.0/0008"};
+	static const char *const wrong[] = {"",           "/",           "10.0.0.0/",   "10.0.0.0/33",
+					    "fd00::/129", "10.0.0.0/-1", "10.0.0.0/8 ", "10.0.0.0/0008"};
 	struct vd_prefix parsed = prefix("172.18.0.10/24");
 	char text[VD_PREFIX_TEXT];
 

@@ -91,7 +91,8 @@ static const struct vd_port *port(const struct vd_model *model, const char *name
 	return (const struct vd_port *)resource;
 }
 
-static void assert_assigned(const struct vd_model *model, enum vd_kind kind, const char *project, const char *name, const char *expected)
+static void assert_assigned(const struct vd_model *model, enum vd_kind kind, const char *project, const char *name,
+			    const char *expected)
 {
 	const struct vd_resource *resource = vd_model_get(model, kind, project, name);
 	json_t *assigned;
@@ -125,10 +126,11 @@ static void test_what_is_not_given_is_allocated(void **state)
 static void test_applying_again_changes_nothing(void **state)
 {
 	struct vd_model *model = example();
-	struct vd_changes *changes = change(model,
-					    "{kind: port, name: ecs2, subnet: nodes}\n---\n{kind: vpc, name: demo, cidrs: [192.168.0.0/16, "
-					    "fd00:10::/48], vxlan_pool: pool}\n---\n{kind: port, name: ecs3, subnet: nodes}\n",
-					    "default", 10);
+	struct vd_changes *changes =
+		change(model,
+		       "{kind: port, name: ecs2, subnet: nodes}\n---\n{kind: vpc, name: demo, cidrs: [192.168.0.0/16, "
+		       "fd00:10::/48], vxlan_pool: pool}\n---\n{kind: port, name: ecs3, subnet: nodes}\n",
+		       "default", 10);
 
 	assert_int_equal(changes->count, 3);
 	assert_int_equal(changes->items[0].kind, VD_KIND_VPC);
@@ -146,7 +148,8 @@ static void test_what_is_held_is_kept_when_the_request_goes(void **state)
 {
 	struct vd_model *model = example();
 
-	apply(model, "{kind: port, name: ecs1, subnet: nodes, description: changed}\n---\n{kind: port, name: a, subnet: nodes}\n", 10);
+	apply(model, "{kind: port, name: ecs1, subnet: nodes, description: changed}\n---\n{kind: port, name: a, subnet: nodes}\n",
+	      10);
 	assert_assigned(model, VD_KIND_PORT, "default", "ecs1",
 			"{\"id\":7,\"addresses\":[\"192.168.0.2\",\"fd00:10::2\"],\"mac\":\"02:76:00:00:00:07\"}");
 	assert_assigned(model, VD_KIND_PORT, "default", "a",
@@ -158,8 +161,11 @@ static void test_two_ports_swap_their_addresses_in_one_apply(void **state)
 {
 	struct vd_model *model = example();
 
-	apply(model, "{kind: port, name: ecs1, subnet: nodes, address: 192.168.0.3}\n---\n{kind: port, name: ecs2, subnet: nodes, address: "
-		     "192.168.0.2}\n", 10);
+	apply(model,
+	      "{kind: port, name: ecs1, subnet: nodes, address: 192.168.0.3}\n---\n{kind: port, name: ecs2, subnet: nodes, "
+	      "address: "
+	      "192.168.0.2}\n",
+	      10);
 	assert_assigned(model, VD_KIND_PORT, "default", "ecs2",
 			"{\"id\":8,\"addresses\":[\"192.168.0.2\",\"fd00:10::3\"],\"mac\":\"02:76:00:00:00:08\"}");
 	vd_model_free(model);
@@ -181,17 +187,19 @@ static void test_a_subnet_that_gets_a_second_family_gives_its_ports_addresses(vo
 /* R-NET-6 (the model's part): the same names and CIDRs in two projects, and the same CIDR in two VPCs, with VNIs of their own. */
 static void test_tenants_may_use_the_same_names_and_cidrs(void **state)
 {
-	static const char text[] = "{kind: vpc, name: net, cidr: 10.0.0.0/16}\n---\n{kind: subnet, name: a, vpc: net, cidr: 10.0.0.0/24}\n"
-				   "---\n{kind: port, name: web1, subnet: a}\n---\n{kind: vpc, name: other, cidr: 10.0.0.0/16}\n"
-				   "---\n{kind: subnet, name: b, vpc: other, cidr: 10.0.0.0/24}\n---\n{kind: port, name: web2, subnet: b}\n"
-				   "---\n{kind: host, name: h1}\n";
+	static const char text[] =
+		"{kind: vpc, name: net, cidr: 10.0.0.0/16}\n---\n{kind: subnet, name: a, vpc: net, cidr: 10.0.0.0/24}\n"
+		"---\n{kind: port, name: web1, subnet: a}\n---\n{kind: vpc, name: other, cidr: 10.0.0.0/16}\n"
+		"---\n{kind: subnet, name: b, vpc: other, cidr: 10.0.0.0/24}\n---\n{kind: port, name: web2, subnet: b}\n"
+		"---\n{kind: host, name: h1}\n";
 	struct vd_model *model = vd_model_new();
 	uint32_t next_id = apply_as(model, text, "acme", 1);
 
 	next_id = apply_as(model, text, "umbrella", next_id);
 	assert_assigned(model, VD_KIND_VPC, "acme", "net", "{\"id\":2,\"vni\":1}");
 	assert_assigned(model, VD_KIND_VPC, "umbrella", "net", "{\"id\":8,\"vni\":5}");
-	assert_assigned(model, VD_KIND_PORT, "umbrella", "web2", "{\"id\":13,\"addresses\":[\"10.0.0.2\"],\"mac\":\"02:76:00:00:00:0d\"}");
+	assert_assigned(model, VD_KIND_PORT, "umbrella", "web2",
+			"{\"id\":13,\"addresses\":[\"10.0.0.2\"],\"mac\":\"02:76:00:00:00:0d\"}");
 	assert_int_equal(vd_model_count(model, VD_KIND_HOST), 1);
 	vd_model_free(model);
 }
@@ -222,12 +230,16 @@ static const struct {
 	{SUBNET("s", "absent", "10.0.0.0/24"), "subnet s: vpc absent does not exist; apply it too, or correct vpc"},
 	{PORT("a", "absent", ""), "port a: subnet absent does not exist; apply it too, or correct subnet"},
 	{PORT("a", "nodes", ", host: h9"), "port a: host h9 does not exist; apply it too, or correct host"},
-	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vxlan_pool: none}", "vpc v: vxlan_pool none does not exist; apply it too, or correct vxlan_pool"},
-	{"{kind: vxlan_pool, name: p, vnis: 5-6, hosts: [h1, h9]}", "vxlan_pool p: host h9 does not exist; apply it too, or correct hosts"},
-	{"{kind: route_table, name: t, vpcs: [demo, absent]}", "route_table t: vpc absent does not exist; apply it too, or correct vpcs"},
+	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vxlan_pool: none}",
+	 "vpc v: vxlan_pool none does not exist; apply it too, or correct vxlan_pool"},
+	{"{kind: vxlan_pool, name: p, vnis: 5-6, hosts: [h1, h9]}",
+	 "vxlan_pool p: host h9 does not exist; apply it too, or correct hosts"},
+	{"{kind: route_table, name: t, vpcs: [demo, absent]}",
+	 "route_table t: vpc absent does not exist; apply it too, or correct vpcs"},
 	{"{kind: subnet, name: s, vpc: demo, cidr: 192.168.9.0/24, route_table: demo}",
 	 "subnet s: route_table demo does not exist; apply it too, or correct route_table"},
-	{ROUTE("vpc: shared", "10.0.9.0/24", "blackhole: true"), "route shared/10.0.9.0/24: vpc shared does not exist; apply it too, or correct vpc"},
+	{ROUTE("vpc: shared", "10.0.9.0/24", "blackhole: true"),
+	 "route shared/10.0.9.0/24: vpc shared does not exist; apply it too, or correct vpc"},
 	{ROUTE("table: demo", "10.0.9.0/24", "blackhole: true"),
 	 "route demo/10.0.9.0/24: route_table demo does not exist; apply it too, or correct table"},
 	{"{kind: route_table, name: demo}", "route_table demo: a VPC is called so, and so is its main table; choose another name"},
@@ -244,18 +256,21 @@ static const struct {
 	 "subnet t: CIDR 192.168.9.0/24 overlaps 192.168.8.0/23 of subnet s in the same VPC; choose another"},
 	{SUBNET("s", "demo", "10.0.0.0/24"),
 	 "subnet s: CIDR 10.0.0.0/24 lies outside VPC demo (192.168.0.0/16, fd00:10::/48); choose one inside or add it to the VPC"},
-	{SUBNET("s", "demo", "192.168.0.0/15"),
-	 "subnet s: CIDR 192.168.0.0/15 lies outside VPC demo (192.168.0.0/16, fd00:10::/48); choose one inside or add it to the VPC"},
+	{SUBNET("s", "demo", "192.168.0.0/15"), "subnet s: CIDR 192.168.0.0/15 lies outside VPC demo (192.168.0.0/16, "
+						"fd00:10::/48); choose one inside or add it to the VPC"},
 	{"{kind: vpc, name: demo, cidr: 192.168.0.0/16, vxlan_pool: pool}",
 	 "subnet nodes: CIDR fd00:10::/64 lies outside VPC demo (192.168.0.0/16); choose one inside or add it to the VPC"},
 	/* addresses */
 	{PORT("a", "nodes", ", address: 192.168.1.5"),
 	 "port a: address 192.168.1.5 lies outside subnet nodes (192.168.0.0/24, fd00:10::/64); choose one inside"},
-	{PORT("a", "nodes", ", address: 192.168.0.2"), "port a: address 192.168.0.2 is taken by port ecs1; choose another or leave it out"},
+	{PORT("a", "nodes", ", address: 192.168.0.2"),
+	 "port a: address 192.168.0.2 is taken by port ecs1; choose another or leave it out"},
 	{PORT("a", "nodes", ", address: 192.168.0.9") AND PORT("b", "nodes", ", address: 192.168.0.9"),
 	 "port b: address 192.168.0.9 is taken by port a; choose another or leave it out"},
-	{PORT("a", "nodes", ", address: 192.168.0.1"), "port a: address 192.168.0.1 is the gateway of subnet nodes; choose another"},
-	{PORT("a", "nodes", ", address: 'fd00:10::1'"), "port a: address fd00:10::1 is the gateway of subnet nodes; choose another"},
+	{PORT("a", "nodes", ", address: 192.168.0.1"),
+	 "port a: address 192.168.0.1 is the gateway of subnet nodes; choose another"},
+	{PORT("a", "nodes", ", address: 'fd00:10::1'"),
+	 "port a: address fd00:10::1 is the gateway of subnet nodes; choose another"},
 	{PORT("a", "nodes", ", address: 192.168.0.0"),
 	 "port a: address 192.168.0.0 is the network or broadcast address of subnet nodes; choose another"},
 	{PORT("a", "nodes", ", address: 192.168.0.255"),
@@ -272,53 +287,60 @@ static const struct {
 	{PORT("ecs1", "pods", ""), "port ecs1: its subnet is nodes and cannot become pods while it stands; delete it first"},
 	{VPC("v", "192.168.0.0/16") AND SUBNET("nodes", "v", "192.168.0.0/24"),
 	 "subnet nodes: its vpc is demo and cannot become v while it stands; delete it first"},
-	{VPC("demo", "192.168.0.0/16"), "vpc demo: its vxlan_pool is pool and cannot become default while it stands; delete it first"},
+	{VPC("demo", "192.168.0.0/16"),
+	 "vpc demo: its vxlan_pool is pool and cannot become default while it stands; delete it first"},
 	{"{kind: vpc, name: demo, cidr: 192.168.0.0/16, vxlan_pool: pool, vni: 105}",
 	 "vpc demo: its VNI is 101 and cannot become 105 while it stands; delete it first, or leave vni out"},
 	{"{kind: subnet, name: pods, vpc: demo, cidr: 192.168.1.0/24, vni: 105}",
 	 "subnet pods: its VNI is 100 and cannot become 105 while it stands; delete it first, or leave vni out"},
 	/* VNIs: R-NET-2 */
 	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vni: 101}", "vpc v: VNI 101 is used by vpc demo; choose another or leave vni out"},
-	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vni: 100}", "vpc v: VNI 100 is used by subnet pods; choose another or leave vni out"},
+	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vni: 100}",
+	 "vpc v: VNI 100 is used by subnet pods; choose another or leave vni out"},
 	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vni: 9}" AND "{kind: subnet, name: s, vpc: v, cidr: 10.0.0.0/24, vni: 9}",
 	 "subnet s: VNI 9 is used by vpc v; choose another or leave vni out"},
 	{"{kind: vpc, name: v, cidr: 10.0.0.0/8, vxlan_pool: pool, vni: 111}",
 	 "vpc v: VNI 111 lies outside 100-110 of vxlan_pool pool; choose one inside"},
-	{"{kind: vxlan_pool, name: tiny, vnis: 7}" AND "{kind: vpc, name: v, cidr: 10.0.0.0/8, vxlan_pool: tiny}" AND SUBNET("s", "v", "10.0.0.0/24"),
+	{"{kind: vxlan_pool, name: tiny, vnis: 7}" AND
+	 "{kind: vpc, name: v, cidr: 10.0.0.0/8, vxlan_pool: tiny}" AND SUBNET("s", "v", "10.0.0.0/24"),
 	 "subnet s: vxlan_pool tiny has no free VNI in 7-7; give it a wider range"},
 	{"{kind: vxlan_pool, name: pool, vnis: 101-110}",
 	 "vxlan_pool pool: subnet pods has VNI 100, outside 101-110; keep it inside or delete that first"},
 	{"{kind: vxlan_pool, name: pool, vnis: 100-110, vtep_cidr: 192.168.29.0/24}",
-	 "vxlan_pool pool: host h2 has no address inside the VTEP CIDR 192.168.29.0/24; give it one, or name the pool's hosts without it"},
+	 "vxlan_pool pool: host h2 has no address inside the VTEP CIDR 192.168.29.0/24; give it one, or name the pool's hosts "
+	 "without it"},
 	/* routes: R-RTR-5, R-RTR-6, R-RTR-8 */
 	{ROUTE("vpc: demo", "10.0.9.0/24", "blackhole: true") AND ROUTE("vpc: demo", "10.0.9.1/24", "blackhole: true"),
 	 "route demo/10.0.9.0/24 stands twice in what is applied; leave one out"},
 	{ROUTE("table: shared", "10.0.2.0/24", "blackhole: true"),
 	 "route shared/10.0.2.0/24: table demo has a route to 10.0.2.0/24 too, and VPC demo uses both; leave one out"},
-	{"{kind: route_table, name: t, vpc: demo}" AND ROUTE("table: t", "10.0.9.0/24", "blackhole: true") AND
-		 ROUTE("table: shared", "10.0.9.0/24", "blackhole: true"),
+	{"{kind: route_table, name: t, vpc: demo}" AND ROUTE("table: t", "10.0.9.0/24", "blackhole: true")
+		 AND ROUTE("table: shared", "10.0.9.0/24", "blackhole: true"),
 	 "route t/10.0.9.0/24: table shared has a route to 10.0.9.0/24 too, and VPC demo uses both; leave one out"},
 	{ROUTE("vpc: demo", "10.0.9.0/24", "address: 192.168.0.9"),
 	 "route demo/10.0.9.0/24: next hop 192.168.0.9 is no address of a port in VPC demo; choose one or apply its port"},
 	{ROUTE("vpc: demo", "10.0.9.0/24", "address: 192.168.0.1"),
 	 "route demo/10.0.9.0/24: next hop 192.168.0.1 is no address of a port in VPC demo; choose one or apply its port"},
 	{ROUTE("table: shared", "10.0.9.0/24", "address: 192.168.0.9"),
-	 "route shared/10.0.9.0/24: next hop 192.168.0.9 is no address of a port in any VPC of route_table shared; choose one or apply its port"},
+	 "route shared/10.0.9.0/24: next hop 192.168.0.9 is no address of a port in any VPC of route_table shared; choose one or "
+	 "apply its port"},
 	{"{kind: route_table, name: t}" AND ROUTE("table: t", "10.0.9.0/24", "address: 192.168.0.9") AND
-		 "{kind: subnet, name: s, vpc: demo, cidr: 192.168.9.0/24, route_table: t}",
-	 "route t/10.0.9.0/24: next hop 192.168.0.9 is no address of a port in any VPC of route_table t; choose one or apply its port"},
+	 "{kind: subnet, name: s, vpc: demo, cidr: 192.168.9.0/24, route_table: t}",
+	 "route t/10.0.9.0/24: next hop 192.168.0.9 is no address of a port in any VPC of route_table t; choose one or apply its "
+	 "port"},
 	{PORT("ecs1", "nodes", ", address: 192.168.0.9"),
 	 "route demo/10.0.2.0/24: next hop 192.168.0.2 is no address of a port in VPC demo; choose one or apply its port"},
 	{ROUTE("vpc: demo", "8.8.8.0/24", "address: 192.168.0.2"),
 	 "route demo/8.8.8.0/24: 8.8.8.0/24 is public; to reach the Internet through an instance the destination is 0.0.0.0/0"},
 	{ROUTE("vpc: demo", "'2001:db8::/32'", "address: 'fd00:10::2'"),
 	 "route demo/2001:db8::/32: 2001:db8::/32 is public; to reach the Internet through an instance the destination is ::/0"},
-	{"{kind: vpc, name: demo, cidrs: [192.168.0.0/16, fd00:10::/48], vxlan_pool: pool, route_quota: 1}" AND
-		 ROUTE("table: shared", "10.0.9.0/24", "blackhole: true"),
+	{"{kind: vpc, name: demo, cidrs: [192.168.0.0/16, fd00:10::/48], vxlan_pool: pool, route_quota: 1}" AND ROUTE(
+		 "table: shared", "10.0.9.0/24", "blackhole: true"),
 	 "vpc demo: 2 routes are more than its route_quota of 1; raise it or delete routes"},
 	/* instances: R-NET-9 */
 	{VPC("v", "192.168.128.0/17") AND SUBNET("s", "v", "192.168.128.0/24") AND PORT("a", "s", ", instance: vm"),
-	 "port ecs1: instance vm has ports in VPCs v (192.168.128.0/17) and demo (192.168.0.0/16), which overlap; use VPCs that do not"},
+	 "port ecs1: instance vm has ports in VPCs v (192.168.128.0/17) and demo (192.168.0.0/16), which overlap; use VPCs that do "
+	 "not"},
 	{PORT("a", "nodes", ", instance: x, default: true") AND PORT("b", "nodes", ", instance: x, default: true"),
 	 "port a: instance x has its default route from port b too; let one say default: true"},
 };
@@ -358,10 +380,10 @@ static void test_what_looks_alike_but_is_right_is_accepted(void **state)
 		ROUTE("vpc: demo", "8.8.8.0/24", "blackhole: true"),
 		ROUTE("vpc: demo", "100.64.0.0/16", "address: 192.168.0.2"),
 		ROUTE("vpc: demo", "192.168.5.0/24", "address: 192.168.0.2"), /* inert, since connected wins */
-		ROUTE("vpc: demo", "10.0.2.0/24", "blackhole: true"),	     /* the same route, changed */
+		ROUTE("vpc: demo", "10.0.2.0/24", "blackhole: true"),         /* the same route, changed */
 		"{kind: route_table, name: t}" AND ROUTE("table: t", "10.0.2.0/24", "address: 192.168.9.9"), /* nobody uses it */
 		"{kind: route_table, name: t}" AND ROUTE("table: t", "10.0.2.0/24", "blackhole: true") AND
-			"{kind: subnet, name: s, vpc: demo, cidr: 192.168.9.0/24, route_table: t}", /* instead of the VPC's */
+		"{kind: subnet, name: s, vpc: demo, cidr: 192.168.9.0/24, route_table: t}", /* instead of the VPC's */
 		"{kind: vxlan_pool, name: pool, vnis: 100-110, vtep_cidr: 192.168.29.1/24, host: h1}",
 		VPC("v", "10.0.0.0/16") AND SUBNET("s", "v", "10.0.0.0/24") AND PORT("a", "s", ", instance: vm, default: true"),
 		SUBNET("s", "demo", "192.168.9.0/31") AND PORT("a", "s", ""),
@@ -387,7 +409,8 @@ static void test_the_route_quota_is_50_by_default_and_can_be_raised(void **state
 	json_t *array;
 
 	for (int i = 0; i < 50; i++) {
-		snprintf(one, sizeof(one), "---\n{kind: route, vpc: demo, destination: 10.9.%d.0/24, next_hop: {blackhole: true}}\n", i);
+		snprintf(one, sizeof(one),
+			 "---\n{kind: route, vpc: demo, destination: 10.9.%d.0/24, next_hop: {blackhole: true}}\n", i);
 		strcat(text, one);
 	}
 	array = documents(text);
@@ -411,8 +434,10 @@ static void test_a_claim_needs_an_address_inside_the_vtep_cidr(void **state)
 	put_claim(model, "h1", "172.16.0.2");
 	claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, "default", "h1");
 	assert_int_equal(vd_claim_validate(model, claim, &error), -EADDRNOTAVAIL);
-	assert_string_equal(error.text, "vxlan_pool pool: host h1 has no address inside the VTEP CIDR 192.168.29.0/24; give it one, or name the "
-					"pool's hosts without it");
+	assert_string_equal(
+		error.text,
+		"vxlan_pool pool: host h1 has no address inside the VTEP CIDR 192.168.29.0/24; give it one, or name the "
+		"pool's hosts without it");
 	put_claim(model, "h2", "172.16.0.2");
 	claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, "default", "h2");
 	assert_int_equal(vd_claim_validate(model, claim, &error), 0);
@@ -427,8 +452,8 @@ static void test_a_claim_needs_an_address_inside_the_vtep_cidr(void **state)
 	vd_model_free(model);
 }
 
-static int delete(const struct vd_model *model, const struct vd_identity *identities, size_t count, struct vd_changes **ret,
-		  struct vd_error *error)
+static int delete (const struct vd_model *model, const struct vd_identity *identities, size_t count, struct vd_changes **ret,
+		   struct vd_error *error)
 {
 	return vd_changes_from_deletion(model, identities, count, ret, error);
 }
@@ -442,10 +467,18 @@ static void test_what_others_need_is_not_deleted(void **state)
 	} cases[] = {
 		{{VD_KIND_PORT, "default", "absent"}, -ENOENT, "port absent does not exist"},
 		{{VD_KIND_PORT, "acme", "ecs1"}, -ENOENT, "port acme/ecs1 does not exist"},
-		{{VD_KIND_SUBNET, "default", "nodes"}, -EBUSY, "subnet nodes is needed by port ecs1 and 1 more; delete that first, or all together"},
-		{{VD_KIND_PORT, "default", "ecs1"}, -EBUSY, "port ecs1 is needed by route demo/10.0.2.0/24; delete that first, or all together"},
-		{{VD_KIND_VPC, "default", "demo"}, -EBUSY, "vpc demo is needed by route_table shared and 3 more; delete that first, or all together"},
-		{{VD_KIND_VXLAN_POOL, "default", "pool"}, -EBUSY, "vxlan_pool pool is needed by vpc demo; delete that first, or all together"},
+		{{VD_KIND_SUBNET, "default", "nodes"},
+		 -EBUSY,
+		 "subnet nodes is needed by port ecs1 and 1 more; delete that first, or all together"},
+		{{VD_KIND_PORT, "default", "ecs1"},
+		 -EBUSY,
+		 "port ecs1 is needed by route demo/10.0.2.0/24; delete that first, or all together"},
+		{{VD_KIND_VPC, "default", "demo"},
+		 -EBUSY,
+		 "vpc demo is needed by route_table shared and 3 more; delete that first, or all together"},
+		{{VD_KIND_VXLAN_POOL, "default", "pool"},
+		 -EBUSY,
+		 "vxlan_pool pool is needed by vpc demo; delete that first, or all together"},
 	};
 	struct vd_model *model = example();
 
@@ -463,10 +496,11 @@ static void test_what_others_need_is_not_deleted(void **state)
 static void test_what_belongs_together_is_deleted_together(void **state)
 {
 	static const struct vd_identity all[] = {
-		{VD_KIND_VPC, "default", "demo"},    {VD_KIND_SUBNET, "default", "nodes"},     {VD_KIND_SUBNET, "default", "pods"},
-		{VD_KIND_PORT, "default", "ecs1"},   {VD_KIND_PORT, "default", "ecs2"},	       {VD_KIND_ROUTE, "default", "demo/10.0.2.0/24"},
-		{VD_KIND_PORT, "default", "ecs1"},   {VD_KIND_ROUTE_TABLE, "default", "shared"}, {VD_KIND_VXLAN_POOL, "default", "pool"},
-		{VD_KIND_HOST, "default", "h1"},
+		{VD_KIND_VPC, "default", "demo"},        {VD_KIND_SUBNET, "default", "nodes"},
+		{VD_KIND_SUBNET, "default", "pods"},     {VD_KIND_PORT, "default", "ecs1"},
+		{VD_KIND_PORT, "default", "ecs2"},       {VD_KIND_ROUTE, "default", "demo/10.0.2.0/24"},
+		{VD_KIND_PORT, "default", "ecs1"},       {VD_KIND_ROUTE_TABLE, "default", "shared"},
+		{VD_KIND_VXLAN_POOL, "default", "pool"}, {VD_KIND_HOST, "default", "h1"},
 	};
 	struct vd_model *model = example();
 	struct vd_changes *changes = NULL;

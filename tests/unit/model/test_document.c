@@ -59,12 +59,16 @@ static void test_json_goes_through_the_same_door(void **state)
 
 static void test_scalars_are_what_yaml_1_2_says(void **state)
 {
-	assert_reads("a: 1\nb: -2\nc: 1.5\nd: true\ne: yes\nf: ~\ng:\nh: '1'\ni: \"true\"\nj: 02:00:00:00:00:01\nk: fd00::1\nl: 100-200\n"
-		     "m: 10.0\nn: 99999999999999999999\no: |\n  two\n  lines\n",
-		     "[{\"#line\":1,\"a\":1,\"b\":-2,\"c\":1.5,\"d\":true,\"e\":\"yes\",\"f\":null,\"g\":null,\"h\":\"1\",\"i\":\"true\","
-		     "\"j\":\"02:00:00:00:00:01\",\"k\":\"fd00::1\",\"l\":\"100-200\",\"m\":10.0,\"n\":1e20,\"o\":\"two\\nlines\\n\"}]");
+	assert_reads(
+		"a: 1\nb: -2\nc: 1.5\nd: true\ne: yes\nf: ~\ng:\nh: '1'\ni: \"true\"\nj: 02:00:00:00:00:01\nk: fd00::1\nl: "
+		"100-200\n"
+		"m: 10.0\nn: 99999999999999999999\no: |\n  two\n  lines\n",
+		"[{\"#line\":1,\"a\":1,\"b\":-2,\"c\":1.5,\"d\":true,\"e\":\"yes\",\"f\":null,\"g\":null,\"h\":\"1\",\"i\":"
+		"\"true\","
+		"\"j\":\"02:00:00:00:00:01\",\"k\":\"fd00::1\",\"l\":\"100-200\",\"m\":10.0,\"n\":1e20,\"o\":\"two\\nlines\\n\"}]");
 	assert_reads("next_hop: {address: 192.168.0.2}\ncidrs: [192.168.0.0/16, fd00::/48]\nhosts:\n- h1\n- h2\n",
-		     "[{\"#line\":1,\"next_hop\":{\"address\":\"192.168.0.2\"},\"cidrs\":[\"192.168.0.0/16\",\"fd00::/48\"],\"hosts\":[\"h1\","
+		     "[{\"#line\":1,\"next_hop\":{\"address\":\"192.168.0.2\"},\"cidrs\":[\"192.168.0.0/16\",\"fd00::/"
+		     "48\"],\"hosts\":[\"h1\","
 		     "\"h2\"]}]");
 }
 
@@ -90,7 +94,8 @@ static void test_what_is_no_document_is_refused_with_line_and_column(void **stat
 		{"#line: 7\n'#line': 7\n", "line 2, column 1: no field begins with #"},
 		{"a: \"x\\0y\"\n", "line 1, column 4: the text has a NUL byte"},
 		{"a: b\x01\n", "line 1, column 5: byte 0x01 is no text; give YAML or JSON in UTF-8"},
-		{"a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "line 1, column 36: nested deeper than 32"},
+		{"a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+		 "line 1, column 36: nested deeper than 32"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -99,8 +104,9 @@ static void test_what_is_no_document_is_refused_with_line_and_column(void **stat
 
 static void test_broken_yaml_is_refused_with_line_and_column(void **state)
 {
-	static const char *const texts[] = {"a: [1, 2\n", "a: b: c\n", "a: 'x\n", "a: 1\n b: 2\n", "{\"a\": 1", "a:\n\t- b\n", "%YAML 9\n---\na: 1\n",
-					    "a: \xff\n"};
+	static const char *const texts[] = {"a: [1, 2\n",           "a: b: c\n", "a: 'x\n",
+					    "a: 1\n b: 2\n",        "{\"a\": 1", "a:\n\t- b\n",
+					    "%YAML 9\n---\na: 1\n", "a: \xff\n"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct vd_error error = {};
@@ -117,8 +123,8 @@ static void test_an_alias_bomb_is_refused(void **state)
 	char text[1024] = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n", line[128];
 
 	for (int i = 1; i < 9; i++) {
-		snprintf(line, sizeof(line), "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
-			 i - 1, i - 1, i - 1, i - 1);
+		snprintf(line, sizeof(line), "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1,
+			 i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 		strcat(text, line);
 	}
 	assert_refused(text, strlen(text), -EINVAL, "line 6, column 15: aliases stand for more than 100000 values; write fewer");
@@ -135,9 +141,38 @@ static double seconds(void)
 /* 10 MB of this or that are refused, and at once. */
 static void test_garbage_is_answered_quickly(void **state)
 {
-	static const char *const patterns[] = {"\x00\x13random", "x",  "[",  "{",  "- ", "- \n", "a: ", "? ", "a", "\"", "'",  "&a ", "*a ",
-					       "!x ",		 "|\n", ">\n", ": ", "a b ",  "a: b\n", "[a, ", "{a: ", "\n- - ", "]", "---\nx\n", "%x\n",
-						"[\"a\",", "{\"a\":", "\"\\n", "a: |\n\n", "[[],", "? a\n: b\n", "a: 'x\n\n"};
+	static const char *const patterns[] = {"\x00\x13random",
+					       "x",
+					       "[",
+					       "{",
+					       "- ",
+					       "- \n",
+					       "a: ",
+					       "? ",
+					       "a",
+					       "\"",
+					       "'",
+					       "&a ",
+					       "*a ",
+					       "!x ",
+					       "|\n",
+					       ">\n",
+					       ": ",
+					       "a b ",
+					       "a: b\n",
+					       "[a, ",
+					       "{a: ",
+					       "\n- - ",
+					       "]",
+					       "---\nx\n",
+					       "%x\n",
+					       "[\"a\",",
+					       "{\"a\":",
+					       "\"\\n",
+					       "a: |\n\n",
+					       "[[],",
+					       "? a\n: b\n",
+					       "a: 'x\n\n"};
 	size_t size = 10u << 20;
 	char *text = malloc(size);
 

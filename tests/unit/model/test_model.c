@@ -26,7 +26,8 @@ static void put_port(struct vd_model *model, const char *name, const char *subne
 	char record[256];
 
 	snprintf(record, sizeof(record),
-		 "{\"spec\":{\"subnet\":\"%s\",\"instance\":\"vm\"},\"assigned\":{\"id\":%u,\"addresses\":[\"%s\"],\"mac\":\"02:76:00:00:00:%02x\"}}",
+		 "{\"spec\":{\"subnet\":\"%s\",\"instance\":\"vm\"},\"assigned\":{\"id\":%u,\"addresses\":[\"%s\"],\"mac\":\"02:76:"
+		 "00:00:00:%02x\"}}",
 		 subnet, id, address, id);
 	put(model, VD_KIND_PORT, name, record);
 }
@@ -39,7 +40,8 @@ static struct vd_model *example(void)
 	put_port(model, "ecs1", "nodes", 4, "192.168.0.2");
 	put_port(model, "ecs2", "nodes", 5, "192.168.0.3");
 	put(model, VD_KIND_ROUTE, "demo/10.0.2.0/24",
-	    "{\"spec\":{\"vpc\":\"demo\",\"destination\":\"10.0.2.0/24\",\"next_hop\":{\"address\":\"192.168.0.2\"}},\"assigned\":{\"id\":6}}");
+	    "{\"spec\":{\"vpc\":\"demo\",\"destination\":\"10.0.2.0/"
+	    "24\",\"next_hop\":{\"address\":\"192.168.0.2\"}},\"assigned\":{\"id\":6}}");
 	put(model, VD_KIND_SUBNET, "nodes",
 	    "{\"spec\":{\"vpc\":\"demo\",\"cidrs\":[\"192.168.0.0/24\"]},\"assigned\":{\"id\":2,\"vni\":12}}");
 	put(model, VD_KIND_VPC, "demo", "{\"spec\":{\"cidrs\":[\"192.168.0.0/16\"]},\"assigned\":{\"id\":1,\"vni\":11}}");

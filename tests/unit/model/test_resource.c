@@ -59,25 +59,34 @@ static void test_documents_come_back_normalised(void **state)
 	} cases[] = {
 		{"{'kind':'host','name':'h1','description':'rack 3'}", "{'kind':'host','name':'h1','description':'rack 3'}"},
 		{"{'kind':'vxlan_pool','name':'p','description':'d','vnis':'5000-5999','vtep_cidr':'192.168.29.1/24','host':'h1'}",
-		 "{'kind':'vxlan_pool','name':'p','description':'d','vnis':'5000-5999','vtep_cidr':'192.168.29.0/24','hosts':['h1']}"},
+		 "{'kind':'vxlan_pool','name':'p','description':'d','vnis':'5000-5999','vtep_cidr':'192.168.29.0/"
+		 "24','hosts':['h1']}"},
 		{"{'kind':'vxlan_pool','name':'p','vnis':7}", "{'kind':'vxlan_pool','name':'p','vnis':'7-7'}"},
 		{"{'kind':'vpc','name':'demo','description':'d','cidr':'192.168.0.0/16'}",
-		 "{'kind':'vpc','name':'demo','description':'d','cidrs':['192.168.0.0/16'],'vxlan_pool':'default','route_quota':50}"},
+		 "{'kind':'vpc','name':'demo','description':'d','cidrs':['192.168.0.0/"
+		 "16'],'vxlan_pool':'default','route_quota':50}"},
 		{"{'name':'demo','kind':'vpc','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/48'],'vni':12}",
-		 "{'kind':'vpc','name':'demo','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/48'],'vxlan_pool':'default','vni':12,"
+		 "{'kind':'vpc','name':'demo','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/"
+		 "48'],'vxlan_pool':'default','vni':12,"
 		 "'route_quota':50}"},
 		{"{'kind':'route_table','name':'t','description':'d','vpcs':['a','b']}",
 		 "{'kind':'route_table','name':'t','description':'d','vpcs':['a','b']}"},
-		{"{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.7/24'],'gateway':'192.168.0.254'}",
+		{"{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.7/"
+		 "24'],'gateway':'192.168.0.254'}",
 		 "{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.0/24'],"
 		 "'gateways':['fd00:10::1','192.168.0.254']}"},
-		{"{'kind':'port','name':'ecs1','description':'d','subnet':'s','address':'192.168.0.2','mac':'02:00:00:00:00:0A','default':true,"
+		{"{'kind':'port','name':'ecs1','description':'d','subnet':'s','address':'192.168.0.2','mac':'02:00:00:00:00:0A','"
+		 "default':true,"
 		 "'source_check':false,'allowed_source':'10.0.2.0/24','instance':'vm1','host':'h1'}",
-		 "{'kind':'port','name':'ecs1','description':'d','subnet':'s','addresses':['192.168.0.2'],'mac':'02:00:00:00:00:0a','host':'h1',"
+		 "{'kind':'port','name':'ecs1','description':'d','subnet':'s','addresses':['192.168.0.2'],'mac':'02:00:00:00:00:0a'"
+		 ",'host':'h1',"
 		 "'instance':'vm1','default':true,'source_check':false,'allowed_sources':['10.0.2.0/24']}"},
-		{"{'kind':'port','name':'p','subnet':'s'}", "{'kind':'port','name':'p','subnet':'s','default':false,'source_check':true}"},
-		{"{'kind':'route','description':'d','vpc':'demo','table':'main','destination':'10.0.2.1/24','next_hop':{'address':'192.168.0.2'}}",
-		 "{'kind':'route','description':'d','vpc':'demo','destination':'10.0.2.0/24','next_hop':{'address':'192.168.0.2'}}"},
+		{"{'kind':'port','name':'p','subnet':'s'}",
+		 "{'kind':'port','name':'p','subnet':'s','default':false,'source_check':true}"},
+		{"{'kind':'route','description':'d','vpc':'demo','table':'main','destination':'10.0.2.1/"
+		 "24','next_hop':{'address':'192.168.0.2'}}",
+		 "{'kind':'route','description':'d','vpc':'demo','destination':'10.0.2.0/"
+		 "24','next_hop':{'address':'192.168.0.2'}}"},
 		{"{'kind':'route','table':'t','next_hop':{'blackhole':true}}",
 		 "{'kind':'route','table':'t','destination':'0.0.0.0/0','next_hop':{'blackhole':true}}"},
 	};
@@ -99,7 +108,8 @@ static void test_documents_come_back_normalised(void **state)
 
 static void test_a_route_is_called_by_its_table_and_destination(void **state)
 {
-	struct vd_resource *route = parse("{'kind':'route','vpc':'demo','destination':'fd00:2::9/64','next_hop':{'address':'fd00::2'}}", NULL);
+	struct vd_resource *route =
+		parse("{'kind':'route','vpc':'demo','destination':'fd00:2::9/64','next_hop':{'address':'fd00::2'}}", NULL);
 
 	assert_string_equal(route->name, "demo/fd00:2::/64");
 	assert_true(((struct vd_route *)route)->table_is_vpc);
@@ -113,7 +123,8 @@ static void test_host_bits_are_noted(void **state)
 	struct vd_resource *resource = parse("{'kind':'subnet','name':'s','vpc':'v','cidr':'172.18.0.10/24'}", notes);
 
 	assert_int_equal(json_array_size(notes), 1);
-	assert_string_equal(json_string_value(json_array_get(notes, 0)), "subnet s: host bits of 172.18.0.10/24 dropped: 172.18.0.0/24");
+	assert_string_equal(json_string_value(json_array_get(notes, 0)),
+			    "subnet s: host bits of 172.18.0.10/24 dropped: 172.18.0.0/24");
 	vd_resource_unref(resource);
 	json_decref(notes);
 }
@@ -130,7 +141,8 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "unknown kind \"firewall\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
 		{"{'kind':'claim','name':'x','#line':4}",
 		 "line 4: unknown kind \"claim\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
-		{"{'kind':7}", "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
+		{"{'kind':7}",
+		 "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
 		{"{'kind':'vpc','cidr':'10.0.0.0/8'}",
 		 "vpc: name is missing; it must be a name (1-63 of a-z 0-9 . _ -, a letter or digit first)"},
 		{"{'kind':'vpc','name':'Demo','cidr':'10.0.0.0/8'}",
@@ -140,7 +152,8 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		{"{'kind':'vpc','name':'demo','project':'meta','cidr':'10.0.0.0/8'}",
 		 "vpc meta/demo: the project name \"meta\" is reserved; choose another"},
 		{"{'kind':'vpc','name':'demo'}", "vpc demo: cidrs is missing; it must be a list of CIDRs like 192.168.0.0/24"},
-		{"{'kind':'vpc','name':'demo','cidrs':[]}", "vpc demo: cidrs is missing; it must be a list of CIDRs like 192.168.0.0/24"},
+		{"{'kind':'vpc','name':'demo','cidrs':[]}",
+		 "vpc demo: cidrs is missing; it must be a list of CIDRs like 192.168.0.0/24"},
 		{"{'kind':'vpc','name':'demo','cidrs':null}", "vpc demo: cidrs is empty; give it a value or leave it out"},
 		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','cidrs':['11.0.0.0/8']}",
 		 "vpc demo: cidrs and cidr are one field; leave one out"},
@@ -155,21 +168,25 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "vpc demo: CIDR 169.254.3.0/24 overlaps 169.254.0.0/16 (link-local), which no instance can use; take another"},
 		{"{'kind':'vpc','name':'demo','cidr':'0.0.0.0/0'}",
 		 "vpc demo: CIDR 0.0.0.0/0 overlaps 169.254.0.0/16 (link-local), which no instance can use; take another"},
-		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','vni':16777215}", "vpc demo: vni must be from 1 to 16777214, not 16777215"},
+		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','vni':16777215}",
+		 "vpc demo: vni must be from 1 to 16777214, not 16777215"},
 		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','vni':'12'}", "vpc demo: vni must be a whole number, not \"12\""},
-		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','route_quota':0}", "vpc demo: route_quota must be from 1 to 1000000, not 0"},
+		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','route_quota':0}",
+		 "vpc demo: route_quota must be from 1 to 1000000, not 0"},
 		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','vxlanpool':'p'}",
 		 "vpc demo: unknown field \"vxlanpool\"; did you mean \"vxlan_pool\"?"},
 		{"{'kind':'vpc','name':'demo','cidr':'10.0.0.0/8','firewall':'p'}",
 		 "vpc demo: unknown field \"firewall\"; \"viaduct explain vpc\" lists them"},
-		{"{'kind':'host','name':'h1','project':'acme'}", "host acme/h1: a host belongs to every project; leave out project: acme"},
+		{"{'kind':'host','name':'h1','project':'acme'}",
+		 "host acme/h1: a host belongs to every project; leave out project: acme"},
 		{"{'kind':'vxlan_pool','name':'p','vnis':'200-100'}",
 		 "vxlan_pool p: vnis 200-100 end below their start; write the smaller number first"},
 		{"{'kind':'vxlan_pool','name':'p','vnis':'1-16777215'}",
 		 "vxlan_pool p: vnis 1-16777215 must lie inside 1-16777214 (16777215 and 16777216 are reserved)"},
 		{"{'kind':'vxlan_pool','name':'p','vnis':'0-5'}",
 		 "vxlan_pool p: vnis 0-5 must lie inside 1-16777214 (16777215 and 16777216 are reserved)"},
-		{"{'kind':'vxlan_pool','name':'p','vnis':'few'}", "vxlan_pool p: vnis must be a range of VNIs like 5000-5999, not \"few\""},
+		{"{'kind':'vxlan_pool','name':'p','vnis':'few'}",
+		 "vxlan_pool p: vnis must be a range of VNIs like 5000-5999, not \"few\""},
 		{"{'kind':'vxlan_pool','name':'p','vnis':'1-5','hosts':['h1','h1']}", "vxlan_pool p: hosts names \"h1\" twice"},
 		{"{'kind':'subnet','name':'s','vpc':'v','cidrs':['10.0.0.0/24','10.0.1.0/24']}",
 		 "subnet s: it has two CIDRs of IPv4; make a second subnet"},
@@ -183,7 +200,8 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "subnet s: unknown field \"dhcp\"; \"viaduct explain subnet\" lists them"},
 		{"{'kind':'port','name':'p','subnet':'s','address':'10.0.0'}",
 		 "port p: addresses must be an address like 192.168.0.2 or fd00::2, not \"10.0.0\""},
-		{"{'kind':'port','name':'p','subnet':'s','source_check':'no'}", "port p: source_check must be true or false, not \"no\""},
+		{"{'kind':'port','name':'p','subnet':'s','source_check':'no'}",
+		 "port p: source_check must be true or false, not \"no\""},
 		{"{'kind':'port','name':'p','subnet':'s','mac':'01:00:00:00:00:01'}",
 		 "port p: mac 01:00:00:00:00:01 is a multicast address; its first byte must be even"},
 		{"{'kind':'port','name':'p','subnet':'s','mac':'02:76:69:61:64:01'}",
@@ -195,7 +213,8 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		{"{'kind':'route','table':'main','next_hop':{'blackhole':true}}",
 		 "route main/0.0.0.0/0: table: main needs vpc: beside it, to say whose"},
 		{"{'kind':'route','vpc':'v','table':'t','next_hop':{'blackhole':true}}",
-		 "route v/0.0.0.0/0: it names a vpc (for its main table) and a table; leave one out, a table says itself which VPCs use it"},
+		 "route v/0.0.0.0/0: it names a vpc (for its main table) and a table; leave one out, a table says itself which "
+		 "VPCs use it"},
 		{"{'kind':'route','vpc':'v','destination':'10.0.2.0/24'}",
 		 "route v/10.0.2.0/24: next_hop is missing; it must be {address: ADDRESS} or {blackhole: true}"},
 		{"{'kind':'route','vpc':'v','next_hop':{'vip':'web'}}",
@@ -234,7 +253,8 @@ static struct vd_resource *decode(enum vd_kind kind, const char *project, const 
 
 static void test_records_round_trip_with_what_was_assigned(void **state)
 {
-	struct vd_resource *resource = parse("{'kind':'port','name':'p','project':'acme','subnet':'s','description':'d'}", NULL), *again;
+	struct vd_resource *resource = parse("{'kind':'port','name':'p','project':'acme','subnet':'s','description':'d'}", NULL),
+			   *again;
 	struct vd_port *port = (struct vd_port *)resource;
 	char *text;
 
@@ -244,9 +264,10 @@ static void test_records_round_trip_with_what_was_assigned(void **state)
 	vd_address_parse("fd00::2", &port->assigned_addresses[0]);
 	vd_mac_parse("02:76:00:00:00:07", &port->assigned_mac);
 	text = vd_resource_encode(resource);
-	assert_string_equal(text, "{\"spec\":{\"kind\":\"port\",\"name\":\"p\",\"project\":\"acme\",\"description\":\"d\",\"subnet\":\"s\","
-				  "\"default\":false,\"source_check\":true},"
-				  "\"assigned\":{\"id\":7,\"addresses\":[\"fd00::2\"],\"mac\":\"02:76:00:00:00:07\"}}");
+	assert_string_equal(
+		text, "{\"spec\":{\"kind\":\"port\",\"name\":\"p\",\"project\":\"acme\",\"description\":\"d\",\"subnet\":\"s\","
+		      "\"default\":false,\"source_check\":true},"
+		      "\"assigned\":{\"id\":7,\"addresses\":[\"fd00::2\"],\"mac\":\"02:76:00:00:00:07\"}}");
 	again = decode(VD_KIND_PORT, "acme", "p", text);
 	assert_true(vd_resource_equal(resource, again));
 	free(text);
@@ -256,11 +277,13 @@ static void test_records_round_trip_with_what_was_assigned(void **state)
 
 static void test_facts_round_trip(void **state)
 {
-	static const char claim[] = "{\"machine_id\":\"m\",\"boot_id\":\"b\",\"underlay\":\"10.0.0.1\",\"underlay_mtu\":1500,"
-				    "\"addresses\":[\"10.0.0.1\",\"fd00::1\"],\"api\":\"https://10.0.0.1:7071\",\"version\":\"0.1.0\"}";
-	static const char attachment[] = "{\"host\":\"h1\",\"boot_id\":\"b\",\"type\":\"netns\",\"ifindex\":7,\"ifname\":\"vd7\","
-					 "\"netns\":\"/run/netns/a\",\"netns_device\":4,\"netns_inode\":4026531840,\"guest_ifname\":\"eth0\","
-					 "\"dhcp\":false}";
+	static const char claim[] =
+		"{\"machine_id\":\"m\",\"boot_id\":\"b\",\"underlay\":\"10.0.0.1\",\"underlay_mtu\":1500,"
+		"\"addresses\":[\"10.0.0.1\",\"fd00::1\"],\"api\":\"https://10.0.0.1:7071\",\"version\":\"0.1.0\"}";
+	static const char attachment[] =
+		"{\"host\":\"h1\",\"boot_id\":\"b\",\"type\":\"netns\",\"ifindex\":7,\"ifname\":\"vd7\","
+		"\"netns\":\"/run/netns/a\",\"netns_device\":4,\"netns_inode\":4026531840,\"guest_ifname\":\"eth0\","
+		"\"dhcp\":false}";
 	struct vd_resource *resource = decode(VD_KIND_CLAIM, "default", "h1", claim);
 	char *text = vd_resource_encode(resource);
 
@@ -277,8 +300,9 @@ static void test_facts_round_trip(void **state)
 
 static void test_records_of_a_newer_version_are_read(void **state)
 {
-	struct vd_resource *resource = decode(VD_KIND_VPC, "default", "v",
-					      "{\"spec\":{\"cidrs\":[\"10.0.0.0/8\"],\"new\":1},\"assigned\":{\"id\":3,\"vni\":9,\"new\":2},\"new\":3}");
+	struct vd_resource *resource =
+		decode(VD_KIND_VPC, "default", "v",
+		       "{\"spec\":{\"cidrs\":[\"10.0.0.0/8\"],\"new\":1},\"assigned\":{\"id\":3,\"vni\":9,\"new\":2},\"new\":3}");
 
 	assert_int_equal(resource->id, 3);
 	assert_int_equal(((struct vd_vpc *)resource)->assigned_vni, 9);
@@ -294,7 +318,8 @@ static void test_broken_records_are_refused(void **state)
 		{VD_KIND_VPC, "v", "", "vpc v: its record is no JSON: '[' or '{' expected near end of file"},
 		{VD_KIND_VPC, "v", "{}", "vpc v: its record is no JSON object"},
 		{VD_KIND_VPC, "v", "{\"spec\":{}}", "vpc v: cidrs is missing; it must be a list of CIDRs like 192.168.0.0/24"},
-		{VD_KIND_VPC, "v", "{\"spec\":{\"cidr\":\"10.0.0.0/8\"},\"assigned\":{\"id\":-1}}", "vpc v: its id is no 32-bit number"},
+		{VD_KIND_VPC, "v", "{\"spec\":{\"cidr\":\"10.0.0.0/8\"},\"assigned\":{\"id\":-1}}",
+		 "vpc v: its id is no 32-bit number"},
 		{VD_KIND_ROUTE, "v/10.0.0.0/8", "{\"spec\":{\"vpc\":\"v\",\"next_hop\":{\"blackhole\":true}}}",
 		 "route v/10.0.0.0/8: its record is of v/0.0.0.0/0"},
 	};
