@@ -376,6 +376,10 @@ static int check_needs(const struct vd_model *overlay, const struct vd_change *c
 	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++)
 		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project,
 				       vd_address_format(&port->assigned_addresses[i], text), note_next_hop, &need);
+	/* A table may have its next hops through a subnet that names it, and through nothing else. */
+	if (change->kind == VD_KIND_SUBNET && ((const struct vd_subnet *)change->before)->route_table)
+		vd_model_each_route_of_table(overlay, change->project, ((const struct vd_subnet *)change->before)->route_table,
+					     note_next_hop, &need);
 	if (!need.first)
 		return 0;
 	if (need.count > 1)

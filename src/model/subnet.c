@@ -140,6 +140,18 @@ static int check_route(const struct vd_resource *resource, void *userdata)
 	return vd_route_check_next_hop(userdata, (const struct vd_route *)resource);
 }
 
+static bool same_table(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static int check_table(struct vd_validation *validation, const char *project, const char *table)
+{
+	if (!vd_validation_once(validation, "next hops", project, table))
+		return 0;
+	return vd_model_each_route_of_table(validation->model, project, table, check_route, validation);
+}
+
 static int subnet_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
 			const char *object, struct vd_error *error)
 {
@@ -148,12 +160,15 @@ static int subnet_check(struct vd_validation *validation, const struct vd_resour
 
 	if (!old || !vd_cidrs_equal(subnet->cidrs, subnet->cidr_count, old->cidrs, old->cidr_count))
 		r = vd_vpc_check_subnets(validation, after->project, subnet->vpc);
-	if (r < 0 || !subnet->route_table || (old && old->route_table && strcmp(old->route_table, subnet->route_table) == 0))
+	if (r < 0 || same_table(old ? old->route_table : NULL, subnet->route_table))
+		return r;
+	/* A table that it leaves may have had its next hops through this subnet's VPC only. */
+	if (old && old->route_table)
+		r = check_table(validation, after->project, old->route_table);
+	if (r < 0 || !subnet->route_table)
 		return r;
 	r = vd_vpc_check_quota(validation, after->project, subnet->vpc);
-	if (r < 0 || !vd_validation_once(validation, "next hops", after->project, subnet->route_table))
-		return r;
-	return vd_model_each_route_of_table(validation->model, after->project, subnet->route_table, check_route, validation);
+	return r < 0 ? r : check_table(validation, after->project, subnet->route_table);
 }
 
 const struct vd_kind_type vd_kind_type_subnet = {

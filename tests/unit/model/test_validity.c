@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/change.h"
+#include "model/document.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/*
+ * Validation looks at what a change touches. That must be as good as looking at everything: after each change that is accepted,
+ * the whole model's documents together are accepted too, and change nothing.
+ */
+
+#define SEQUENCES 300
+#define STEPS 100
+
+static unsigned pick(unsigned *seed, unsigned count)
+{
+	*seed = *seed * 1103515245u + 12345u;
+	return (*seed >> 16) % count;
+}
+
+/* One document about a handful of names and addresses, so that they meet often. Returns its length. */
+static int write_document(unsigned *seed, char *text, size_t size)
+{
+	unsigned a = pick(seed, 3), b = pick(seed, 3), c = pick(seed, 4), d = pick(seed, 6);
+	static const char *const cidrs[] = {"10.0.0.0/16", "10.1.0.0/16", "10.0.0.0/15"};
+	static const char *const tables[] = {"", ", route_table: t0", ", route_table: t1"};
+	static const char *const instances[] = {"", ", instance: i0", ", instance: i1, default: true"};
+	static const char *const pools[] = {"default", "q"};
+
+	switch (pick(seed, 8)) {
+	case 0:
+		return snprintf(text, size, "{kind: vpc, name: v%u, cidr: %s, vxlan_pool: %s, route_quota: %u}", a, cidrs[b], pools[c % 2],
+				d + 1);
+	case 1:
+		return snprintf(text, size, "{kind: subnet, name: s%u, vpc: v%u, cidr: 10.%u.%u.0/%u%s}", c, a, b % 2, d, 24 - d % 2, tables[b]);
+	case 2:
+		return snprintf(text, size, "{kind: subnet, name: s%u, vpc: v%u, cidr: 10.%u.%u.0/29, gateway: 10.%u.%u.%u}", c, a, b % 2, d,
+				b % 2, d, d + 1);
+	case 3:
+		return snprintf(text, size, "{kind: port, name: p%u, subnet: s%u%s}", d, c, instances[a]);
+	case 4:
+		return snprintf(text, size, "{kind: port, name: p%u, subnet: s%u, address: 10.%u.%u.%u%s}", d, c, b % 2, pick(seed, 6), c + 2,
+				instances[a]);
+	case 5:
+		return snprintf(text, size, "{kind: route_table, name: t%u, vpcs: [v%u]}", a % 2, b);
+	case 6:
+		return snprintf(text, size, "{kind: route, vpc: v%u, destination: 10.9.%u.0/24, next_hop: {address: 10.%u.%u.%u}}", a, d, b % 2,
+				pick(seed, 6), c + 2);
+	default:
+		if (a == 0)
+			return snprintf(text, size, "{kind: vxlan_pool, name: %s, vnis: %u-%u}", pools[b % 2], 1 + c, 6 + d);
+		return snprintf(text, size, "{kind: route, table: t%u, destination: 10.9.%u.0/24, next_hop: {address: 10.%u.%u.%u}}", a % 2, d,
+				b % 2, pick(seed, 6), c + 2);
+	}
+}
+
+static int collect(const struct vd_resource *resource, void *userdata)
+{
+	json_array_append_new(userdata, vd_resource_document(resource));
+	return 0;
+}
+
+struct choice {
+	unsigned left;
+	struct vd_identity identity;
+};
+
+static int choose(const struct vd_resource *resource, void *userdata)
+{
+	struct choice *choice = userdata;
+
+	choice->identity = (struct vd_identity){resource->kind, resource->project, resource->name};
+	return choice->left-- == 0;
+}
+
+/* Something to start from, where most single documents of the above are right. */
+static uint32_t begin(struct vd_model *model)
+{
+	static const char text[] = "{kind: vpc, name: v0, cidr: 10.0.0.0/15}\n---\n{kind: vpc, name: v1, cidr: 10.0.0.0/15, vxlan_pool: q}\n"
+				   "---\n{kind: vxlan_pool, name: q, vnis: 3-9}\n---\n{kind: route_table, name: t0, vpc: v0}\n"
+				   "---\n{kind: route_table, name: t1}\n---\n{kind: subnet, name: s0, vpc: v0, cidr: 10.0.0.0/24}\n"
+				   "---\n{kind: subnet, name: s1, vpc: v1, cidr: 10.1.1.0/24, route_table: t1}\n"
+				   "---\n{kind: port, name: p0, subnet: s0}\n---\n{kind: port, name: p1, subnet: s1, instance: i0}\n";
+	struct vd_changes *changes = NULL;
+	struct vd_error error = {};
+	json_t *documents;
+	uint32_t next_id;
+
+	assert_int_equal(vd_documents_parse(text, strlen(text), &documents, &error), 0);
+	if (vd_changes_from_documents(model, documents, "default", 1, &changes, &error) < 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(vd_changes_apply(changes, model), 0);
+	next_id = changes->next_id;
+	vd_changes_free(changes);
+	json_decref(documents);
+	return next_id;
+}
+
+/* A deletion of any one resource. */
+static int some_deletion(const struct vd_model *model, unsigned *seed, struct vd_changes **ret, struct vd_error *error)
+{
+	enum vd_kind kind = (enum vd_kind)pick(seed, VD_KIND_USER_COUNT);
+	struct choice choice = {};
+
+	if (vd_model_count(model, kind) == 0)
+		return -ENOENT;
+	choice.left = pick(seed, (unsigned)vd_model_count(model, kind));
+	vd_model_each(model, kind, NULL, choose, &choice);
+	return vd_changes_from_deletion(model, &choice.identity, 1, ret, error);
+}
+
+static int some_apply(const struct vd_model *model, unsigned *seed, uint32_t next_id, char *text, size_t size, struct vd_changes **ret,
+		      struct vd_error *error)
+{
+	size_t used = 0;
+	json_t *documents;
+	int r;
+
+	for (unsigned i = 0, count = 1 + pick(seed, 2); i < count; i++) {
+		used += (size_t)snprintf(text + used, size - used, "\n---\n");
+		used += (size_t)write_document(seed, text + used, size - used);
+	}
+	r = vd_documents_parse(text, used, &documents, error);
+	if (r < 0)
+		fail_msg("%s: %s", text, error->text);
+	r = vd_changes_from_documents(model, documents, "default", next_id, ret, error);
+	json_decref(documents);
+	return r;
+}
+
+static void assert_whole(const struct vd_model *model, uint32_t next_id, const char *text)
+{
+	json_t *documents = json_array();
+	struct vd_changes *changes = NULL;
+	struct vd_error error = {};
+
+	for (int kind = 0; kind < VD_KIND_USER_COUNT; kind++)
+		vd_model_each(model, (enum vd_kind)kind, NULL, collect, documents);
+	if (vd_changes_from_documents(model, documents, "default", next_id, &changes, &error) < 0)
+		fail_msg("after %s: %s", text, error.text);
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->items[i].before != changes->items[i].after)
+			fail_msg("after %s: %s %s changes", text, vd_kind_word(changes->items[i].kind), changes->items[i].name);
+	vd_changes_free(changes);
+	json_decref(documents);
+}
+
+static void test_what_is_accepted_piece_by_piece_is_accepted_as_a_whole(void **state)
+{
+	unsigned accepted = 0, deleted = 0;
+
+	for (unsigned sequence = 0; sequence < SEQUENCES; sequence++) {
+		struct vd_model *model = vd_model_new();
+		unsigned seed = sequence;
+		uint32_t next_id = begin(model);
+
+		for (unsigned step = 0; step < STEPS; step++) {
+			struct vd_changes *changes;
+			struct vd_error error = {};
+			char text[1024] = "a deletion";
+			bool is_deletion = pick(&seed, 5) == 0;
+			int r = is_deletion ? some_deletion(model, &seed, &changes, &error)
+					    : some_apply(model, &seed, next_id, text, sizeof(text), &changes, &error);
+
+			if (r < 0)
+				continue;
+			accepted++;
+			deleted += is_deletion;
+			assert_int_equal(vd_changes_apply(changes, model), 0);
+			if (changes->next_id != 0)
+				next_id = changes->next_id;
+			vd_changes_free(changes);
+			assert_whole(model, next_id, text);
+		}
+		vd_model_free(model);
+	}
+	print_message("%u changes accepted, %u of them deletions\n", accepted, deleted);
+	assert_true(accepted > 1000 && deleted > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_accepted_piece_by_piece_is_accepted_as_a_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
