@@ -44,6 +44,9 @@ const struct vd_kind_type *vd_kind_type(enum vd_kind kind);
 const char *vd_object_text(enum vd_kind kind, const char *project, const char *name, char text[VD_OBJECT_SIZE]);
 const char *vd_resource_text(const struct vd_resource *resource, char text[VD_OBJECT_SIZE]);
 bool vd_name_is_valid(const char *name);
+/* Names that keys use beside projects. */
+bool vd_project_is_reserved(const char *project);
+bool vd_kind_is_fact(enum vd_kind kind);
 /* Where a reference to this kind from that project leads: hosts are of no project but the default one. */
 const char *vd_reference_project(enum vd_kind kind, const char *project);
 
@@ -63,6 +66,12 @@ bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, c
 /* resource is a byte copy of another: makes what it points to its own. On failure the member is empty. */
 int vd_field_own(const struct vd_field *field, struct vd_resource *resource);
 void vd_field_clear(const struct vd_field *field, struct vd_resource *resource);
+
+/* An empty resource with one reference: the kind is set, nothing else. */
+struct vd_resource *vd_resource_new(enum vd_kind kind);
+/* The kind's own fields from a document, defaults and all; into an object: those of documents, or those that are assigned. */
+int vd_resource_read_fields(struct vd_resource *resource, const json_t *document, const struct vd_field_reading *reading);
+void vd_resource_write_fields(const struct vd_resource *resource, bool assigned, json_t *object);
 
 /* Calls visit for each name in a reference field, until it returns non-zero; returns that. */
 typedef int vd_reference_visit(const struct vd_field *field, const char *name, void *userdata);

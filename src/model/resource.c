@@ -6,9 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ROOT "/viaduct/v1/"
-#define ROOT_FACT "fact/"
-
 VD_DEFINE_CLEANUP(struct vd_resource, vd_resource_unref)
 #define UNREF VD_CLEANUP(vd_resource_unref_cleanup)
 
@@ -66,7 +63,7 @@ const char *vd_kind_plural(enum vd_kind kind)
 	return types[kind]->plural;
 }
 
-static bool is_fact(enum vd_kind kind)
+bool vd_kind_is_fact(enum vd_kind kind)
 {
 	return kind >= VD_KIND_USER_COUNT;
 }
@@ -90,7 +87,7 @@ bool vd_name_is_valid(const char *name)
 	       !strchr("._-", name[0]);
 }
 
-static bool project_is_reserved(const char *project)
+bool vd_project_is_reserved(const char *project)
 {
 	return strcmp(project, "fact") == 0 || strcmp(project, "meta") == 0 || strcmp(project, "status") == 0;
 }
@@ -143,7 +140,7 @@ void vd_resource_unref(struct vd_resource *resource)
 	free(resource);
 }
 
-static struct vd_resource *resource_new(enum vd_kind kind)
+struct vd_resource *vd_resource_new(enum vd_kind kind)
 {
 	struct vd_resource *resource = calloc(1, types[kind]->size);
 
@@ -333,7 +330,7 @@ static int read_field(const struct vd_field *field, const json_t *document, stru
 	return vd_field_set_default(field, resource);
 }
 
-static int read_fields(struct vd_resource *resource, const json_t *document, const struct vd_field_reading *reading)
+int vd_resource_read_fields(struct vd_resource *resource, const json_t *document, const struct vd_field_reading *reading)
 {
 	const struct vd_kind_type *type = types[resource->kind];
 	int r;
@@ -405,7 +402,7 @@ static int read_kind(const json_t *document, enum vd_kind *ret, struct vd_error 
 static int read_document(const json_t *document, enum vd_kind kind, const struct vd_field_reading *reading,
 			 struct vd_resource **ret)
 {
-	UNREF struct vd_resource *resource = resource_new(kind);
+	UNREF struct vd_resource *resource = vd_resource_new(kind);
 	int r;
 
 	if (!resource)
@@ -414,11 +411,11 @@ static int read_document(const json_t *document, enum vd_kind kind, const struct
 	for (size_t i = 0; r == 0 && i < COMMON_COUNT; i++)
 		if (find_common_field(kind, common_fields[i].name))
 			r = read_field(&common_fields[i], document, resource, reading);
-	if (r == 0 && project_is_reserved(resource->project))
+	if (r == 0 && vd_project_is_reserved(resource->project))
 		r = vd_error_set(reading->error, -EINVAL, "%s: the project name \"%s\" is reserved; choose another",
 				 reading->object, resource->project);
 	if (r == 0)
-		r = read_fields(resource, document, reading);
+		r = vd_resource_read_fields(resource, document, reading);
 	if (r < 0)
 		return r;
 	*ret = VD_TAKE(resource);
@@ -445,7 +442,7 @@ int vd_resource_parse(const json_t *document, json_t *notes, struct vd_resource 
 
 /* --- writing --- */
 
-static void write_fields(const struct vd_resource *resource, bool assigned, json_t *object)
+void vd_resource_write_fields(const struct vd_resource *resource, bool assigned, json_t *object)
 {
 	const struct vd_kind_type *type = types[resource->kind];
 
@@ -472,7 +469,7 @@ json_t *vd_resource_document(const struct vd_resource *resource)
 		json_object_set_new(document, "project", json_string(resource->project));
 	if (resource->description)
 		json_object_set_new(document, "description", json_string(resource->description));
-	write_fields(resource, false, document);
+	vd_resource_write_fields(resource, false, document);
 	return document;
 }
 
@@ -482,151 +479,6 @@ json_t *vd_resource_assigned(const struct vd_resource *resource)
 
 	if (resource->id != 0)
 		json_object_set_new(assigned, "id", json_integer(resource->id));
-	write_fields(resource, true, assigned);
+	vd_resource_write_fields(resource, true, assigned);
 	return assigned;
-}
-
-char *vd_resource_encode(const struct vd_resource *resource)
-{
-	json_t *record;
-	char *text;
-
-	if (is_fact(resource->kind)) {
-		record = json_object();
-		write_fields(resource, false, record);
-	} else {
-		record =
-			json_pack("{s:o, s:o}", "spec", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
-	}
-	text = json_dumps(record, JSON_COMPACT);
-	json_decref(record);
-	return text;
-}
-
-static int decode_assigned(struct vd_resource *resource, const json_t *assigned, const struct vd_field_reading *reading)
-{
-	const struct vd_kind_type *type = types[resource->kind];
-	json_int_t id = json_integer_value(json_object_get(assigned, "id"));
-	int r = 0;
-
-	if (id < 0 || id > UINT32_MAX)
-		return vd_error_set(reading->error, -EBADMSG, "%s: its id is no 32-bit number", reading->object);
-	resource->id = (uint32_t)id;
-	for (size_t i = 0; r == 0 && i < type->field_count; i++) {
-		const struct vd_field *field = &type->fields[i];
-		const json_t *value = field->is_assigned ? json_object_get(assigned, field->name) : NULL;
-
-		if (value)
-			r = vd_field_read(field, value, resource, reading);
-	}
-	return r;
-}
-
-static int decode_record(struct vd_resource *resource, const json_t *record, const struct vd_field_reading *reading)
-{
-	const json_t *spec = is_fact(resource->kind) ? record : json_object_get(record, "spec");
-	const json_t *description = json_object_get(spec, "description");
-	VD_FREE char *name = strdup(resource->name);
-	int r;
-
-	if (!json_is_object(spec))
-		return vd_error_set(reading->error, -EBADMSG, "%s: its record is no JSON object", reading->object);
-	if (!name)
-		return -ENOMEM;
-	if (json_is_string(description)) {
-		resource->description = strdup(json_string_value(description));
-		if (!resource->description)
-			return -ENOMEM;
-	}
-	r = read_fields(resource, spec, reading);
-	if (r < 0)
-		return r;
-	if (strcmp(name, resource->name) != 0)
-		return vd_error_set(reading->error, -EBADMSG, "%s: its record is of %s", reading->object, resource->name);
-	return is_fact(resource->kind) ? 0 : decode_assigned(resource, json_object_get(record, "assigned"), reading);
-}
-
-int vd_resource_decode(enum vd_kind kind, const char *project, const char *name, const char *value, size_t size,
-		       struct vd_resource **ret, struct vd_error *error)
-{
-	UNREF struct vd_resource *resource = resource_new(kind);
-	char object[VD_OBJECT_SIZE];
-	struct vd_field_reading reading = {
-		.object = vd_object_text(kind, project, name, object), .is_record = true, .error = error};
-	json_error_t json_error;
-	json_t *record;
-	int r;
-
-	if (!resource)
-		return -ENOMEM;
-	resource->project = strdup(project);
-	resource->name = strdup(name);
-	if (!resource->project || !resource->name)
-		return -ENOMEM;
-	record = json_loadb(value, size, 0, &json_error);
-	if (!record)
-		return vd_error_set(error, -EBADMSG, "%s: its record is no JSON: %s", object, json_error.text);
-	r = decode_record(resource, record, &reading);
-	json_decref(record);
-	if (r < 0)
-		return r == -EINVAL ? -EBADMSG : r;
-	*ret = VD_TAKE(resource);
-	return 0;
-}
-
-/* --- keys --- */
-
-char *vd_resource_key(enum vd_kind kind, const char *project, const char *name)
-{
-	char *key;
-	int r;
-
-	if (is_fact(kind))
-		r = asprintf(&key, ROOT ROOT_FACT "%s/%s/%s", types[kind]->word, project, name);
-	else
-		r = asprintf(&key, ROOT "%s/%s/%s", project, types[kind]->word, name);
-	return r < 0 ? NULL : key;
-}
-
-/* Takes the text up to the next slash out of key; NULL when there is none or it is too long. */
-static const char *key_part(const char *key, char ret[VD_NAME_SIZE])
-{
-	const char *slash = strchr(key, '/');
-
-	if (!slash || slash == key || slash - key >= VD_NAME_SIZE)
-		return NULL;
-	memcpy(ret, key, (size_t)(slash - key));
-	ret[slash - key] = '\0';
-	return slash + 1;
-}
-
-int vd_resource_key_parse(const char *key, enum vd_kind *ret_kind, char ret_project[VD_NAME_SIZE], const char **ret_name)
-{
-	char first[VD_NAME_SIZE], second[VD_NAME_SIZE];
-	const char *project, *word;
-	enum vd_kind kind;
-	bool fact;
-
-	if (strncmp(key, ROOT, strlen(ROOT)) != 0)
-		return -ENOENT;
-	key += strlen(ROOT);
-	fact = strncmp(key, ROOT_FACT, strlen(ROOT_FACT)) == 0;
-	if (fact)
-		key += strlen(ROOT_FACT);
-	key = key_part(key, first);
-	key = key ? key_part(key, second) : NULL;
-	if (!key)
-		return -ENOENT;
-	project = fact ? second : first;
-	word = fact ? first : second;
-	if (vd_kind_parse(word, fact, &kind) < 0 || is_fact(kind) != fact || strcmp(word, types[kind]->word) != 0)
-		return -ENOENT;
-	if (!vd_name_is_valid(project) || project_is_reserved(project))
-		return -ENOENT;
-	if (kind == VD_KIND_ROUTE ? strlen(key) >= VD_IDENTITY_SIZE || !strchr(key, '/') : !vd_name_is_valid(key))
-		return -ENOENT;
-	*ret_kind = kind;
-	strcpy(ret_project, project);
-	*ret_name = key;
-	return 0;
 }

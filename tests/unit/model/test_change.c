@@ -452,12 +452,6 @@ static void test_a_claim_needs_an_address_inside_the_vtep_cidr(void **state)
 	vd_model_free(model);
 }
 
-static int delete (const struct vd_model *model, const struct vd_identity *identities, size_t count, struct vd_changes **ret,
-		   struct vd_error *error)
-{
-	return vd_changes_from_deletion(model, identities, count, ret, error);
-}
-
 static void test_what_others_need_is_not_deleted(void **state)
 {
 	static const struct {
@@ -486,10 +480,54 @@ static void test_what_others_need_is_not_deleted(void **state)
 		struct vd_changes *changes = (void *)1;
 		struct vd_error error = {};
 
-		assert_int_equal(delete (model, &cases[i].identity, 1, &changes, &error), cases[i].code);
+		assert_int_equal(vd_changes_from_deletion(model, &cases[i].identity, 1, &changes, &error), cases[i].code);
 		assert_string_equal(error.text, cases[i].sentence);
 		assert_ptr_equal(changes, (void *)1);
 	}
+	vd_model_free(model);
+}
+
+/* A table that two VPCs' subnets name has its next hop in one of them: nothing may take that away unseen. */
+static void test_a_next_hop_is_not_lost_by_changes_elsewhere(void **state)
+{
+	static const struct vd_identity subnet = {VD_KIND_SUBNET, "default", "s"};
+	struct vd_model *model = example();
+	struct vd_changes *changes = NULL;
+	struct vd_error error = {};
+	json_t *array = documents(SUBNET("s", "v", "10.0.0.0/24"));
+
+	apply(model,
+	      VPC("v", "10.0.0.0/16") AND
+	      "{kind: route_table, name: t}" AND
+	      "{kind: subnet, name: s, vpc: v, cidr: 10.0.0.0/24, route_table: t}" AND SUBNET("other", "v", "10.0.1.0/24")
+		      AND PORT("a", "other", ", address: 10.0.1.2") AND
+	      "{kind: subnet, name: s2, vpc: demo, cidr: 192.168.9.0/24, route_table: t}" AND ROUTE("table: t", "10.9.0.0/24",
+												    "address: 10.0.1.2"),
+	      10);
+	assert_int_equal(vd_changes_from_documents(model, array, "default", 30, &changes, &error), -EINVAL);
+	assert_string_equal(error.text,
+			    "route t/10.9.0.0/24: next hop 10.0.1.2 is no address of a port in any VPC of route_table t; "
+			    "choose one or apply its port");
+	assert_int_equal(vd_changes_from_deletion(model, &subnet, 1, &changes, &error), -EBUSY);
+	assert_string_equal(error.text, "subnet s is needed by route t/10.9.0.0/24; delete that first, or all together");
+	json_decref(array);
+	vd_model_free(model);
+}
+
+/* R-NET-9 holds for CIDRs that come later, too. */
+static void test_a_vpc_does_not_grow_into_another_of_an_instance(void **state)
+{
+	struct vd_model *model = example();
+	struct vd_changes *changes = NULL;
+	struct vd_error error = {};
+	json_t *array = documents("{kind: vpc, name: v, cidrs: [10.0.0.0/16, 192.168.200.0/24]}");
+
+	apply(model, VPC("v", "10.0.0.0/16") AND SUBNET("s", "v", "10.0.0.0/24") AND PORT("a", "s", ", instance: vm"), 10);
+	assert_int_equal(vd_changes_from_documents(model, array, "default", 30, &changes, &error), -EINVAL);
+	assert_string_equal(error.text,
+			    "port ecs1: instance vm has ports in VPCs v (192.168.200.0/24) and demo (192.168.0.0/16), which "
+			    "overlap; use VPCs that do not");
+	json_decref(array);
 	vd_model_free(model);
 }
 
@@ -506,7 +544,7 @@ static void test_what_belongs_together_is_deleted_together(void **state)
 	struct vd_changes *changes = NULL;
 	struct vd_error error = {};
 
-	assert_int_equal(delete (model, all, sizeof(all) / sizeof(all[0]), &changes, &error), 0);
+	assert_int_equal(vd_changes_from_deletion(model, all, sizeof(all) / sizeof(all[0]), &changes, &error), 0);
 	assert_int_equal(changes->count, 9);
 	assert_int_equal(changes->items[0].kind, VD_KIND_HOST);
 	assert_non_null(changes->items[0].before);
@@ -524,7 +562,7 @@ static void test_a_free_address_is_given_again(void **state)
 	struct vd_model *model = example();
 	struct vd_changes *changes = NULL;
 
-	assert_int_equal(delete (model, &ecs2, 1, &changes, NULL), 0);
+	assert_int_equal(vd_changes_from_deletion(model, &ecs2, 1, &changes, NULL), 0);
 	vd_changes_apply(changes, model);
 	vd_changes_free(changes);
 	apply(model, "{kind: port, name: new, subnet: nodes}", 10);
@@ -581,6 +619,8 @@ int main(void)
 		cmocka_unit_test(test_the_route_quota_is_50_by_default_and_can_be_raised),
 		cmocka_unit_test(test_a_claim_needs_an_address_inside_the_vtep_cidr),
 		cmocka_unit_test(test_what_others_need_is_not_deleted),
+		cmocka_unit_test(test_a_next_hop_is_not_lost_by_changes_elsewhere),
+		cmocka_unit_test(test_a_vpc_does_not_grow_into_another_of_an_instance),
 		cmocka_unit_test(test_what_belongs_together_is_deleted_together),
 		cmocka_unit_test(test_a_free_address_is_given_again),
 		cmocka_unit_test(test_a_port_among_ten_thousand_is_cheap),
