@@ -87,8 +87,10 @@ int vd_host_veth_create(struct vd_host_net *net, uint32_t port, const struct vd_
 	struct vd_host_veth veth = {.ifname = ifname, .peer_ifname = guest_ifname, .peer_mac = mac, .peer_mtu = mtu};
 	struct vd_host_netns netns;
 	struct vd_host_link link;
-	int result = vd_host_netns_open(netns_path, &fd, &netns, error);
+	int result = vd_host_ifname_check(guest_ifname, error);
 
+	if (!result)
+		result = vd_host_netns_open(netns_path, &fd, &netns, error);
 	if (result < 0)
 		return result;
 	/* bpf_redirect_peer drops in silence when both ends lie in one namespace. */

@@ -96,7 +96,7 @@ int vd_host_ip_address_remove(struct nl_sock *socket, uint32_t ifindex, const st
 struct wanted {
 	const struct vd_prefix *prefixes;
 	size_t count;
-	bool *present;		    /* one per prefix */
+	bool *present;              /* one per prefix */
 	struct vd_prefix *unwanted; /* grows */
 	size_t unwanted_count;
 };

@@ -146,7 +146,7 @@ static int route_remove(struct nl_sock *socket, const struct vd_host_ip_route *r
 struct wanted {
 	const struct vd_host_ip_route *routes;
 	size_t count;
-	bool *present;			   /* one per route */
+	bool *present;                     /* one per route */
 	struct vd_host_ip_route *unwanted; /* grows */
 	size_t unwanted_count;
 };

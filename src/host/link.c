@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define ALIAS_PREFIX "viaduct:"
-#define OUTER_MTU    65535 /* ETH_MAX_MTU, the most that veth takes */
+#define OUTER_MTU 65535 /* ETH_MAX_MTU, the most that veth takes */
 
 static void parse_vxlan(const struct nlattr *data, struct vd_host_link_state *link)
 {
@@ -138,6 +138,15 @@ const char *vd_host_link_what(const struct vd_host_net *net, const struct vd_hos
 	    link->alias[prefix + tag] != ':')
 		return NULL;
 	return link->alias + prefix + tag + 1;
+}
+
+int vd_host_ifname_check(const char *ifname, struct vd_error *error)
+{
+	if (!*ifname || strlen(ifname) >= IFNAMSIZ || !strcmp(ifname, ".") || !strcmp(ifname, "..") ||
+	    strpbrk(ifname, "/:% \t\n\v\f\r"))
+		return vd_error_set(error, -EINVAL,
+				    "'%s' cannot be an interface's name: 1-15 characters, no space, slash, colon or %%", ifname);
+	return 0;
 }
 
 bool vd_host_link_is_half_made(const struct vd_host_link_state *link)

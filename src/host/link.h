@@ -4,7 +4,7 @@
 
 #include "host/net.h"
 
-#define VD_HOST_ALIAS_SIZE   256 /* IFALIASZ */
+#define VD_HOST_ALIAS_SIZE 256 /* IFALIASZ */
 #define VD_HOST_OVERLAY_NAME "viaduct0"
 
 /*
@@ -23,8 +23,8 @@ struct vd_host_link_state {
 	char alias[VD_HOST_ALIAS_SIZE];
 	struct vd_mac mac;
 	uint8_t address_generation; /* enum in6_addr_gen_mode; or VD_HOST_NO_IPV6 */
-	uint64_t dropped;	    /* packets, both directions */
-	struct {		    /* kind vxlan */
+	uint64_t dropped;           /* packets, both directions */
+	struct {                    /* kind vxlan */
 		uint16_t udp_port;
 		bool collect_metadata, gbp, zero_checksum6;
 	} vxlan;
@@ -38,6 +38,8 @@ int vd_host_link_parse(const struct nlmsghdr *header, struct vd_host_link_state 
 
 /* The part of the alias behind our tag, NULL when the link is not ours. */
 const char *vd_host_link_what(const struct vd_host_net *net, const struct vd_host_link_state *link);
+/* What the kernel would refuse, or expand (%d), as a name. -EINVAL and a sentence. */
+int vd_host_ifname_check(const char *ifname, struct vd_error *error);
 /* Left by a maker that died half way. */
 bool vd_host_link_is_half_made(const struct vd_host_link_state *link);
 /* Ours and what, or half-made. */

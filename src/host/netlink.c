@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define ATTEMPTS       16
+#define ATTEMPTS 16
 #define RECEIVE_BUFFER (1 << 20) /* bytes; a dump's part is 32 KiB at most */
 
 void vd_host_message_cleanup(struct nl_msg **message)

@@ -48,8 +48,8 @@ static const struct vd_host_sysctl before_link[] = {
 
 /* Those of the link itself: "default" reached it only when it was made after. */
 static const struct vd_host_sysctl on_link[] = {
-	{"ipv4/conf/" INSIDE "/send_redirects", "0"},	   {"ipv4/conf/" INSIDE "/rp_filter", "0"},
-	{"ipv4/conf/" INSIDE "/forwarding", "1"},	   {"ipv6/conf/" INSIDE "/disable_ipv6", "0", true},
+	{"ipv4/conf/" INSIDE "/send_redirects", "0"},      {"ipv4/conf/" INSIDE "/rp_filter", "0"},
+	{"ipv4/conf/" INSIDE "/forwarding", "1"},          {"ipv6/conf/" INSIDE "/disable_ipv6", "0", true},
 	{"ipv6/conf/" INSIDE "/addr_gen_mode", "1", true}, {"ipv6/conf/" INSIDE "/forwarding", "1", true},
 	{"ipv6/conf/" INSIDE "/accept_dad", "0", true},
 };

@@ -73,9 +73,9 @@ int vd_host_tap_ensure(struct vd_host_net *net, uint32_t port, const char *ifnam
 	bool made = false;
 	int result;
 
-	if (!*ifname || strlen(ifname) >= IFNAMSIZ || strpbrk(ifname, "/:% \t\n"))
-		return vd_error_set(error, -EINVAL,
-				    "'%s' cannot be an interface's name: 1-15 characters, no space, slash, colon or %%", ifname);
+	result = vd_host_ifname_check(ifname, error);
+	if (result < 0)
+		return result;
 	result = vd_host_link_read(net->netlink, 0, ifname, &link);
 	if (result == -ENODEV) {
 		result = create(net, ifname, port, error);

@@ -56,12 +56,17 @@ static void test_taken_name_in_the_namespace_is_refused_and_nothing_stays(void *
 	assert_int_equal(link.ifindex, 42);
 }
 
-static void test_namespace_of_the_host_itself_is_refused(void **state)
+static void test_wrong_name_and_the_hosts_own_namespace_are_refused(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vd_mac wanted = mac("02:00:00:00:00:07");
 	struct vd_host_link link;
 
+	run("ip netns add guest");
+	assert_int_equal(vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "a-name-too-long-", &link, &fixture->error),
+			 -EINVAL);
+	assert_int_equal(vd_host_veth_create(fixture->net, 1, &wanted, 1450, GUEST, "eth%d", &link, &fixture->error), -EINVAL);
+	assert_non_null(strstr(fixture->error.text, "eth%d"));
 	assert_int_equal(vd_host_veth_create(fixture->net, 1, &wanted, 1450, "/proc/self/ns/net", "eth0", &link, &fixture->error),
 			 -EINVAL);
 	assert_non_null(strstr(fixture->error.text, "own"));
@@ -129,7 +134,8 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_taken_name_in_the_namespace_is_refused_and_nothing_stays, fixture_setup,
 						fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_namespace_of_the_host_itself_is_refused, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_name_and_the_hosts_own_namespace_are_refused, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_leftover_of_the_same_port_is_replaced_and_anothers_link_stays, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_link_that_is_not_ours_is_never_removed, fixture_setup, fixture_teardown),

@@ -86,9 +86,9 @@ static void test_half_made_router_is_repaired(void **state)
 {
 	struct fixture *fixture = *state;
 	static const char *const damages[] = {
-		"umount /run/vd-test/netns/26",						     /* a file that is no mount */
-		"ip link del vr1a",							     /* a namespace without a veth */
-		"ip link set vr1a alias ''",						     /* died before the mark */
+		"umount /run/vd-test/netns/26",                                              /* a file that is no mount */
+		"ip link del vr1a",                                                          /* a namespace without a veth */
+		"ip link set vr1a alias ''",                                                 /* died before the mark */
 		"ip -n router addr flush dev viaduct; ip -n router route flush dev viaduct", /* died in the middle */
 		"ip -n router link set viaduct down",
 		"ip -n router neighbour flush all nud permanent",
