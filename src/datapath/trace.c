@@ -79,19 +79,12 @@ static int port_visit(const void *key, const void *value, void *userdata)
 	return search->value.id == search->id;
 }
 
-static bool mac_is_unset(const struct vd_mac *mac)
-{
-	static const struct vd_mac zero;
-
-	return !memcmp(mac, &zero, sizeof(zero));
-}
-
 static int ingress_find(struct vd_datapath *datapath, struct vd_trace_request *request, struct vd_trace *area,
 			struct vd_error *error)
 {
 	struct port_search search = {.id = request->from_port};
 
-	if (mac_is_unset(&request->destination_mac))
+	if (vd_mac_is_zero(&request->destination_mac))
 		request->destination_mac = (struct vd_mac){VD_GATEWAY_MAC};
 	if (!request->from_port) {
 		area->ingress = request->vni;
@@ -105,7 +98,7 @@ static int ingress_find(struct vd_datapath *datapath, struct vd_trace_request *r
 				    request->from_port);
 	area->ingress = search.ifindex;
 	area->ingress_type = VD_INGRESS_PORT;
-	if (mac_is_unset(&request->source_mac))
+	if (vd_mac_is_zero(&request->source_mac))
 		memcpy(request->source_mac.bytes, search.value.mac, sizeof(search.value.mac));
 	return 0;
 }
