@@ -16,7 +16,7 @@ static void resources_print(const json_t *status)
 	json_object_foreach (json_object_get(status, "resources"), plural, count) {
 		if (json_integer_value(count) == 0)
 			continue;
-		printf("%s %" JSON_INTEGER_FORMAT " %s", any ? "," : ":", json_integer_value(count), plural);
+		printf("%s %s %" JSON_INTEGER_FORMAT, any ? "," : ":", plural, json_integer_value(count));
 		any = true;
 	}
 	putchar('\n');

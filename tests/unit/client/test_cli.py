@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line against a daemon's API (tests/unit/api/daemon.c): what a person types, sees and gets as exit status. R-OPS-3."""
+
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import tempfile
+
+import pytest
+
+VIADUCT = os.environ["VIADUCT"]
+DAEMON = os.environ["API_DAEMON"]
+FIRST = """\
+kind: vpc
+name: demo
+cidrs: [192.168.0.0/16]
+---
+kind: subnet
+name: nodes
+vpc: demo
+cidrs: [192.168.0.0/24]
+---
+kind: port
+name: web1
+subnet: nodes
+---
+kind: route
+vpc: demo
+destination: 10.0.2.0/24
+next_hop: {address: 192.168.0.2}
+"""
+
+
+class Cli:
+    def __init__(self, server, directory):
+        self.server = server
+        self.directory = pathlib.Path(directory)
+
+    def __call__(self, *arguments, text=None, binary=False, server=None):
+        environment = {"PATH": os.environ["PATH"], "VIADUCT_SERVER": server or self.server, "HOME": "/nonexistent"}
+        return subprocess.run([VIADUCT, *arguments], input=text, capture_output=True, text=not binary, timeout=60, env=environment)
+
+    def ok(self, *arguments, **options):
+        result = self(*arguments, **options)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def file(self, name, text):
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+
+@pytest.fixture
+def cli():
+    with tempfile.TemporaryDirectory(prefix="vdcli-") as directory, \
+            subprocess.Popen([DAEMON], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as daemon:
+        try:
+            yield Cli("unix:" + daemon.stdout.readline().strip(), directory)
+        finally:
+            daemon.stdin.close()
+            assert daemon.wait(timeout=30) == 0
+
+
+def test_apply_shows_what_it_did_and_is_repeatable(cli):
+    path = cli.file("first.yaml", FIRST)
+    assert "vpc demo created" in cli.ok("apply", "-f", path, "--dry-run")
+    assert cli("get", "vpcs").stderr == "there are none\n"
+    assert cli.ok("apply", "-f", path).splitlines() == [
+        "vpc demo created", "subnet nodes created", "port web1 created", "route demo/10.0.2.0/24 created"]
+    assert "unchanged" in cli.ok("apply", "-f", path, "--wait")
+    assert "port web1 unchanged" in cli.ok("apply", "-f", "-", text=FIRST)
+
+
+def test_get_in_its_formats(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+    lines = cli.ok("get", "ports").splitlines()
+    assert lines[0].split() == ["NAME", "SUBNET", "ADDRESSES", "MAC", "HOST", "STATE"]
+    assert lines[1].split()[:3] == ["web1", "nodes", "192.168.0.2"]
+    assert json.loads(cli.ok("get", "port", "web1", "-o", "json"))["assigned"]["addresses"] == ["192.168.0.2"]
+    assert json.loads(cli.ok("get", "ports", "--json"))["items"][0]["name"] == "web1"
+    again = cli.ok("get", "routes", "-o", "yaml")
+    assert "unchanged" in cli.ok("apply", "-f", "-", text=again)
+    assert "192.168.0.2" in cli.ok("get", "route", "demo/10.0.2.0/24")
+    assert "web1" in cli.ok("describe", "port", "web1")
+
+
+def test_diff_shows_lines(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+    assert cli.ok("diff", "-f", "-", text=FIRST) == ""
+    lines = cli.ok("diff", "-f", "-", text=FIRST.replace("192.168.0.2}", "192.168.0.2}\ndescription: new")).splitlines()
+    assert lines[0] == "route demo/10.0.2.0/24 changed"
+    assert [line for line in lines if line.startswith("+")] == ["+ description: new"]
+    assert not [line for line in lines if line.startswith("-")]
+
+
+def test_delete_by_name_and_by_file(cli):
+    path = cli.file("first.yaml", FIRST)
+    cli.ok("apply", "-f", path)
+    refused = cli("delete", "vpc", "demo")
+    assert refused.returncode == 1 and "demo" in refused.stderr
+    assert cli.ok("delete", "route", "demo/10.0.2.0/24") == "route demo/10.0.2.0/24 deleted\n"
+    missing = cli("delete", "-f", path)
+    assert missing.returncode == 1 and "demo/10.0.2.0/24" in missing.stderr
+    cli.ok("apply", "-f", path)
+    assert cli.ok("delete", "-f", path).count("deleted") == 4
+
+
+def test_projects(cli):
+    cli.ok("apply", "-p", "acme", "-f", "-", text=FIRST)
+    assert cli("get", "ports").stderr == "there are none\n"
+    assert "web1" in cli.ok("get", "ports", "-p", "acme")
+    assert cli.ok("get", "ports", "-p", "*").splitlines()[1].split()[:2] == ["acme", "web1"]
+    assert "port acme/web1 deleted" in cli.ok("delete", "-p", "acme", "-f", "-", text=FIRST)
+
+
+def test_several_files_and_the_one_that_is_wrong(cli):
+    first = cli.file("d/1.yaml", FIRST)
+    cli.file("d/2.yaml", "kind: port\nname: web2\nsubnet: nodes\n")
+    assert "port web2 created" in cli.ok("apply", "-f", str(pathlib.Path(first).parent))
+    cli.file("d/2.yaml", "kind: port\nname: web3\nsubnet: [\n")
+    wrong = cli("apply", "-f", str(pathlib.Path(first).parent))
+    assert wrong.returncode == 1 and "2.yaml line" in wrong.stderr and wrong.stderr.count("\n") == 1
+    assert cli("apply", "-f", "/nowhere.yaml").returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["fly"], ["get"], ["get", "ports", "a", "b"], ["apply"], ["apply", "first.yaml"], ["apply", "-f"], ["diff"], ["delete"],
+    ["delete", "port"], ["get", "ports", "-o", "xml"], ["get", "ports", "--colour"], ["get", "--insecure=yes", "ports"], ["attach", "p"],
+    ["attach", "p", "--netns", "a", "--tap", "b"], ["attach", "p", "--tap", "b", "--dhcp"], ["trace", "a"], ["trace", "a", "b", "sctp"],
+    ["trace", "a", "b", "tcp", "http"], ["trace", "a", "b", "tcp", "70000"], ["trace", "a", "b", "icmp", "1"], ["capture"],
+    ["capture", "a", "-c", "0"], ["flows", "--limit", "x"], ["purge"], ["completion"], ["completion", "csh"], ["help", "fly"],
+    ["status", "now"]])
+def test_wrong_usage_is_2_and_one_line(cli, arguments):
+    result = cli(*arguments, text="")
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("viaduct: ") and result.stderr.count("\n") == 1 and result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["get", "unicorns"], ["get", "port", "nobody"], ["describe", "vpc", "nobody"], ["plan"],
+                                       ["explain", "unicorn"], ["get", "unicorns", "--watch"], ["flows", "--follow"]])
+def test_refusals_are_1_and_one_line(cli, arguments):
+    result = cli(*arguments)
+    assert result.returncode == 1
+    assert result.stderr.startswith("viaduct: ") and result.stderr.count("\n") == 1
+
+
+def test_no_daemon(cli):
+    result = cli("get", "ports", server="unix:/nowhere/viaduct.sock")
+    assert result.returncode == 1 and "is viaductd running" in result.stderr
+    assert cli("get", "ports", server="http://127.0.0.1:1").returncode == 1
+    assert cli("get", "ports", server="ftp://a").returncode == 1
+
+
+def test_live_commands(cli):
+    assert cli.ok("attach", "web1", "--netns", "web1", "--ifname", "net1").startswith("port web1 attached")
+    assert cli.ok("detach", "web1") == "port web1 detached\n"
+    assert "source_check" in cli.ok("drops")
+    assert "none" in cli.ok("flows")
+    assert "viaductd" in cli.ok("version")
+    assert cli.ok("status").startswith("revision ")
+    assert json.loads(cli.ok("trace", "web1", "10.0.0.1", "tcp", "80", "--json"))[0]["arguments"] == {
+        "project": "default", "from": "web1", "to": "10.0.0.1", "protocol": "tcp", "port": 80}
+
+
+def test_capture_is_pcap(cli):
+    result = cli("capture", "web1", binary=True)
+    assert result.returncode == 1 and b"ring buffer broke" in result.stderr
+    magic, major, minor, _, _, _, link = struct.unpack("=IHHIIII", result.stdout[:24])
+    assert (magic, major, minor, link) == (0xa1b23c4d, 2, 4, 1)
+
+
+def test_watch_follows(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+    environment = {"PATH": os.environ["PATH"], "VIADUCT_SERVER": cli.server}
+    with subprocess.Popen([VIADUCT, "get", "ports", "--watch"], stdout=subprocess.PIPE, text=True, env=environment) as watch:
+        try:
+            assert watch.stdout.readline().split()[:2] == ["ACTION", "NAME"]
+            assert watch.stdout.readline().split()[:2] == ["existing", "web1"]
+            cli.ok("apply", "-f", "-", text="kind: port\nname: web2\nsubnet: nodes\n")
+            assert watch.stdout.readline().split()[:2] == ["created", "web2"]
+            cli.ok("delete", "port", "web2")
+            assert watch.stdout.readline().split()[:2] == ["deleted", "web2"]
+        finally:
+            watch.kill()
+
+
+def test_every_command_explains_itself(cli):
+    overview = cli.ok("--help")
+    commands = cli.ok("completion", "words", "--", "").split()
+    assert len(commands) > 15
+    for command in commands:
+        assert f"  {command} " in overview
+        text = cli.ok(command, "--help")
+        assert "Usage: viaduct " + command in text and "Example:\n  viaduct" in text.replace("source <(", "")
+        assert text == cli.ok("help", command)
+    assert cli.ok("help", "manual").startswith(".TH VIADUCT 1")
+
+
+def test_completion_scripts_parse(cli):
+    shells = {"bash": ["bash", "-n"], "zsh": ["zsh", "-n"], "fish": ["fish", "--no-execute"]}
+    for shell, command in shells.items():
+        script = cli.ok("completion", shell)
+        assert "viaduct" in script
+        if shutil.which(command[0]):
+            path = cli.file("completion." + shell, script)
+            assert subprocess.run([*command, path], capture_output=True).returncode == 0
+
+
+def test_completion_asks_the_daemon(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+
+    def words(*given):
+        return cli.ok("completion", "words", "--", *given).split()
+
+    assert "subnet" in words("get", "")
+    assert words("describe", "port", "") == ["web1"]
+    assert words("delete", "port", "web1", "") == ["web1"]
+    assert words("attach", "") == ["web1"]
+    assert words("get", "ports", "-o", "") == ["table", "yaml", "json"]
+    assert words("trace", "web1", "web1", "") == ["tcp", "udp", "icmp"]
+    assert "--dry-run" in words("apply", "--")
+    assert words("apply", "-f", "") == []
+    script = cli.file("test.bash", f"PATH={os.path.dirname(VIADUCT)}:$PATH\n" + cli.ok("completion", "bash") +
+                      "COMP_WORDS=(viaduct describe port w)\nCOMP_CWORD=3\n_viaduct\necho \"${COMPREPLY[@]}\"\n")
+    shell = subprocess.run(["bash", script], capture_output=True, text=True, env={"VIADUCT_SERVER": cli.server, "PATH": os.environ["PATH"]})
+    assert shell.stdout.strip() == "web1", shell.stderr
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", __file__]))
