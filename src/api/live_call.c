@@ -71,11 +71,9 @@ static int port_host(struct vd_api *api, const char *project, const char *port, 
 {
 	const struct vd_attachment *attachment;
 	const struct vd_model *model;
-	int64_t revision, epoch;
-	uint32_t next_id;
 
 	host[0] = '\0';
-	model = vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(api->replica, NULL, NULL, NULL);
 	attachment = (const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, project, port);
 	if (attachment && strcmp(attachment->host, api->options.host) != 0)
 		snprintf(host, VD_NAME_SIZE, "%s", attachment->host);

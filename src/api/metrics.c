@@ -52,9 +52,8 @@ static void resources_print(struct vd_api *api, FILE *file)
 {
 	const struct vd_model *model;
 	int64_t revision, epoch;
-	uint32_t next_id;
 
-	model = vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(api->replica, &revision, &epoch, NULL);
 	fprintf(file, "# HELP viaduct_resources Resources declared, by kind.\n# TYPE viaduct_resources gauge\n");
 	for (int kind = 0; kind < VD_KIND_USER_COUNT; kind++)
 		fprintf(file, "viaduct_resources{kind=\"%s\"} %zu\n", vd_kind_word((enum vd_kind)kind),

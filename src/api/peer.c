@@ -102,11 +102,9 @@ static int peer_url(struct vd_api *api, const char *host, const char *verb, bool
 {
 	const struct vd_claim *claim;
 	const struct vd_model *model;
-	int64_t revision, epoch;
 	VD_FREE char *base = NULL;
-	uint32_t next_id;
 
-	model = vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(api->replica, NULL, NULL, NULL);
 	claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, "default", host);
 	if (claim && claim->api)
 		base = strdup(claim->api);

@@ -79,10 +79,9 @@ static int reply_yaml(struct vd_request *request, json_t *documents)
 int vd_answer_list(struct vd_request *request, struct vd_error *error)
 {
 	const struct vd_model *model;
-	int64_t revision, epoch;
+	int64_t revision;
 	const char *project;
 	enum vd_kind kind;
-	uint32_t next_id;
 	json_t *items;
 	bool yaml;
 	int r;
@@ -94,7 +93,7 @@ int vd_answer_list(struct vd_request *request, struct vd_error *error)
 		r = request_format(request, &yaml, error);
 	if (r)
 		return r;
-	model = vd_replica_lock(request->api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(request->api->replica, &revision, NULL, NULL);
 	r = listing_collect(model, kind, project, yaml, &items);
 	vd_replica_unlock(request->api->replica);
 	if (r)
@@ -122,12 +121,11 @@ int vd_answer_get(struct vd_request *request, struct vd_error *error)
 {
 	const struct vd_resource *resource;
 	const struct vd_model *model;
-	int64_t revision, epoch;
+	int64_t revision;
 	char name[VD_IDENTITY_SIZE];
 	json_t *item = NULL;
 	const char *project;
 	enum vd_kind kind;
-	uint32_t next_id;
 	bool yaml;
 	int r;
 
@@ -136,7 +134,7 @@ int vd_answer_get(struct vd_request *request, struct vd_error *error)
 		r = request_format(request, &yaml, error);
 	if (r)
 		return r;
-	model = vd_replica_lock(request->api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(request->api->replica, &revision, NULL, NULL);
 	resource = vd_model_get(model, kind, project, name);
 	if (resource)
 		item = yaml ? json_pack("[o]", vd_resource_document(resource)) : vd_item_new(model, resource);

@@ -285,9 +285,8 @@ int vd_answer_status(struct vd_request *request, struct vd_error *error)
 	const struct vd_model *model;
 	int64_t revision, epoch;
 	const char *name;
-	uint32_t next_id;
 
-	model = vd_replica_lock(request->api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(request->api->replica, &revision, &epoch, NULL);
 	vd_model_each(model, VD_KIND_CLAIM, NULL, host_add, all);
 	for (int kind = 0; kind < VD_KIND_USER_COUNT; kind++)
 		json_object_set_new(counts, vd_kind_plural((enum vd_kind)kind),

@@ -188,11 +188,10 @@ static void watcher_release(void *userdata)
 static int watcher_start(struct vd_api *api, struct watcher *watcher)
 {
 	const struct vd_model *model;
-	int64_t revision, epoch;
-	uint32_t next_id;
+	int64_t revision;
 	int r;
 
-	model = vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(api->replica, &revision, NULL, NULL);
 	pthread_mutex_lock(&api->watchers->lock);
 	r = existing_tell(model, watcher, revision);
 	DL_APPEND(api->watchers->list, watcher);

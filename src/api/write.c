@@ -33,12 +33,12 @@ static int intent_decide(const struct vd_model *model, uint32_t next_id, void *u
 static int decide_only(struct vd_api *api, struct intent *intent, struct vd_changes **ret, int64_t *ret_revision,
 		       struct vd_error *error)
 {
-	int64_t revision, epoch;
+	int64_t epoch;
 	const struct vd_model *model;
 	uint32_t next_id;
 	int r;
 
-	model = vd_replica_lock(api->replica, &revision, &epoch, &next_id);
+	model = vd_replica_lock(api->replica, NULL, &epoch, &next_id);
 	r = intent_decide(model, next_id, intent, ret, error);
 	vd_replica_unlock(api->replica);
 	if (!r)
@@ -50,7 +50,7 @@ static json_t *changes_reply(const struct vd_changes *changes, const struct vd_w
 {
 	json_t *items = json_array(), *item;
 
-	for (size_t i = 0; changes && i < changes->count; i++) {
+	for (size_t i = 0; i < changes->count; i++) {
 		item = vd_item_change(&changes->items[i], options->documents);
 		if (!item || json_array_append_new(items, item)) {
 			json_decref(items);
@@ -58,38 +58,21 @@ static json_t *changes_reply(const struct vd_changes *changes, const struct vd_w
 		}
 	}
 	return json_pack("{s:I, s:b, s:o, s:o}", "revision", (json_int_t)revision, "dry_run", options->dry_run, "changes", items,
-			 "notes", changes && changes->notes ? json_incref(changes->notes) : json_array());
-}
-
-static bool changes_nothing(const struct vd_changes *changes)
-{
-	for (size_t i = 0; changes && i < changes->count; i++) {
-		const struct vd_change *change = &changes->items[i];
-
-		if (!change->before || !change->after || !vd_resource_equal(change->before, change->after))
-			return false;
-	}
-	return changes != NULL;
+			 "notes", changes->notes ? json_incref(changes->notes) : json_array());
 }
 
 /*
- * The reply about the changes, and their end. When nothing changed, what hosts must obey is the last revision that changed a
- * resource: they may still be behind it. Resources are counted without atomics, and a change may share them with the replica's
+ * The reply about the changes, and their end. Resources are counted without atomics, and a change may share them with the replica's
  * model: it is read and freed under the replica's lock.
  */
-static int changes_finish(struct vd_api *api, struct vd_changes *changes, const struct vd_write_options *options, int64_t *revision,
+static int changes_finish(struct vd_api *api, struct vd_changes *changes, const struct vd_write_options *options, int64_t revision,
 			  json_t **ret)
 {
-	int64_t current, epoch;
-	uint32_t next_id;
 	json_t *reply;
 
-	vd_replica_lock(api->replica, &current, &epoch, &next_id);
-	if (changes_nothing(changes) && !options->dry_run)
-		*revision = epoch;
-	reply = changes_reply(changes, options, *revision);
-	if (changes)
-		vd_changes_free(changes);
+	vd_replica_lock(api->replica, NULL, NULL, NULL);
+	reply = changes_reply(changes, options, revision);
+	vd_changes_free(changes);
 	vd_replica_unlock(api->replica);
 	if (!reply)
 		return -ENOMEM;
@@ -97,7 +80,10 @@ static int changes_finish(struct vd_api *api, struct vd_changes *changes, const 
 	return 0;
 }
 
-/* The write, then what was asked to follow it. A wait that fails does not undo the change: the reply holds both. */
+/*
+ * The write, then what was asked to follow it. When nothing changed, the revision is the last that changed something: hosts may
+ * still be behind it. A wait that fails does not undo the change: the reply holds both.
+ */
 static int intent_write(struct vd_request *request, struct intent *intent, const struct vd_write_options *options,
 			struct vd_error *error)
 {
@@ -113,7 +99,7 @@ static int intent_write(struct vd_request *request, struct intent *intent, const
 	else
 		r = vd_replica_write(api->replica, options->request, intent_decide, intent, &changes, &revision, error);
 	if (!r)
-		r = changes_finish(api, changes, options, &revision, &reply);
+		r = changes_finish(api, changes, options, revision, &reply);
 	if (r)
 		return r;
 	if (options->dry_run)
