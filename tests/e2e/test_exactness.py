@@ -8,17 +8,12 @@ import time
 import pytest
 from scapy.all import ICMP, IP, UDP, Ether, raw
 
-from lab.world import Lab
 from traffic import Datagrams
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = "exactness.yaml"
 SEED = (ROOT / "examples" / "seed-002.yaml").read_text()
 
-
-@pytest.fixture(scope="module")
-def lab():
-    with Lab.from_file(ROOT / "lab" / "exactness.yaml") as running:
-        yield running
 
 
 @pytest.mark.parametrize("source, target, address, route", [
@@ -48,8 +43,12 @@ def test_a_running_flow_obeys_a_route_with_its_next_packet(lab, source, target, 
         flow.stop()
 
 
+def mac_of(lab, port):
+    return lab.host("h1").resource("ports", port)["assigned"]["mac"]
+
+
 def drops_of(lab, host, port):
-    return [drop["reason"] for drop in lab.drops(host)["recent"] if drop.get("port") == port]
+    return [drop["reason"] for drop in lab.host(host).live("drops")["recent"] if drop.get("port") == port]
 
 
 def test_a_neighbours_flow_in_the_cache_lets_no_spoofer_through(lab):
@@ -63,7 +62,7 @@ def test_a_neighbours_flow_in_the_cache_lets_no_spoofer_through(lab):
         sender.sendto(b"victim", ("192.168.0.3", 9000))
         assert receiver.recv(64) == b"victim"
 
-    macs = {name: lab.mac(name) for name in ("ecs1", "ecs2", "neighbour")}
+    macs = {name: mac_of(lab, name) for name in ("ecs1", "ecs2", "neighbour")}
     for source_mac, reason in ((macs["neighbour"], "source_address"), (macs["ecs1"], "source_mac")):
         frame = raw(Ether(src=source_mac, dst=macs["ecs2"]) / IP(src="192.168.0.2", dst="192.168.0.3") / UDP(sport=9001, dport=9000) / b"spoof")
         for _ in range(20):
@@ -78,7 +77,7 @@ def test_a_neighbours_flow_in_the_cache_lets_no_spoofer_through(lab):
 def test_a_victims_mac_does_not_help_with_ones_own_address(lab):
     target, neighbour = lab.instance("ecs2"), lab.instance("neighbour")
     assert neighbour.ping("192.168.0.3", count=3).received == 3
-    frame = raw(Ether(src=lab.mac("ecs1"), dst=lab.mac("ecs2")) / IP(src="192.168.0.9", dst="192.168.0.3") / ICMP(id=77) / b"spoof")
+    frame = raw(Ether(src=mac_of(lab, "ecs1"), dst=mac_of(lab, "ecs2")) / IP(src="192.168.0.9", dst="192.168.0.3") / ICMP(id=77) / b"spoof")
     with target.capture("eth0") as frames:
         for _ in range(10):
             neighbour.send("eth0", frame)

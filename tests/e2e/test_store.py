@@ -2,11 +2,11 @@
 """Two hosts on one store: sqlite served by the first, and an ordinary etcd cluster (R-OPS-7)."""
 
 import pathlib
-import time
+import subprocess
 
 import pytest
 
-from lab.host import run
+from lab.namespace import run
 from lab.world import Lab, wait_until
 from traffic import Flood
 
@@ -26,7 +26,7 @@ def lab(request):
 
 
 def destinations(host):
-    return {route["destination"] for route in host.get("routes")}
+    return {route["name"].split("/", 1)[1] for route in host.ask("GET", "/v1/routes")["items"]}
 
 
 def test_both_hosts_work_on_the_same_store(lab):
@@ -39,7 +39,6 @@ def test_both_hosts_work_on_the_same_store(lab):
 
 def test_changes_from_both_hosts_at_once_are_all_kept(lab):
     commands = [lab.host(host).command(["viaduct", "apply", "--wait", "-f", "-"]) for host in ("h1", "h2")]
-    import subprocess
     running = []
     for number in range(20, 36):
         process = subprocess.Popen([str(part) for part in commands[number % 2]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
