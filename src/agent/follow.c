@@ -180,7 +180,7 @@ static void detach_deleted(struct vd_agent *agent, const struct vd_model *model,
 			continue;
 		attachment = (const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, change->project, change->name);
 		if (attachment && strcmp(attachment->host, agent->options.host) == 0)
-			vd_reporter_detach(agent->reporter, change->project, change->name);
+			vd_reporter_detach(agent->reporter, attachment);
 	}
 }
 

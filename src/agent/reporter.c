@@ -18,6 +18,8 @@
 struct detachment {
 	struct detachment *prev, *next;
 	char *project, *port;
+	uint32_t ifindex;
+	char boot_id[40];
 };
 
 struct vd_reporter {
@@ -42,8 +44,8 @@ static void detachment_free(struct detachment *detachment)
 
 static char *alive_value(const struct vd_agent *agent)
 {
-	json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "machine_id", agent->identity.machine_id, "boot_id", agent->identity.boot_id,
-				   "run_id", agent->identity.run_id, "version", VD_VERSION);
+	json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "machine_id", agent->identity.machine_id, "boot_id",
+				   agent->identity.boot_id, "run_id", agent->identity.run_id, "version", VD_VERSION);
 	char *text = json_dumps(object, JSON_COMPACT);
 
 	json_decref(object);
@@ -81,7 +83,8 @@ static int name_take(struct vd_reporter *reporter, struct vd_error *error)
 
 		if (!us)
 			r = vd_error_set(error, -EEXIST,
-					 "host %s: another live daemon holds this name (machine %s, boot %s): give this one another --host, or stop the other "
+					 "host %s: another live daemon holds this name (machine %s, boot %s): give this one "
+					 "another --host, or stop the other "
 					 "and wait %d seconds",
 					 agent->options.host, json_string_value(json_object_get(holder, "machine_id")),
 					 json_string_value(json_object_get(holder, "boot_id")), LEASE_SECONDS);
@@ -97,7 +100,8 @@ static int name_take(struct vd_reporter *reporter, struct vd_error *error)
 		return r;
 
 	struct vd_compare unchanged = {.key = key, .target = VD_COMPARE_TARGET_MOD, .number = mod};
-	struct vd_operation put = {.type = VD_OPERATION_TYPE_PUT, .key = key, .value = value, .size = strlen(value), .lease = lease};
+	struct vd_operation put = {
+		.type = VD_OPERATION_TYPE_PUT, .key = key, .value = value, .size = strlen(value), .lease = lease};
 	struct vd_txn txn = {.compares = &unchanged, .compare_count = 1, .success = &put, .success_count = 1};
 
 	r = vd_store_txn(agent->options.store, &txn, NULL, error);
@@ -140,13 +144,25 @@ static int revision_report(struct vd_reporter *reporter, int64_t revision, struc
 	return vd_store_txn(agent->options.store, &txn, NULL, error);
 }
 
+/* The port may be attached again by now: that attachment is another one, and stays. */
+static int detachment_check(const struct vd_model *model, void *userdata, struct vd_error *error)
+{
+	const struct detachment *detachment = userdata;
+	const struct vd_attachment *attachment =
+		(const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, detachment->project, detachment->port);
+
+	if (!attachment || attachment->ifindex != detachment->ifindex || strcmp(attachment->boot_id, detachment->boot_id) != 0)
+		return -ENOENT;
+	return 0;
+}
+
 static int attachment_remove(struct vd_reporter *reporter, const struct detachment *detachment, struct vd_error *error)
 {
 	struct vd_attachment fact = {
 		.head = {.kind = VD_KIND_ATTACHMENT, .references = 1, .project = detachment->project, .name = detachment->port},
 	};
 
-	return vd_replica_write_fact(reporter->agent->replica, &fact.head, true, NULL, NULL, NULL, error);
+	return vd_replica_write_fact(reporter->agent->replica, &fact.head, true, detachment_check, (void *)detachment, NULL, error);
 }
 
 /* One round of what is due. The lock is not held while the store is asked. */
@@ -211,7 +227,8 @@ static void *reporter_run(void *userdata)
 		int r;
 
 		pthread_mutex_lock(&reporter->lock);
-		while (!reporter->stopping && (reporter->store_away || (reporter->applied == reporter->reported && !reporter->detachments)))
+		while (!reporter->stopping &&
+		       (reporter->store_away || (reporter->applied == reporter->reported && !reporter->detachments)))
 			if (pthread_cond_timedwait(&reporter->due, &reporter->lock, &refresh_at) == ETIMEDOUT)
 				break;
 		if (reporter->stopping) {
@@ -283,7 +300,7 @@ void vd_reporter_free(struct vd_reporter *reporter)
 	if (!reporter)
 		return;
 	DL_FOREACH_SAFE(reporter->detachments, detachment, next)
-		detachment_free(detachment);
+	detachment_free(detachment);
 	pthread_mutex_destroy(&reporter->lock);
 	pthread_cond_destroy(&reporter->due);
 	free(reporter);
@@ -297,14 +314,16 @@ void vd_reporter_applied(struct vd_reporter *reporter, int64_t revision)
 	pthread_mutex_unlock(&reporter->lock);
 }
 
-void vd_reporter_detach(struct vd_reporter *reporter, const char *project, const char *port)
+void vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment *attachment)
 {
 	struct detachment *detachment = calloc(1, sizeof(*detachment));
 
 	if (!detachment)
 		return;
-	detachment->project = strdup(project);
-	detachment->port = strdup(port);
+	detachment->project = strdup(attachment->head.project);
+	detachment->port = strdup(attachment->head.name);
+	detachment->ifindex = attachment->ifindex;
+	memcpy(detachment->boot_id, attachment->boot_id, sizeof(detachment->boot_id));
 	if (!detachment->project || !detachment->port) {
 		detachment_free(detachment);
 		return;

@@ -28,7 +28,7 @@ static int attachment_check(const struct vd_resource *resource, void *userdata)
 	    vd_host_link_is_port(agent->net, attachment->ifindex, port->id))
 		return 0;
 	vd_log_info("port %s: its interface %s is gone, so it is detached", resource->name, attachment->ifname);
-	vd_reporter_detach(agent->reporter, resource->project, resource->name);
+	vd_reporter_detach(agent->reporter, attachment);
 	return 0;
 }
 
