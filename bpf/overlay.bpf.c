@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* At the tc ingress of the collect-metadata VXLAN device: everything that other hosts send. */
+#include "lib/drop.h"
 #include "lib/flow.h"
 
 static __always_inline int vd_overlay_forward(struct __sk_buff *skb)
@@ -34,7 +35,7 @@ int vd_overlay_ingress(struct __sk_buff *skb)
 			return verdict;
 	}
 	bpf_tail_call(skb, &vd_programs, vd_tracing ? VD_PROGRAM_COUNT + VD_PROGRAM_DECIDE : VD_PROGRAM_DECIDE);
-	return TC_ACT_SHOT;
+	return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -3,6 +3,7 @@
  * At the tc ingress of each port's link on the host: everything that an instance (or a router's namespace) sends.
  * A hit in the flow cache is forwarded here; everything else goes on by tail call.
  */
+#include "lib/drop.h"
 #include "lib/flow.h"
 
 static __always_inline int vd_port_forward(struct __sk_buff *skb)
@@ -34,7 +35,7 @@ int vd_port_ingress(struct __sk_buff *skb)
 			return verdict;
 	}
 	bpf_tail_call(skb, &vd_programs, vd_tracing ? VD_PROGRAM_COUNT + VD_PROGRAM_DECIDE : VD_PROGRAM_DECIDE);
-	return TC_ACT_SHOT;
+	return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

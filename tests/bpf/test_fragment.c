@@ -41,6 +41,21 @@ static void test_later_fragments_follow_the_first(void **state)
 	assert_false(find_flow(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &first, &flow));
 }
 
+/* The first one looks like any packet of its flow; the cache must not keep it from leaving its ports behind. */
+static void test_fragments_follow_also_while_the_flow_is_cached(void **state)
+{
+	struct fixture *fixture = *state;
+	struct packet_spec whole = fragment(1, 0, false), first = fragment(7, 0, true), last = fragment(7, 72, false);
+	struct packet packet;
+
+	packet_build(&whole, &packet);
+	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+	packet_build(&first, &packet);
+	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+	packet_build(&last, &packet);
+	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+}
+
 static void test_fragment_without_its_first_drops(void **state)
 {
 	struct fixture *fixture = *state;
@@ -80,6 +95,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_later_fragments_follow_the_first, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_fragments_follow_also_while_the_flow_is_cached, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_fragment_without_its_first_drops, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_fragments_of_another_port_do_not_mix, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_first_fragment_too_short_for_its_ports_drops, fixture_setup, fixture_teardown),
