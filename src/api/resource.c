@@ -2,6 +2,7 @@
 #include "api/identity.h"
 #include "api/item.h"
 #include "api/server.h"
+#include "api/status.h"
 #include "api/write.h"
 #include "base/cleanup.h"
 #include "model/document.h"
@@ -68,6 +69,17 @@ static int listing_collect(const struct vd_model *model, enum vd_kind kind, cons
 	return 0;
 }
 
+/* What a host's daemon reports beside its claim: whether it lives, and how far it obeys. */
+static void report_add(struct vd_api *api, json_t *item)
+{
+	json_t *report = vd_statuses_get(api->statuses, json_string_value(json_object_get(item, "name")));
+
+	json_object_set_new(item, "alive", json_boolean(json_is_true(json_object_get(report, "alive"))));
+	if (json_object_get(report, "revision"))
+		json_object_set(item, "obeys", json_object_get(report, "revision"));
+	json_decref(report);
+}
+
 static int reply_yaml(struct vd_request *request, json_t *documents)
 {
 	char *text = vd_documents_format(documents);
@@ -100,6 +112,8 @@ int vd_answer_list(struct vd_request *request, struct vd_error *error)
 		return r;
 	if (yaml)
 		return reply_yaml(request, items);
+	for (size_t i = 0; kind == VD_KIND_HOST && i < json_array_size(items); i++)
+		report_add(request->api, json_array_get(items, i));
 	return vd_request_reply(request, MHD_HTTP_OK, json_pack("{s:I, s:o}", "revision", (json_int_t)revision, "items", items));
 }
 
@@ -145,6 +159,8 @@ int vd_answer_get(struct vd_request *request, struct vd_error *error)
 		return -ENOMEM;
 	if (yaml)
 		return reply_yaml(request, item);
+	if (kind == VD_KIND_HOST)
+		report_add(request->api, item);
 	json_object_set_new(item, "revision", json_integer((json_int_t)revision));
 	return vd_request_reply(request, MHD_HTTP_OK, item);
 }

@@ -21,7 +21,8 @@ struct vd_statuses {
 	json_t *hosts; /* name -> status/host's object */
 	json_t *alive; /* name -> status/alive's object */
 	bool stopping;
-	bool stale; /* the watch ended compacted: it must be begun anew */
+	bool stale;     /* the watch ended compacted: it must be begun anew */
+	bool repairing; /* somebody does so */
 };
 
 /* Which table a key belongs to, and the host's name in it; NULL: none of ours. */
@@ -70,15 +71,18 @@ static void watch_events(const struct vd_event *events, size_t count, int64_t re
 	pthread_mutex_unlock(&statuses->lock);
 }
 
-/* A watch cannot be freed from inside its callback: the next one who asks begins it anew. */
-static void watch_compacted(int64_t compact_revision, void *userdata)
+static void statuses_set_stale(struct vd_statuses *statuses)
 {
-	struct vd_statuses *statuses = userdata;
-
 	pthread_mutex_lock(&statuses->lock);
 	statuses->stale = true;
 	pthread_cond_broadcast(&statuses->changed);
 	pthread_mutex_unlock(&statuses->lock);
+}
+
+/* A watch cannot be freed from inside its callback: the next one who asks begins it anew. */
+static void watch_compacted(int64_t compact_revision, void *userdata)
+{
+	statuses_set_stale(userdata);
 }
 
 static int statuses_begin(struct vd_statuses *statuses, struct vd_error *error)
@@ -108,18 +112,26 @@ static void statuses_repair(struct vd_statuses *statuses)
 {
 	struct vd_watch *old = NULL;
 	struct vd_error error = {0};
+	bool begin;
 
 	pthread_mutex_lock(&statuses->lock);
-	if (statuses->stale && !statuses->stopping) {
+	begin = statuses->stale && !statuses->stopping && !statuses->repairing;
+	if (begin) {
 		old = VD_TAKE(statuses->watch);
-		statuses->stale = false;
+		statuses->repairing = true;
 	}
 	pthread_mutex_unlock(&statuses->lock);
-	if (!old)
+	if (!begin)
 		return;
-	vd_watch_free(old);
-	if (statuses_begin(statuses, &error))
-		vd_log_warning("the hosts' status is not followed any more: %s", error.text);
+	if (old)
+		vd_watch_free(old);
+	if (statuses_begin(statuses, &error)) {
+		vd_log_warning("the hosts' status cannot be followed: %s", error.text);
+		statuses_set_stale(statuses);
+	}
+	pthread_mutex_lock(&statuses->lock);
+	statuses->repairing = false;
+	pthread_mutex_unlock(&statuses->lock);
 }
 
 int vd_statuses_new(struct vd_store *store, struct vd_statuses **ret, struct vd_error *error)
@@ -202,7 +214,7 @@ int vd_statuses_wait(struct vd_statuses *statuses, int64_t revision, unsigned se
 			r = -ESHUTDOWN;
 		else
 			r = -pthread_cond_timedwait(&statuses->changed, &statuses->lock, &until);
-		if (statuses->stale) {
+		if (!r && statuses->stale && !statuses->repairing) {
 			pthread_mutex_unlock(&statuses->lock);
 			statuses_repair(statuses);
 			pthread_mutex_lock(&statuses->lock);

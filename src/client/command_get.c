@@ -21,8 +21,8 @@ struct layout {
 
 static const struct layout layouts[] = {
 	{"host",
-	 {"NAME", "UNDERLAY", "MTU", "VERSION", "API", "STATE"},
-	 {"name", "claim.underlay", "claim.underlay_mtu", "claim.version", "claim.api", "status.state"}},
+	 {"NAME", "UNDERLAY", "MTU", "VERSION", "API", "ALIVE"},
+	 {"name", "claim.underlay", "claim.underlay_mtu", "claim.version", "claim.api", "alive"}},
 	{"vxlan_pool", {"NAME", "VNIS", "VTEP CIDR", "HOSTS"}, {"name", "document.vnis", "document.vtep_cidr", "document.hosts"}},
 	{"vpc", {"NAME", "CIDRS", "VNI", "STATE"}, {"name", "document.cidrs|document.cidr", "assigned.vni", "status.state"}},
 	{"route_table", {"NAME", "VPCS", "STATE"}, {"name", "document.vpcs|document.vpc", "status.state"}},
