@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define MEMBERS_MAX   3
+#define MEMBERS_MAX 3
 #define READY_SECONDS 60
 
 struct member {

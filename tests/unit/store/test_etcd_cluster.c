@@ -162,8 +162,8 @@ static void counters_check(struct counter *counters, struct recorder *recorder, 
 	for (unsigned i = 0; i < COUNTERS; i++) {
 		assert_true(value >= counters[i].done);
 		value -= counters[i].done;
-		print_message("counter %u: %u steps, %u replies lost, longest step %lld ms\n", i, counters[i].done, counters[i].unknown,
-			      (long long)counters[i].longest_ms);
+		print_message("counter %u: %u steps, %u replies lost, longest step %lld ms\n", i, counters[i].done,
+			      counters[i].unknown, (long long)counters[i].longest_ms);
 		assert_true(counters[i].longest_ms < 30000);
 		vd_store_close(counters[i].store);
 	}

@@ -51,7 +51,7 @@ struct faulty {
 	enum fault fault;
 	int after; /* how many transactions still go well */
 	bool dead;
-	unsigned txns;
+	bool deaf; /* watches see nothing */
 };
 
 static void faulty_close(struct vd_store *store)
@@ -76,7 +76,6 @@ static int faulty_txn(struct vd_store *store, const struct vd_txn *txn, struct v
 	bool hit = !faulty->dead && faulty->fault != FAULT_NONE && faulty->after-- == 0;
 	int r = 0;
 
-	faulty->txns++;
 	if (hit && (faulty->fault == FAULT_DIES_BEFORE || faulty->fault == FAULT_DIES_AFTER))
 		faulty->dead = true;
 	if ((faulty->dead && !hit) || (hit && faulty->fault == FAULT_DIES_BEFORE))
@@ -95,7 +94,9 @@ static int faulty_txn(struct vd_store *store, const struct vd_txn *txn, struct v
 static int faulty_watch(struct vd_store *store, const char *prefix, int64_t start, const struct vd_watch_callbacks *callbacks,
 			void *userdata, struct vd_watch **ret, struct vd_error *error)
 {
-	return vd_store_watch(((struct faulty *)store)->real, prefix, start, callbacks, userdata, ret, error);
+	struct faulty *faulty = (struct faulty *)store;
+
+	return vd_store_watch(faulty->real, faulty->deaf ? "/nowhere/" : prefix, start, callbacks, userdata, ret, error);
 }
 
 static int faulty_lease_grant(struct vd_store *store, int64_t ttl, int64_t *ret_lease, struct vd_error *error)
@@ -315,7 +316,7 @@ struct crowd {
 	pthread_t thread;
 };
 
-#define CROWD	   6
+#define CROWD 6
 #define CROWD_EACH 15
 
 static void *crowd_write(void *userdata)
@@ -541,6 +542,36 @@ static void test_a_repeated_request_is_answered(void **state)
 	vd_store_close(store);
 }
 
+/* A replica that is behind decides on an old model: the store tells it that the request is done. */
+static void test_a_replica_behind_learns_that_the_request_is_done(void **state)
+{
+	struct vd_store *store = open_store();
+	struct faulty *faulty = faulty_new(store, FAULT_NONE, 0);
+	struct vd_replica *replica = open_replica(store, NULL), *behind;
+	struct wish wish = {"v", 0, 1};
+	int64_t revision;
+
+	faulty->deaf = true;
+	behind = open_replica(&faulty->store, NULL);
+	revision = write_wish(replica, "once", &wish);
+	wish.decided = 0;
+	assert_int_equal(write_wish(behind, "once", &wish), revision);
+	assert_int_equal(wish.decided, 1);
+	vd_replica_free(behind);
+	/* Its own try whose reply got lost, which it does not see either. */
+	faulty->fault = FAULT_LOST_AFTER;
+	behind = open_replica(&faulty->store, NULL);
+	wish = (struct wish){"w", 0, 1};
+	assert_int_equal(write_wish(behind, "lost", &wish), revision + 1);
+	assert_int_equal(wish.decided, 1);
+	assert_int_equal(vd_replica_wait(replica, revision + 1, 5000), 0);
+	assert_int_equal(vpc_count(replica), 2);
+	vd_replica_free(behind);
+	vd_replica_free(replica);
+	vd_store_close(&faulty->store);
+	vd_store_close(store);
+}
+
 static void test_unreadable_records_are_skipped_and_named(void **state)
 {
 	struct vd_store *store = open_store();
@@ -649,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_chunks_of_a_dead_writer_are_swept),
 		cmocka_unit_test(test_a_lost_reply_is_no_second_write),
 		cmocka_unit_test(test_a_repeated_request_is_answered),
+		cmocka_unit_test(test_a_replica_behind_learns_that_the_request_is_done),
 		cmocka_unit_test(test_unreadable_records_are_skipped_and_named),
 		cmocka_unit_test(test_a_compacted_replica_reads_anew),
 		cmocka_unit_test(test_facts_are_put_and_removed),
