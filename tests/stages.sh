@@ -113,7 +113,7 @@ stage_fuzz() {
 }
 
 stage_e2e() {
-	/usr/bin/python3 -m pytest -q -p no:cacheprovider --durations=15 $([ "$quick" = 1 ] && echo -m 'not slow') \
+	/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=15 $([ "$quick" = 1 ] && echo -m 'not slow') \
 		--junitxml="$results/e2e.xml" "$root/tests/e2e"
 	report_junit "$results/e2e.xml"
 }
