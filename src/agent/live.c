@@ -57,8 +57,8 @@ static int drops_read(struct vd_agent *agent, void *userdata, struct vd_error *e
 
 static bool flow_is_of_port(const json_t *flow, const char *port)
 {
-	const char *from = json_string_value(json_object_get(flow, "source_port_name"));
-	const char *to = json_string_value(json_object_get(flow, "destination_port_name"));
+	const char *from = json_string_value(json_object_get(flow, "from_port"));
+	const char *to = json_string_value(json_object_get(flow, "to_port"));
 
 	return !port || (from && strcmp(from, port) == 0) || (to && strcmp(to, port) == 0);
 }
