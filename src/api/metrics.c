@@ -2,32 +2,50 @@
 #include "api/server.h"
 #include "base/cleanup.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <string.h>
+
+static void name_print(const char *name, FILE *file)
+{
+	for (; *name; name++)
+		fputc(isalnum((unsigned char)*name) ? *name : '_', file);
+}
 
 /*
- * Prometheus' text format. What live status and drops give becomes viaduct_<path>: objects add their member's name, and a number is
- * a sample. Names of members are the API's own words.
+ * Prometheus' text format. What live status gives becomes viaduct_<path>: objects add their member's name, and a number is a sample.
+ * Names of members are the API's own words.
  */
 static void numbers_print(const json_t *value, const char *path, FILE *file)
 {
-	VD_FREE char *inner = NULL;
 	const char *member;
 	json_t *part;
 
-	if (json_is_number(value))
-		fprintf(file, "viaduct_%s %.17g\n", path, json_number_value(value));
-	if (json_is_boolean(value))
-		fprintf(file, "viaduct_%s %d\n", path, json_is_true(value) ? 1 : 0);
-	json_object_foreach ((json_t *)value, member, part) {
-		if (asprintf(&inner, "%s%s%s", path, *path ? "_" : "", member) < 0)
-			return;
-		for (char *c = inner; *c; c++)
-			if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
-				*c = '_';
-		numbers_print(part, inner, file);
-		free(inner);
-		inner = NULL;
+	if (json_is_number(value) || json_is_boolean(value)) {
+		fputs("viaduct_", file);
+		name_print(path, file);
+		fprintf(file, " %.17g\n", json_is_boolean(value) ? json_is_true(value) : json_number_value(value));
 	}
+	json_object_foreach ((json_t *)value, member, part) {
+		VD_FREE char *inner = NULL;
+
+		/* maps_print's. */
+		if (!strcmp(member, "maps"))
+			continue;
+		if (asprintf(&inner, "%s%s%s", path, *path ? "_" : "", member) >= 0)
+			numbers_print(part, inner, file);
+	}
+}
+
+/* {"maps": {name: {"entries", "limit"}}}: how full each map is, with the name as a label. */
+static void maps_print(const json_t *maps, const char *member, const char *help, FILE *file)
+{
+	const char *name;
+	json_t *map;
+
+	fprintf(file, "# HELP viaduct_map_%s %s\n# TYPE viaduct_map_%s gauge\n", member, help, member);
+	json_object_foreach ((json_t *)maps, name, map)
+		fprintf(file, "viaduct_map_%s{map=\"%s\"} %.17g\n", member, name, json_number_value(json_object_get(map, member)));
 }
 
 static void drops_print(const json_t *drops, FILE *file)
@@ -82,6 +100,10 @@ int vd_answer_metrics(struct vd_request *request, struct vd_error *error)
 		fprintf(file, "# HELP viaduct_info Constant 1, with the daemon's version.\n# TYPE viaduct_info gauge\n");
 		fprintf(file, "viaduct_info{host=\"%s\",version=\"%s\"} 1\n", request->api->options.host, VD_VERSION);
 		numbers_print(status, "", file);
+		maps_print(json_object_get(json_object_get(status, "datapath"), "maps"), "entries",
+			   "Entries in a map of the data plane.", file);
+		maps_print(json_object_get(json_object_get(status, "datapath"), "maps"), "limit", "Entries that the map may have.",
+			   file);
 		drops_print(drops, file);
 		resources_print(request->api, file);
 		fclose(file);

@@ -25,18 +25,19 @@ static int live_call(void *userdata, const char *verb, const json_t *arguments, 
 	if (!strcmp(verb, "plan"))
 		return vd_error_set(error, -EBUSY, "plan: this host is busy");
 	if (!strcmp(verb, "drops"))
-		*ret = json_pack("{s:[{s:s, s:s, s:i, s:i}], s:[], s:i}", "drops", "reason", "source_check", "sentence", "not its address",
-				 "packets", 3, "bytes", 300, "recent", "kernel", 2);
+		*ret = json_pack("{s:[{s:s, s:s, s:i, s:i}], s:[], s:i}", "drops", "reason", "source_check", "sentence",
+				 "not its address", "packets", 3, "bytes", 300, "recent", "kernel", 2);
 	else if (!strcmp(verb, "status"))
-		*ret = json_pack("{s:s, s:i, s:{s:i}}", "host", fixture->host, "revision", 7, "counters", "hits", 5);
+		*ret = json_pack("{s:s, s:i, s:{s:i}, s:{s:{s:{s:i, s:i}}}}", "host", fixture->host, "revision", 7, "counters",
+				 "hits", 5, "datapath", "maps", "vd_flow4", "entries", 6, "limit", 10);
 	else
 		*ret = json_pack("{s:s, s:s, s:O}", "host", fixture->host, "verb", verb, "arguments", arguments);
 	return 0;
 }
 
 /* "drops" goes on until nobody listens, "capture" breaks after two, "flows" is refused before it begins. */
-static int live_stream(void *userdata, const char *verb, const json_t *arguments, bool (*emit)(const json_t *object, void *emit_userdata),
-		       void *emit_userdata, struct vd_error *error)
+static int live_stream(void *userdata, const char *verb, const json_t *arguments,
+		       bool (*emit)(const json_t *object, void *emit_userdata), void *emit_userdata, struct vd_error *error)
 {
 	struct fixture *fixture = userdata;
 	bool more = true;

@@ -39,7 +39,8 @@ static void keys_make(struct keys *keys)
 	static const char script[] =
 		"exec >openssl.log 2>&1; set -e; new='openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout'\n"
 		"$new ca.key -x509 -days 2 -subj /CN=ca -addext basicConstraints=critical,CA:TRUE -out ca.pem\n"
-		"sign() { printf '%s\\n' \"$2\" >ext; openssl x509 -req -days 2 -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial "
+		"sign() { printf '%s\\n' \"$2\" >ext; openssl x509 -req -days 2 -in $1.csr -CA ca.pem -CAkey ca.key "
+		"-CAcreateserial "
 		"-extfile ext -out $1.pem; }\n"
 		"$new server.key -subj /CN=h1 -out server.csr; sign server 'subjectAltName=IP:127.0.0.1'\n"
 		"$new client.key -subj /CN=admin -out client.csr; sign client 'extendedKeyUsage=clientAuth'\n"
@@ -148,7 +149,8 @@ static void test_tcp_wants_a_token_or_a_certificate(void **state)
 	options.token_file = keys->good;
 	assert_int_equal(ask(&options, &error), 0);
 
-	options = (struct vd_client_options){.server = keys->server, .ca = keys->ca, .cert = keys->client_cert, .key = keys->client_key};
+	options = (struct vd_client_options){
+		.server = keys->server, .ca = keys->ca, .cert = keys->client_cert, .key = keys->client_key};
 	if (ask(&options, &error))
 		fail_msg("%s", error.text);
 	options.cert = keys->stranger_cert;

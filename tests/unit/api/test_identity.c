@@ -59,12 +59,13 @@ static void test_deletion_takes_identities_and_documents(void **state)
 	struct vd_identities *identities;
 	struct vd_error error;
 
-	assert_int_equal(parse("[{\"kind\":\"port\",\"name\":\"web1\",\"project\":\"acme\"},"
-			       "{\"kind\":\"route\",\"vpc\":\"demo\",\"table\":\"main\",\"destination\":\"10.0.2.1/24\",\"next_hop\":{}},"
-			       "{\"kind\":\"route\",\"table\":\"edge\"},"
-			       "{\"kind\":\"routes\",\"name\":\"demo/0.0.0.0/0\"}]",
-			       &identities, &error),
-			 0);
+	assert_int_equal(
+		parse("[{\"kind\":\"port\",\"name\":\"web1\",\"project\":\"acme\"},"
+		      "{\"kind\":\"route\",\"vpc\":\"demo\",\"table\":\"main\",\"destination\":\"10.0.2.1/24\",\"next_hop\":{}},"
+		      "{\"kind\":\"route\",\"table\":\"edge\"},"
+		      "{\"kind\":\"routes\",\"name\":\"demo/0.0.0.0/0\"}]",
+		      &identities, &error),
+		0);
 	assert_int_equal(identities->count, 4);
 	assert_string_equal(identities->items[0].project, "acme");
 	assert_string_equal(identities->items[1].project, "default");

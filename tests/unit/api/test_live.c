@@ -65,11 +65,13 @@ static void test_stream_ends_when_the_client_goes(void **state)
 	struct counting counting = {.until = 5};
 	struct vd_error error = {0};
 
-	assert_int_equal(vd_client_stream(fixture->client, "POST", "/v1/live/drops?stream=true", NULL, count_take, &counting, &error), 0);
+	assert_int_equal(
+		vd_client_stream(fixture->client, "POST", "/v1/live/drops?stream=true", NULL, count_take, &counting, &error), 0);
 	assert_int_equal(counting.count, 5);
 	streams_end(fixture);
 	counting = (struct counting){.until = 2};
-	assert_int_equal(vd_client_stream(fixture->client, "GET", "/v1/live/drops?host=h1", NULL, count_take, &counting, &error), 0);
+	assert_int_equal(vd_client_stream(fixture->client, "GET", "/v1/live/drops?host=h1", NULL, count_take, &counting, &error),
+			 0);
 	streams_end(fixture);
 }
 
@@ -79,7 +81,8 @@ static void test_stream_that_breaks_says_so(void **state)
 	struct counting counting = {0};
 	struct vd_error error = {0};
 
-	assert_true(vd_client_stream(fixture->client, "GET", "/v1/live/capture?ports=a,b", NULL, count_take, &counting, &error) < 0);
+	assert_true(vd_client_stream(fixture->client, "GET", "/v1/live/capture?ports=a,b", NULL, count_take, &counting, &error) <
+		    0);
 	assert_int_equal(counting.count, 2);
 	assert_string_equal(error.text, "capture: the ring buffer broke");
 }
@@ -95,13 +98,15 @@ static struct fixture *second_host(struct fixture *first, char *listen, size_t s
 	second->options.insecure = true;
 	fixture_start(second);
 	snprintf(claim, sizeof(claim),
-		 "{\"machine_id\":\"m2\",\"boot_id\":\"b2\",\"underlay\":\"10.9.9.2\",\"underlay_mtu\":1500,\"addresses\":[\"10.9.9.2\"],"
+		 "{\"machine_id\":\"m2\",\"boot_id\":\"b2\",\"underlay\":\"10.9.9.2\",\"underlay_mtu\":1500,\"addresses\":[\"10.9."
+		 "9.2\"],"
 		 "\"api\":\"http://%s\",\"version\":\"1\"}",
 		 listen);
 	fixture_put(first, "/viaduct/v1/fact/claim/default/h2", claim);
 	json_decref(fixture_get(first, "POST", "/v1/apply", fixture_documents));
 	fixture_put(first, "/viaduct/v1/fact/attachment/default/web1",
-		    "{\"host\":\"h2\",\"boot_id\":\"b2\",\"type\":\"netns\",\"ifindex\":7,\"ifname\":\"vp7\",\"netns\":\"/run/netns/x\","
+		    "{\"host\":\"h2\",\"boot_id\":\"b2\",\"type\":\"netns\",\"ifindex\":7,\"ifname\":\"vp7\",\"netns\":\"/run/"
+		    "netns/x\","
 		    "\"netns_device\":1,\"netns_inode\":2,\"guest_ifname\":\"eth0\",\"dhcp\":false}");
 	for (int i = 0; i < 50; i++) {
 		json_t *reply = fixture_get(first, "GET", "/v1/ports/web1", NULL);
@@ -172,7 +177,8 @@ static void test_hosts_do_not_ask_each_other_in_circles(void **state)
 	second = second_host(first, listen, sizeof(listen));
 	/* h3's claim names h2's address: h2 must not pass on what h1 passed to it. */
 	snprintf(claim, sizeof(claim),
-		 "{\"machine_id\":\"m3\",\"boot_id\":\"b3\",\"underlay\":\"10.9.9.3\",\"underlay_mtu\":1500,\"addresses\":[\"10.9.9.3\"],"
+		 "{\"machine_id\":\"m3\",\"boot_id\":\"b3\",\"underlay\":\"10.9.9.3\",\"underlay_mtu\":1500,\"addresses\":[\"10.9."
+		 "9.3\"],"
 		 "\"api\":\"http://%s\",\"version\":\"1\"}",
 		 listen);
 	fixture_put(first, "/viaduct/v1/fact/attachment/default/web1",

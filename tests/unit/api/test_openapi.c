@@ -72,8 +72,8 @@ static void test_everything_written_down_is_routed(void **state)
 	const char *pattern, *method;
 	json_t *path, *operation;
 
-	json_object_foreach(json_object_get(specification, "paths"), pattern, path)
-		json_object_foreach(path, method, operation)
+	json_object_foreach (json_object_get(specification, "paths"), pattern, path)
+		json_object_foreach (path, method, operation)
 			if (strcmp(method, "parameters") != 0 && !row_find(pattern, method))
 				fail_msg("no route for %s %s", method, pattern);
 }
@@ -85,7 +85,8 @@ static const json_t *parameter_resolve(const json_t *parameter)
 
 	if (!reference)
 		return parameter;
-	return json_object_get(json_object_get(json_object_get(specification, "components"), "parameters"), strrchr(reference, '/') + 1);
+	return json_object_get(json_object_get(json_object_get(specification, "components"), "parameters"),
+			       strrchr(reference, '/') + 1);
 }
 
 static bool row_takes(const struct vd_path *row, const char *name)
@@ -119,7 +120,7 @@ static void test_parameters_agree(void **state)
 	for (const struct vd_path *row = vd_paths; row->pattern; row++) {
 		parameters = json_object_get(operation_find(row), "parameters");
 		count = 0;
-		json_array_foreach(parameters, i, parameter) {
+		json_array_foreach (parameters, i, parameter) {
 			parameter = parameter_resolve(parameter);
 			in = json_string_value(json_object_get(parameter, "in"));
 			name = json_string_value(json_object_get(parameter, "name"));
@@ -132,8 +133,8 @@ static void test_parameters_agree(void **state)
 			count++;
 		}
 		if (count != words_count(row->queries))
-			fail_msg("%s %s: openapi.yaml has %zu parameters, the table says \"%s\"", methods[row->method], row->pattern, count,
-				 row->queries);
+			fail_msg("%s %s: openapi.yaml has %zu parameters, the table says \"%s\"", methods[row->method],
+				 row->pattern, count, row->queries);
 	}
 }
 

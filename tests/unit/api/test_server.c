@@ -96,7 +96,8 @@ static void test_bad_requests_get_a_sentence(void **state)
 		{"PUT", "/v1/vpcs/a", "name: b\ncidrs: [10.0.0.0/8]\n", 400, "name"},
 		{"PUT", "/v1/vpcs/a", "cidrs: [10.0.0.0/8]\n---\ncidrs: [10.0.0.0/8]\n", 400, "2 documents"},
 		{"PUT", "/v1/vpcs/a?project=acme", "project: other\ncidrs: [10.0.0.0/8]\n", 400, "project"},
-		{"PUT", "/v1/routes/demo/10.0.0.0/8", "vpc: demo\ndestination: 11.0.0.0/8\nnext_hop: {blackhole: true}\n", 400, "11.0.0.0/8"},
+		{"PUT", "/v1/routes/demo/10.0.0.0/8", "vpc: demo\ndestination: 11.0.0.0/8\nnext_hop: {blackhole: true}\n", 400,
+		 "11.0.0.0/8"},
 		{"POST", "/v1/live/dance", NULL, 404, "dance"},
 		{"POST", "/v1/live/attach", "[]", 400, "object"},
 		{"POST", "/v1/live/attach", "{", 400, "JSON"},
@@ -107,8 +108,10 @@ static void test_bad_requests_get_a_sentence(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		status = fixture_ask(*state, cases[i].method, cases[i].path, cases[i].body, &reply);
-		if (status != cases[i].status || !*fixture_text(reply, "error") || !strstr(fixture_text(reply, "error"), cases[i].says))
-			fail_msg("%s %s (case %zu): %ld %s", cases[i].method, cases[i].path, i, status, fixture_text(reply, "error"));
+		if (status != cases[i].status || !*fixture_text(reply, "error") ||
+		    !strstr(fixture_text(reply, "error"), cases[i].says))
+			fail_msg("%s %s (case %zu): %ld %s", cases[i].method, cases[i].path, i, status,
+				 fixture_text(reply, "error"));
 		json_decref(reply);
 	}
 	reply = fixture_get(*state, "GET", "/v1/status", NULL);
@@ -169,7 +172,8 @@ static void test_single_resources(void **state)
 	json_decref(fixture_get(*state, "PUT", "/v1/vpcs/demo", "{\"cidrs\": [\"192.168.0.0/16\"]}"));
 	json_decref(fixture_get(*state, "PUT", "/v1/subnets/nodes", "vpc: demo\ncidr: 192.168.0.0/24\n"));
 	json_decref(fixture_get(*state, "PUT", "/v1/ports/web1", "subnet: nodes\naddress: 192.168.0.9\n"));
-	reply = fixture_get(*state, "PUT", "/v1/routes/demo/10.0.2.0/24", "vpc: demo\ndestination: 10.0.2.0/24\nnext_hop: {address: 192.168.0.9}\n");
+	reply = fixture_get(*state, "PUT", "/v1/routes/demo/10.0.2.0/24",
+			    "vpc: demo\ndestination: 10.0.2.0/24\nnext_hop: {address: 192.168.0.9}\n");
 	assert_string_equal(fixture_text(reply, "changes.0.name"), "demo/10.0.2.0/24");
 	json_decref(reply);
 	reply = fixture_get(*state, "GET", "/v1/routes/demo%2F10.0.2.0%2F24", NULL);
@@ -189,7 +193,8 @@ static void test_deletion_takes_all_or_nothing(void **state)
 	json_t *reply;
 
 	json_decref(fixture_get(*state, "POST", "/v1/apply", fixture_documents));
-	assert_int_equal(fixture_ask(*state, "POST", "/v1/delete", "[{\"kind\":\"port\",\"name\":\"web1\"},{\"kind\":\"vpc\",\"name\":\"demo\"}]", &reply),
+	assert_int_equal(fixture_ask(*state, "POST", "/v1/delete",
+				     "[{\"kind\":\"port\",\"name\":\"web1\"},{\"kind\":\"vpc\",\"name\":\"demo\"}]", &reply),
 			 409);
 	json_decref(reply);
 	json_decref(fixture_get(*state, "GET", "/v1/ports/web1", NULL));
@@ -224,7 +229,8 @@ static void test_a_repeated_request_is_done_once(void **state)
 
 	json_decref(fixture_get(*state, "DELETE", "/v1/ports/web1", NULL));
 	second = fixture_get(*state, "POST", "/v1/apply?request=r-1", fixture_documents);
-	assert_int_equal(json_integer_value(json_object_get(first, "revision")), json_integer_value(json_object_get(second, "revision")));
+	assert_int_equal(json_integer_value(json_object_get(first, "revision")),
+			 json_integer_value(json_object_get(second, "revision")));
 	assert_int_equal(fixture_ask(*state, "GET", "/v1/ports/web1", NULL, NULL), 404);
 	json_decref(first);
 	json_decref(second);
@@ -287,7 +293,8 @@ static void test_wait_is_for_living_hosts(void **state)
 	reply = fixture_get(fixture, "POST", "/v1/delete?wait=true&timeout=20", "kind: subnet\nname: nodes\n");
 	pthread_join(thread, NULL);
 	json_decref(reply);
-	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\n"));
+	json_decref(
+		fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\n"));
 
 	/* A host whose lease ends while we wait is waited for no longer. */
 	fixture_put(fixture, STATUS_KEY "h2", "{\"revision\": 1}");
@@ -309,7 +316,8 @@ static void test_daemon_stops_while_somebody_waits(void **state)
 		struct vd_client *client;
 
 		vd_client_open(&options, &client, &error);
-		vd_client_request(client, "POST", "/v1/apply?wait=true&timeout=600", fixture_documents, strlen(fixture_documents), &reply, &error);
+		vd_client_request(client, "POST", "/v1/apply?wait=true&timeout=600", fixture_documents, strlen(fixture_documents),
+				  &reply, &error);
 		_exit(0);
 	}
 	default:
@@ -371,7 +379,7 @@ static void test_applies_at_once_never_give_one_address_twice(void **state)
 	reply = fixture_get(*state, "GET", "/v1/ports", NULL);
 	items = json_object_get(reply, "items");
 	assert_int_equal(json_array_size(items), WRITERS * PORTS_EACH + 1);
-	json_array_foreach(items, i, item) {
+	json_array_foreach (items, i, item) {
 		json_object_set_new(seen, fixture_text(item, "assigned.addresses.0"), json_true());
 		json_object_set_new(seen, fixture_text(item, "assigned.mac"), json_true());
 	}
@@ -437,6 +445,7 @@ static void test_metrics_are_prometheus_text(void **state)
 	assert_non_null(strstr(reply.text, "viaduct_drop_packets_total{reason=\"source_check\"} 3\n"));
 	assert_non_null(strstr(reply.text, "viaduct_drop_packets_total{reason=\"kernel\"} 2\n"));
 	assert_non_null(strstr(reply.text, "viaduct_resources{kind=\"port\"} 1\n"));
+	assert_non_null(strstr(reply.text, "viaduct_map_entries{map=\"vd_flow4\"} 6\n"));
 	vd_reply_clear(&reply);
 }
 
@@ -446,7 +455,7 @@ static void test_kinds_explain_themselves(void **state)
 	bool found = false;
 	size_t i;
 
-	json_array_foreach(json_object_get(reply, "kinds"), i, kind) {
+	json_array_foreach (json_object_get(reply, "kinds"), i, kind) {
 		assert_true(strlen(fixture_text(kind, "help")) > 10);
 		if (!strcmp(fixture_text(kind, "kind"), "subnet"))
 			found = true;

@@ -48,7 +48,8 @@ static void text_is(const char *json, const char *path, const char *expected)
 
 static void test_paths_lead_to_text(void **state)
 {
-	static const char json[] = "{\"a\": {\"b\": [\"x\", \"y\"], \"n\": 3, \"t\": true}, \"c\": {\"blackhole\": true}, \"e\": []}";
+	static const char json[] =
+		"{\"a\": {\"b\": [\"x\", \"y\"], \"n\": 3, \"t\": true}, \"c\": {\"blackhole\": true}, \"e\": []}";
 
 	text_is(json, "a.b", "x,y");
 	text_is(json, "a.n", "3");
