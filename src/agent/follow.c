@@ -159,9 +159,13 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 				r = guest_job_add(batch, model, plan, &step->after->port);
 			break;
 		case VD_PLAN_KIND_TUNNEL_HOST:
+		case VD_PLAN_KIND_POLICY:
+		case VD_PLAN_KIND_POLICY_REMOTE:
+		case VD_PLAN_KIND_POLICY_PORT:
 		case VD_PLAN_KIND_SOURCE:
 		case VD_PLAN_KIND_ENDPOINT:
 		case VD_PLAN_KIND_ROUTE:
+		case VD_PLAN_KIND_NAME:
 		case VD_PLAN_KIND_COUNT:
 			break;
 		}

@@ -195,6 +195,11 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 		return encode_endpoint(&record->endpoint, entries);
 	case VD_PLAN_KIND_ROUTE:
 		return encode_route(&record->route, entries);
+	case VD_PLAN_KIND_POLICY:
+	case VD_PLAN_KIND_POLICY_REMOTE:
+	case VD_PLAN_KIND_POLICY_PORT:
+	case VD_PLAN_KIND_NAME:
+		return 0; /* not in the maps */
 	case VD_PLAN_KIND_COUNT:
 		break;
 	}

@@ -72,8 +72,12 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 	case VD_PLAN_KIND_ROUTE:
 		snprintf(text, size, "%s/%s", record->route.table_name, vd_prefix_format(&record->route.destination, prefix));
 		return record->route.route;
+	case VD_PLAN_KIND_POLICY:
+	case VD_PLAN_KIND_POLICY_REMOTE:
+	case VD_PLAN_KIND_POLICY_PORT:
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:
+	case VD_PLAN_KIND_NAME:
 	case VD_PLAN_KIND_COUNT:
 		break;
 	}

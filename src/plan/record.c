@@ -2,6 +2,7 @@
 #include "plan/record.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /*
@@ -10,15 +11,25 @@
  */
 enum field_type {
 	FIELD_TYPE_NUMBER,
+	FIELD_TYPE_NUMBER8,
+	FIELD_TYPE_NUMBER16,
+	FIELD_TYPE_NUMBER64,
+	FIELD_TYPE_BITS32, /* a set of lengths: bit n is n */
+	FIELD_TYPE_BITS64,
+	FIELD_TYPE_BITS192,
 	FIELD_TYPE_BOOL,
 	FIELD_TYPE_NAME,
+	FIELD_TYPE_DOMAIN_NAME,
 	FIELD_TYPE_ADDRESS,
 	FIELD_TYPE_PREFIX,
 	FIELD_TYPE_MAC,
 	FIELD_TYPE_PORT_TYPE,
 	FIELD_TYPE_PLACE,
 	FIELD_TYPE_ROUTE_TYPE,
+	FIELD_TYPE_DIRECTION,
+	FIELD_TYPE_PROTOCOL,
 	FIELD_TYPE_PORT_ADDRESSES, /* with address_count */
+	FIELD_TYPE_DNS_SERVERS,
 };
 
 struct field {
@@ -47,14 +58,35 @@ static const struct field vd_plan_tunnel_host_fields[] = {
 };
 
 static const struct field vd_plan_domain_fields[] = {
-	FIELD(domain, domain, NUMBER), FIELD(domain, vni, NUMBER), FIELD(domain, mtu, NUMBER),
-	FIELD(domain, project, NAME),  FIELD(domain, name, NAME),
+	FIELD(domain, domain, NUMBER),   FIELD(domain, vni, NUMBER),   FIELD(domain, mtu, NUMBER), FIELD(domain, cpu_milli, NUMBER),
+	FIELD(domain, memory, NUMBER64), FIELD(domain, project, NAME), FIELD(domain, name, NAME),
 };
 
 static const struct field vd_plan_subnet_fields[] = {
-	FIELD(subnet, subnet, NUMBER),	  FIELD(subnet, domain, NUMBER),    FIELD(subnet, vni, NUMBER),
-	FIELD(subnet, cidr4, PREFIX),	  FIELD(subnet, gateway4, ADDRESS), FIELD(subnet, cidr6, PREFIX),
-	FIELD(subnet, gateway6, ADDRESS), FIELD(subnet, name, NAME),
+	FIELD(subnet, subnet, NUMBER),    FIELD(subnet, domain, NUMBER),    FIELD(subnet, vni, NUMBER),
+	FIELD(subnet, cidr4, PREFIX),     FIELD(subnet, gateway4, ADDRESS), FIELD(subnet, cidr6, PREFIX),
+	FIELD(subnet, gateway6, ADDRESS), FIELD(subnet, dhcp, BOOL),        FIELD(subnet, dhcp_address, ADDRESS),
+	FIELD(subnet, lease, NUMBER),     FIELD(subnet, dns, DNS_SERVERS),  FIELD(subnet, domain_name, DOMAIN_NAME),
+	FIELD(subnet, name, NAME),
+};
+
+static const struct field vd_plan_policy_fields[] = {
+	FIELD(policy, identity, NUMBER),           FIELD(policy, direction, DIRECTION),      FIELD(policy, open, BOOL),
+	FIELD(policy, lengths4, BITS64),           FIELD(policy, identity_lengths4, BITS64), FIELD(policy, lengths6, BITS192),
+	FIELD(policy, identity_lengths6, BITS192),
+};
+
+static const struct field vd_plan_policy_remote_fields[] = {
+	FIELD(policy_remote, identity, NUMBER),        FIELD(policy_remote, direction, DIRECTION),
+	FIELD(policy_remote, remote_identity, NUMBER), FIELD(policy_remote, prefix, PREFIX),
+	FIELD(policy_remote, any_rule, NUMBER),        FIELD(policy_remote, tcp_lengths, BITS32),
+	FIELD(policy_remote, udp_lengths, BITS32),     FIELD(policy_remote, icmp_lengths, BITS32),
+};
+
+static const struct field vd_plan_policy_port_fields[] = {
+	FIELD(policy_port, identity, NUMBER), FIELD(policy_port, direction, DIRECTION), FIELD(policy_port, remote_identity, NUMBER),
+	FIELD(policy_port, prefix, PREFIX),   FIELD(policy_port, protocol, PROTOCOL),   FIELD(policy_port, length, NUMBER8),
+	FIELD(policy_port, port, NUMBER16),   FIELD(policy_port, rule, NUMBER),
 };
 
 static const struct field vd_plan_port_fields[] = {
@@ -69,6 +101,8 @@ static const struct field vd_plan_port_fields[] = {
 	FIELD(port, source_check, BOOL),
 	FIELD(port, is_default, BOOL),
 	FIELD(port, addresses, PORT_ADDRESSES),
+	FIELD(port, policy, NUMBER),
+	FIELD(port, dhcp, BOOL),
 	FIELD(port, project, NAME),
 	FIELD(port, name, NAME),
 };
@@ -79,15 +113,23 @@ static const struct field vd_plan_source_fields[] = {
 };
 
 static const struct field vd_plan_endpoint_fields[] = {
-	FIELD(endpoint, domain, NUMBER), FIELD(endpoint, address, ADDRESS), FIELD(endpoint, port, NUMBER),
-	FIELD(endpoint, subnet, NUMBER), FIELD(endpoint, place, PLACE),	    FIELD(endpoint, ifindex, NUMBER),
-	FIELD(endpoint, tap, BOOL),	 FIELD(endpoint, host, NUMBER),	    FIELD(endpoint, mac, MAC),
+	FIELD(endpoint, domain, NUMBER),   FIELD(endpoint, address, ADDRESS), FIELD(endpoint, port, NUMBER),
+	FIELD(endpoint, subnet, NUMBER),   FIELD(endpoint, place, PLACE),     FIELD(endpoint, ifindex, NUMBER),
+	FIELD(endpoint, tap, BOOL),        FIELD(endpoint, host, NUMBER),     FIELD(endpoint, mac, MAC),
+	FIELD(endpoint, identity, NUMBER),
 };
 
 static const struct field vd_plan_route_fields[] = {
-	FIELD(route, domain, NUMBER), FIELD(route, table, NUMBER),    FIELD(route, destination, PREFIX),
-	FIELD(route, route, NUMBER),  FIELD(route, type, ROUTE_TYPE), FIELD(route, next_hop, ADDRESS),
+	FIELD(route, domain, NUMBER),   FIELD(route, table, NUMBER),    FIELD(route, destination, PREFIX),
+	FIELD(route, route, NUMBER),    FIELD(route, type, ROUTE_TYPE), FIELD(route, next_hop, ADDRESS),
 	FIELD(route, table_name, NAME),
+};
+
+static const struct field vd_plan_name_fields[] = {
+	FIELD(name, domain, NUMBER),
+	FIELD(name, address, ADDRESS),
+	FIELD(name, port, NUMBER),
+	FIELD(name, name, NAME),
 };
 
 static const struct layout layouts[VD_PLAN_KIND_COUNT] = {
@@ -98,8 +140,9 @@ static const struct layout layouts[VD_PLAN_KIND_COUNT] = {
 
 /* That many of the fields, from the first, are the key. */
 static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
-	[VD_PLAN_KIND_TUNNEL_HOST] = 1, [VD_PLAN_KIND_DOMAIN] = 1,   [VD_PLAN_KIND_SUBNET] = 1, [VD_PLAN_KIND_PORT] = 1,
-	[VD_PLAN_KIND_SOURCE] = 2,	[VD_PLAN_KIND_ENDPOINT] = 2, [VD_PLAN_KIND_ROUTE] = 3,
+	[VD_PLAN_KIND_TUNNEL_HOST] = 1,   [VD_PLAN_KIND_DOMAIN] = 1,      [VD_PLAN_KIND_SUBNET] = 1, [VD_PLAN_KIND_PORT] = 1,
+	[VD_PLAN_KIND_SOURCE] = 2,        [VD_PLAN_KIND_ENDPOINT] = 2,    [VD_PLAN_KIND_ROUTE] = 3,  [VD_PLAN_KIND_POLICY] = 2,
+	[VD_PLAN_KIND_POLICY_REMOTE] = 4, [VD_PLAN_KIND_POLICY_PORT] = 7, [VD_PLAN_KIND_NAME] = 2,
 };
 
 size_t vd_plan_record_size(enum vd_plan_kind kind)
@@ -113,7 +156,7 @@ void vd_plan_record_init(struct vd_plan_record *record, enum vd_plan_kind kind)
 	record->kind = kind;
 }
 
-static int compare_number(uint32_t a, uint32_t b)
+static int compare_number(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
 }
@@ -134,17 +177,49 @@ static int compare_port_addresses(const struct vd_plan_port *a, const struct vd_
 	return order;
 }
 
+static int compare_bits192(const uint64_t *a, const uint64_t *b)
+{
+	int order = 0;
+
+	for (int i = 0; i < 3 && order == 0; i++)
+		order = compare_number(a[i], b[i]);
+	return order;
+}
+
+static int compare_dns_servers(const struct vd_plan_subnet *a, const struct vd_plan_subnet *b)
+{
+	int order = 0;
+
+	for (int i = 0; i < VD_PLAN_DNS_SERVERS && order == 0; i++)
+		order = vd_address_compare(&a->dns[i], &b->dns[i]);
+	return order;
+}
+
 static int compare_field(const struct field *field, const struct vd_plan_record *a, const struct vd_plan_record *b)
 {
 	const void *left = (const char *)a + field->offset, *right = (const char *)b + field->offset;
 
 	switch (field->type) {
 	case FIELD_TYPE_NUMBER:
+	case FIELD_TYPE_BITS32:
+	case FIELD_TYPE_DIRECTION:
 		return compare_number(*(const uint32_t *)left, *(const uint32_t *)right);
+	case FIELD_TYPE_NUMBER8:
+	case FIELD_TYPE_PROTOCOL:
+		return compare_number(*(const uint8_t *)left, *(const uint8_t *)right);
+	case FIELD_TYPE_NUMBER16:
+		return compare_number(*(const uint16_t *)left, *(const uint16_t *)right);
+	case FIELD_TYPE_NUMBER64:
+	case FIELD_TYPE_BITS64:
+		return compare_number(*(const uint64_t *)left, *(const uint64_t *)right);
+	case FIELD_TYPE_BITS192:
+		return compare_bits192(left, right);
 	case FIELD_TYPE_BOOL:
 		return compare_number(*(const bool *)left, *(const bool *)right);
 	case FIELD_TYPE_NAME:
 		return strncmp(left, right, VD_PLAN_NAME_SIZE);
+	case FIELD_TYPE_DOMAIN_NAME:
+		return strncmp(left, right, VD_PLAN_DOMAIN_NAME_SIZE);
 	case FIELD_TYPE_ADDRESS:
 		return vd_address_compare(left, right);
 	case FIELD_TYPE_PREFIX:
@@ -159,6 +234,8 @@ static int compare_field(const struct field *field, const struct vd_plan_record 
 		return compare_number(a->route.type, b->route.type);
 	case FIELD_TYPE_PORT_ADDRESSES:
 		return compare_port_addresses(&a->port, &b->port);
+	case FIELD_TYPE_DNS_SERVERS:
+		return compare_dns_servers(&a->subnet, &b->subnet);
 	}
 	return 0;
 }
@@ -221,6 +298,49 @@ static const char *route_type_word(enum vd_plan_route_type type)
 	return "none";
 }
 
+static const char *direction_word(enum vd_plan_direction direction)
+{
+	switch (direction) {
+	case VD_PLAN_DIRECTION_INGRESS:
+		return "ingress";
+	case VD_PLAN_DIRECTION_EGRESS:
+		return "egress";
+	}
+	return "none";
+}
+
+static void print_protocol(uint8_t protocol, FILE *file)
+{
+	if (protocol == IPPROTO_TCP)
+		fputs("tcp", file);
+	else if (protocol == IPPROTO_UDP)
+		fputs("udp", file);
+	else if (protocol == IPPROTO_ICMP)
+		fputs("icmp", file);
+	else
+		fprintf(file, "%u", protocol);
+}
+
+/* The numbers of the bits that are set: "0,24". */
+static void print_bits(const uint64_t *words, int count, FILE *file)
+{
+	const char *comma = "";
+
+	for (int bit = 0; bit < count * 64; bit++)
+		if (words[bit / 64] >> bit % 64 & 1) {
+			fprintf(file, "%s%d", comma, bit);
+			comma = ",";
+		}
+}
+
+static void print_dns_servers(const struct vd_plan_subnet *subnet, FILE *file)
+{
+	char text[VD_ADDRESS_TEXT];
+
+	for (int i = 0; i < VD_PLAN_DNS_SERVERS && subnet->dns[i].family; i++)
+		fprintf(file, "%s%s", i ? "," : "", vd_address_format(&subnet->dns[i], text));
+}
+
 static void print_port_addresses(const struct vd_plan_port *port, FILE *file)
 {
 	char text[VD_PREFIX_TEXT];
@@ -239,11 +359,32 @@ static void print_field(const struct field *field, const struct vd_plan_record *
 	case FIELD_TYPE_NUMBER:
 		fprintf(file, "%" PRIu32, *(const uint32_t *)value);
 		break;
+	case FIELD_TYPE_NUMBER8:
+		fprintf(file, "%u", *(const uint8_t *)value);
+		break;
+	case FIELD_TYPE_NUMBER16:
+		fprintf(file, "%u", *(const uint16_t *)value);
+		break;
+	case FIELD_TYPE_NUMBER64:
+		fprintf(file, "%" PRIu64, *(const uint64_t *)value);
+		break;
+	case FIELD_TYPE_BITS32:
+		print_bits(&(uint64_t){*(const uint32_t *)value}, 1, file);
+		break;
+	case FIELD_TYPE_BITS64:
+		print_bits(value, 1, file);
+		break;
+	case FIELD_TYPE_BITS192:
+		print_bits(value, 3, file);
+		break;
 	case FIELD_TYPE_BOOL:
 		fputs(*(const bool *)value ? "true" : "false", file);
 		break;
 	case FIELD_TYPE_NAME:
 		fprintf(file, "%.*s", VD_PLAN_NAME_SIZE, (const char *)value);
+		break;
+	case FIELD_TYPE_DOMAIN_NAME:
+		fprintf(file, "%.*s", VD_PLAN_DOMAIN_NAME_SIZE, (const char *)value);
 		break;
 	case FIELD_TYPE_ADDRESS:
 		fputs(vd_address_format(value, text), file);
@@ -262,6 +403,15 @@ static void print_field(const struct field *field, const struct vd_plan_record *
 		break;
 	case FIELD_TYPE_ROUTE_TYPE:
 		fputs(route_type_word(record->route.type), file);
+		break;
+	case FIELD_TYPE_DIRECTION:
+		fputs(direction_word(*(const uint32_t *)value), file);
+		break;
+	case FIELD_TYPE_PROTOCOL:
+		print_protocol(*(const uint8_t *)value, file);
+		break;
+	case FIELD_TYPE_DNS_SERVERS:
+		print_dns_servers(&record->subnet, file);
 		break;
 	case FIELD_TYPE_PORT_ADDRESSES:
 		print_port_addresses(&record->port, file);

@@ -37,6 +37,17 @@ static inline struct vd_plan_record route(uint32_t domain, uint32_t table, const
 	return record;
 }
 
+static inline struct vd_plan_record name(uint32_t domain, const char *address)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_NAME);
+	record.name.domain = domain;
+	assert_int_equal(vd_address_parse(address, &record.name.address), 0);
+	strcpy(record.name.name, "ecs1");
+	return record;
+}
+
 static inline struct vd_plan_record domain(uint32_t id, uint32_t mtu)
 {
 	struct vd_plan_record record;

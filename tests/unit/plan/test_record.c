@@ -41,6 +41,98 @@ static void test_a_port_prints_all_its_addresses(void **state)
 	assert_prints(&record, "port port=7 type=tap source_check=true addresses=10.0.0.2/24,fd00::2/64 name=ecs1");
 }
 
+static void test_a_policy_prints_its_lengths_as_numbers(void **state)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY);
+	record.policy.identity = 40;
+	record.policy.direction = VD_PLAN_DIRECTION_EGRESS;
+	record.policy.lengths4 = 1 | 1ULL << 32;
+	record.policy.lengths6[2] = 1;
+	record.policy.identity_lengths6[0] = 1ULL << 63;
+	assert_prints(&record, "policy identity=40 direction=egress lengths4=0,32 lengths6=128 identity_lengths6=63");
+}
+
+static void test_a_remote_and_its_ports_print(void **state)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_REMOTE);
+	record.policy_remote.identity = 40;
+	record.policy_remote.direction = VD_PLAN_DIRECTION_INGRESS;
+	vd_prefix_parse("10.0.0.0/8", &record.policy_remote.prefix);
+	record.policy_remote.any_rule = 9;
+	record.policy_remote.tcp_lengths = 1 << 16 | 1;
+	assert_prints(&record, "policy_remote identity=40 direction=ingress remote_identity=0 prefix=10.0.0.0/8 any_rule=9 "
+			       "tcp_lengths=0,16");
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_PORT);
+	record.policy_port.identity = 40;
+	record.policy_port.direction = VD_PLAN_DIRECTION_INGRESS;
+	record.policy_port.remote_identity = 41;
+	vd_prefix_parse("::/0", &record.policy_port.prefix);
+	record.policy_port.protocol = 6;
+	record.policy_port.length = 16;
+	record.policy_port.port = 22;
+	record.policy_port.rule = 9;
+	assert_prints(&record, "policy_port identity=40 direction=ingress remote_identity=41 prefix=::/0 protocol=tcp length=16 "
+			       "port=22 rule=9");
+}
+
+static void test_a_subnet_prints_its_services(void **state)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_SUBNET);
+	record.subnet.subnet = 4;
+	record.subnet.dhcp = true;
+	record.subnet.lease = 86400;
+	vd_address_parse("10.0.0.254", &record.subnet.dhcp_address);
+	vd_address_parse("9.9.9.9", &record.subnet.dns[0]);
+	vd_address_parse("2620:fe::9", &record.subnet.dns[1]);
+	strcpy(record.subnet.domain_name, "demo.internal");
+	assert_prints(&record, "subnet subnet=4 dhcp=true dhcp_address=10.0.0.254 lease=86400 dns=9.9.9.9,2620:fe::9 "
+			       "domain_name=demo.internal");
+}
+
+/* Each field of the wider types is compared whole: a difference in the last bit is one. */
+static void test_wide_fields_count_to_their_last_bit(void **state)
+{
+	struct vd_plan_record a, b;
+
+	vd_plan_record_init(&a, VD_PLAN_KIND_POLICY);
+	b = a;
+	b.policy.identity_lengths6[2] = 1;
+	assert_false(vd_plan_record_equal(&a, &b));
+	b = a;
+	b.policy.lengths4 = 1ULL << 32;
+	assert_false(vd_plan_record_equal(&a, &b));
+
+	vd_plan_record_init(&a, VD_PLAN_KIND_DOMAIN);
+	b = a;
+	b.domain.memory = 1ULL << 32;
+	assert_false(vd_plan_record_equal(&a, &b));
+
+	vd_plan_record_init(&a, VD_PLAN_KIND_SUBNET);
+	b = a;
+	vd_address_parse("9.9.9.9", &b.subnet.dns[VD_PLAN_DNS_SERVERS - 1]);
+	assert_false(vd_plan_record_equal(&a, &b));
+	b = a;
+	memset(b.subnet.domain_name, 'a', VD_PLAN_DOMAIN_NAME_SIZE - 1);
+	memset(a.subnet.domain_name, 'a', VD_PLAN_DOMAIN_NAME_SIZE - 2);
+	assert_false(vd_plan_record_equal(&a, &b));
+
+	vd_plan_record_init(&a, VD_PLAN_KIND_POLICY_PORT);
+	b = a;
+	b.policy_port.rule = 1;
+	assert_int_equal(vd_plan_record_compare_key(&a, &b), 0);
+	assert_false(vd_plan_record_equal(&a, &b));
+	b = a;
+	b.policy_port.port = 1 << 15;
+	assert_int_not_equal(vd_plan_record_compare_key(&a, &b), 0);
+}
+
 static void test_keys_order_by_kind_then_key(void **state)
 {
 	struct vd_plan_record records[] = {
@@ -52,6 +144,8 @@ static void test_keys_order_by_kind_then_key(void **state)
 		route(1, 0, "10.0.0.0/8"),
 		route(1, 0, "10.0.0.0/9"),
 		route(1, 1, "10.0.0.0/8"),
+		name(1, "10.0.0.2"),
+		name(1, "10.0.0.3"),
 	};
 
 	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
@@ -93,6 +187,10 @@ int main(void)
 		cmocka_unit_test(test_an_endpoint_prints_what_it_has),
 		cmocka_unit_test(test_a_key_prints_also_when_zero),
 		cmocka_unit_test(test_a_port_prints_all_its_addresses),
+		cmocka_unit_test(test_a_policy_prints_its_lengths_as_numbers),
+		cmocka_unit_test(test_a_remote_and_its_ports_print),
+		cmocka_unit_test(test_a_subnet_prints_its_services),
+		cmocka_unit_test(test_wide_fields_count_to_their_last_bit),
 		cmocka_unit_test(test_keys_order_by_kind_then_key),
 		cmocka_unit_test(test_the_value_is_no_part_of_the_key_but_of_equality),
 		cmocka_unit_test(test_bytes_between_fields_do_not_count),
