@@ -15,7 +15,7 @@ MAY_KNOW = {
     "src/compile": {"base", "model", "plan"},
     "src/datapath": {"base", "plan", "abi"},
     "src/host": {"base", "plan", "abi"},
-    "src/services": {"base", "plan"},
+    "src/services": {"base"},
     "src/cloud": {"base", "plan"},
     "src/api": {"base", "model", "store", "compile", "plan"},
     "src/client": {"base"},
