@@ -46,6 +46,23 @@ static int route_normalise(const char *table, const char *destination, char ret[
 	return 0;
 }
 
+/* A rule is named by its group and what it is called there, or what it says: "web/ingress-tcp-22-10.0.0.0/8". */
+static int rule_normalise(const char *name, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	const char *slash = strchr(name, '/');
+	VD_FREE char *group = slash ? strndup(name, (size_t)(slash - name)) : NULL;
+
+	if (slash && !group)
+		return -ENOMEM;
+	if (!slash || !vd_identity_is_name(group) || !slash[1] || strlen(name) >= VD_IDENTITY_SIZE ||
+	    strspn(slash + 1, "abcdefghijklmnopqrstuvwxyz0123456789._-/:") != strlen(slash + 1))
+		return vd_error_set(error, -EINVAL,
+				    "security_group_rule \"%.70s\": a rule is named by its group and name, like web/ingress-tcp-22",
+				    name);
+	strcpy(ret, name);
+	return 0;
+}
+
 int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
 {
 	const char *slash = strchr(name, '/');
@@ -59,6 +76,8 @@ int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENT
 		table = strndup(name, (size_t)(slash - name));
 		return table ? route_normalise(table, slash + 1, ret, error) : -ENOMEM;
 	}
+	if (kind == VD_KIND_SECURITY_GROUP_RULE)
+		return rule_normalise(name, ret, error);
 	if (!vd_identity_is_name(name))
 		return vd_error_set(
 			error, -EINVAL,
@@ -103,6 +122,30 @@ static int route_name(const json_t *document, size_t index, char ret[VD_IDENTITY
 	return route_normalise(table, destination ? destination : "0.0.0.0/0", ret, error);
 }
 
+/* A rule's document says its group apart from its name, and may have no name. */
+static int rule_name(const json_t *document, size_t index, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	struct vd_resource *rule;
+	const char *group, *name;
+	int r;
+
+	r = member_text(document, index, "group", &group, error);
+	if (!r)
+		r = member_text(document, index, "name", &name, error);
+	if (r)
+		return r;
+	if (group && name && vd_identity_is_name(group) && vd_identity_is_name(name)) {
+		snprintf(ret, VD_IDENTITY_SIZE, "%s/%s", group, name);
+		return 0;
+	}
+	r = vd_resource_parse(document, NULL, &rule, error);
+	if (r)
+		return vd_error_prefix(error, r, "document %zu", index + 1);
+	strcpy(ret, rule->name);
+	vd_resource_unref(rule);
+	return 0;
+}
+
 static int identity_parse(const json_t *document, size_t index, const char *project, struct vd_identity *ret,
 			  struct vd_error *error)
 {
@@ -127,7 +170,9 @@ static int identity_parse(const json_t *document, size_t index, const char *proj
 		return vd_error_prefix(error, -EINVAL, "document %zu", index + 1);
 	if (own && !vd_identity_is_name(own))
 		return vd_error_set(error, -EINVAL, "document %zu: project \"%.70s\" is no project's name", index + 1, own);
-	if (name)
+	if (kind == VD_KIND_SECURITY_GROUP_RULE && json_object_get(document, "group"))
+		r = rule_name(document, index, text, error);
+	else if (name)
 		r = vd_identity_normalise(kind, name, text, error);
 	else if (kind == VD_KIND_ROUTE)
 		r = route_name(document, index, text, error);

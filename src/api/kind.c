@@ -5,12 +5,12 @@
 #include <string.h>
 
 /* What documents may say, for people and for clients that do not know the kinds themselves. */
-static json_t *field_describe(const struct vd_field *field)
+static json_t *field_describe(const struct vd_field *field, bool required)
 {
-	json_t *item = json_pack(
-		"{s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "name", field->name, "type", vd_field_type_text(field->type),
-		"required", field->required, "assigned", field->is_assigned, "singular", field->singular, "references",
-		field->is_reference ? vd_kind_word(field->reference) : NULL, "default", field->value, "help", field->help);
+	json_t *item = json_pack("{s:s, s:s, s:b, s:b, s:s*, s:s*, s:s*, s:s*}", "name", field->name, "type",
+				 vd_field_type_text(field->type), "required", required, "assigned", field->is_assigned, "singular",
+				 field->singular, "references", field->is_reference ? vd_kind_word(field->reference) : NULL,
+				 "default", field->value, "help", field->help);
 	json_t *words;
 
 	if (!item || !field->words)
@@ -22,12 +22,15 @@ static json_t *field_describe(const struct vd_field *field)
 	return item;
 }
 
-static void fields_add(json_t *array, const struct vd_field *fields, size_t count, bool named)
+static void fields_add(json_t *array, const struct vd_field *fields, size_t count, enum vd_naming naming)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!fields[i].name || (!named && !strcmp(fields[i].name, "name")))
+		bool is_name = fields[i].name && !strcmp(fields[i].name, "name");
+
+		if (!fields[i].name || (is_name && naming == VD_NAMING_DERIVED))
 			continue;
-		json_array_append_new(array, field_describe(&fields[i]));
+		json_array_append_new(array,
+				      field_describe(&fields[i], fields[i].required && !(is_name && naming == VD_NAMING_OPTIONAL)));
 	}
 }
 
@@ -39,8 +42,8 @@ static json_t *kind_describe(enum vd_kind kind)
 
 	common = vd_common_fields(&common_count);
 	own = vd_kind_fields(kind, &own_count);
-	fields_add(fields, common, common_count, kind != VD_KIND_ROUTE);
-	fields_add(fields, own, own_count, true);
+	fields_add(fields, common, common_count, vd_kind_naming(kind));
+	fields_add(fields, own, own_count, VD_NAMING_GIVEN);
 	return json_pack("{s:s, s:s, s:s*, s:o}", "kind", vd_kind_word(kind), "plural", vd_kind_plural(kind), "help",
 			 vd_kind_help(kind), "fields", fields);
 }

@@ -6,6 +6,7 @@
 #include "api/write.h"
 #include "base/cleanup.h"
 #include "model/document.h"
+#include "model/field.h"
 
 #include <errno.h>
 #include <string.h>
@@ -177,6 +178,26 @@ static int write_options(const struct vd_request *request, struct vd_write_optio
 	return r;
 }
 
+/* What stands behind the group in a rule's path is its name, unless it is what the rule says. */
+static int rule_complete(json_t *document, const char *name, struct vd_error *error)
+{
+	const char *own = strchr(name, '/') + 1;
+	struct vd_resource *rule;
+	int r;
+
+	if (!json_object_get(document, "group"))
+		json_object_set_new(document, "group", json_stringn(name, (size_t)(own - name - 1)));
+	if (json_object_get(document, "name") || !vd_identity_is_name(own))
+		return 0;
+	r = vd_resource_parse(document, NULL, &rule, error);
+	if (r)
+		return r;
+	if (strcmp(rule->name, name) != 0 && !((const struct vd_security_group_rule *)rule)->is_default)
+		json_object_set_new(document, "name", json_string(own));
+	vd_resource_unref(rule);
+	return 0;
+}
+
 /* What the path says completes the document, and must not contradict it. */
 static int document_complete(json_t *document, enum vd_kind kind, const char *project, const char *name, struct vd_error *error)
 {
@@ -191,8 +212,10 @@ static int document_complete(json_t *document, enum vd_kind kind, const char *pr
 	if (own && strcmp(own, project) != 0)
 		return vd_error_set(error, -EINVAL, "%s %s: the document is of project %.63s, the path of project %s",
 				    vd_kind_word(kind), name, own, project);
-	if (kind == VD_KIND_ROUTE)
+	if (vd_kind_naming(kind) == VD_NAMING_DERIVED)
 		return 0;
+	if (kind == VD_KIND_SECURITY_GROUP_RULE)
+		return rule_complete(document, name, error);
 	if (!json_object_get(document, "name"))
 		json_object_set_new(document, "name", json_string(name));
 	else if (!given || strcmp(given, name) != 0)
@@ -200,7 +223,7 @@ static int document_complete(json_t *document, enum vd_kind kind, const char *pr
 	return 0;
 }
 
-/* A route's identity follows from its fields: they must give the path's. */
+/* Where the identity follows from fields they must give the path's. */
 static int document_check(const json_t *document, const char *name, struct vd_error *error)
 {
 	struct vd_resource *resource;

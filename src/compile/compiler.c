@@ -79,6 +79,9 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 		*ret = VD_UNIT_TYPE_ROUTE;
 		return true;
 	case VD_KIND_VXLAN_POOL:
+	case VD_KIND_ROUTER_PROFILE:
+	case VD_KIND_SECURITY_GROUP:
+	case VD_KIND_SECURITY_GROUP_RULE:
 	case VD_KIND_ROUTE_TABLE:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:

@@ -301,6 +301,9 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 	case VD_KIND_ROUTE:
 		return route_status(&view, alive, (const struct vd_route *)resource);
 	case VD_KIND_VXLAN_POOL:
+	case VD_KIND_ROUTER_PROFILE:
+	case VD_KIND_SECURITY_GROUP:
+	case VD_KIND_SECURITY_GROUP_RULE:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_COUNT:

@@ -205,6 +205,8 @@ static int check_reference(const struct vd_field *field, const char *name, void 
 		return 0;
 	if (field->reference == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(model, project, name))
 		return 0;
+	if (field->reference == VD_KIND_ROUTER_PROFILE && vd_model_router_profile(model, project, name))
+		return 0;
 	/* A host that runs needs no declaration. */
 	if (field->reference == VD_KIND_HOST && vd_model_get(model, VD_KIND_CLAIM, project, name))
 		return 0;
@@ -366,8 +368,9 @@ static int check_needs(const struct vd_model *overlay, const struct vd_change *c
 	struct need need = {.model = overlay};
 	char text[VD_ADDRESS_TEXT], object[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], more[32] = "";
 
-	/* Without its declaration the pool "default" is still there, with all VNIs. */
-	if (change->kind == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(overlay, change->project, change->name))
+	/* Without its declaration the pool "default" is still there, with all VNIs; the profile "default" likewise. */
+	if ((change->kind == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(overlay, change->project, change->name)) ||
+	    (change->kind == VD_KIND_ROUTER_PROFILE && vd_model_router_profile(overlay, change->project, change->name)))
 		return 0;
 	/* Facts follow: an agent detaches what has no port any more. */
 	for (int referrer = 0; referrer < VD_KIND_USER_COUNT; referrer++)

@@ -54,5 +54,7 @@ int vd_claim_validate(const struct vd_model *model, const struct vd_claim *claim
 int vd_claim_vtep(const struct vd_claim *claim, const struct vd_vxlan_pool *pool, struct vd_address *ret);
 /* The pool's record, or the implicit pool "default" (VNIs 1-16777214, every host). NULL when it does not exist. Borrowed. */
 const struct vd_vxlan_pool *vd_model_vxlan_pool(const struct vd_model *model, const char *project, const char *name);
+/* The profile's record, or the implicit profile "default" (1 core, 256 MiB). NULL when it does not exist. Borrowed. */
+const struct vd_router_profile *vd_model_router_profile(const struct vd_model *model, const char *project, const char *name);
 
 #endif

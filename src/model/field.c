@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/kind.h"
+#include "model/quantity.h"
 
 #include "base/cleanup.h"
 
@@ -9,6 +10,8 @@
 
 /* Items of a list for which its field sets no limit; keeps the search for doubles short. */
 #define LIST_MAX 4096
+/* Bytes of one text in a list. */
+#define ITEM_TEXT_MAX 16384
 
 #define MEMBER(type, resource, member_offset) ((type *)(void *)((char *)(resource) + (member_offset)))
 #define CONST_MEMBER(type, resource, member_offset) ((const type *)(const void *)((const char *)(resource) + (member_offset)))
@@ -38,12 +41,24 @@ const char *vd_field_type_text(enum vd_field_type type)
 		return "a range of VNIs like 5000-5999";
 	case VD_FIELD_TYPE_NEXT_HOP:
 		return "{address: ADDRESS} or {blackhole: true}";
+	case VD_FIELD_TYPE_CORES:
+		return "a number of cores like 0.5, at least 0.01";
+	case VD_FIELD_TYPE_MEMORY:
+		return "an amount of memory like 64M or 1G, at least 32M";
+	case VD_FIELD_TYPE_PORTS:
+		return "a port like 22 or a range like 23-1024, from 1 to 65535";
+	case VD_FIELD_TYPE_ICMP_TYPE:
+		return "an ICMP type from 0 to 255, or -1 for all";
 	case VD_FIELD_TYPE_NAMES:
 		return "a list of names";
 	case VD_FIELD_TYPE_ADDRESSES:
 		return "a list of addresses like 192.168.0.2 or fd00::2";
 	case VD_FIELD_TYPE_PREFIXES:
 		return "a list of CIDRs like 192.168.0.0/24";
+	case VD_FIELD_TYPE_RANGES:
+		return "a list of ranges like 192.168.0.10-192.168.0.99";
+	case VD_FIELD_TYPE_TEXTS:
+		return "a list of texts";
 	}
 	return "";
 }
@@ -57,18 +72,27 @@ static enum vd_field_type item_type(enum vd_field_type type)
 		return VD_FIELD_TYPE_ADDRESS;
 	if (type == VD_FIELD_TYPE_PREFIXES)
 		return VD_FIELD_TYPE_PREFIX;
+	if (type == VD_FIELD_TYPE_TEXTS)
+		return VD_FIELD_TYPE_TEXT;
 	return type;
 }
 
 static bool is_list(enum vd_field_type type)
 {
-	return item_type(type) != type;
+	return item_type(type) != type || type == VD_FIELD_TYPE_RANGES;
+}
+
+static bool has_strings(enum vd_field_type type)
+{
+	return type == VD_FIELD_TYPE_NAMES || type == VD_FIELD_TYPE_TEXTS;
 }
 
 static size_t item_size(enum vd_field_type type)
 {
-	if (type == VD_FIELD_TYPE_NAMES)
+	if (has_strings(type))
 		return sizeof(char *);
+	if (type == VD_FIELD_TYPE_RANGES)
+		return sizeof(struct vd_address_range);
 	return type == VD_FIELD_TYPE_ADDRESSES ? sizeof(struct vd_address) : sizeof(struct vd_prefix);
 }
 
@@ -122,6 +146,21 @@ static int read_number(const struct vd_field *field, const json_t *value, uint32
 	return 0;
 }
 
+static int refuse_word(const struct vd_field *field, const json_t *value, const struct vd_field_reading *reading)
+{
+	char words[128] = "", text[64];
+	size_t size = 0;
+
+	for (int i = 0; field->words[i] && size < sizeof(words); i++)
+		size += (size_t)snprintf(words + size, sizeof(words) - size, "%s%s",
+					 i == 0                ? ""
+					 : field->words[i + 1] ? ", "
+							       : " or ",
+					 field->words[i]);
+	return vd_error_set(reading->error, -EINVAL, "%s: %s must be %s, not %s", reading->object, field->name, words,
+			    show(value, text));
+}
+
 static int read_word(const struct vd_field *field, const json_t *value, int *ret, const struct vd_field_reading *reading)
 {
 	const char *word = json_string_value(value);
@@ -132,7 +171,24 @@ static int read_word(const struct vd_field *field, const json_t *value, int *ret
 			return 0;
 		}
 	}
-	return refuse(field, field->type, value, reading);
+	return refuse_word(field, value, reading);
+}
+
+static int read_text(const struct vd_field *field, enum vd_field_type type, const json_t *value, char **place,
+		     const struct vd_field_reading *reading)
+{
+	const char *text = json_string_value(value);
+	/* max is how many items a list may have. */
+	size_t max = is_list(field->type) ? ITEM_TEXT_MAX : field->max;
+
+	if (!text || (type == VD_FIELD_TYPE_NAME && !vd_name_is_valid(text)))
+		return refuse(field, type, value, reading);
+	if (!reading->is_record && max != 0 && strlen(text) > max)
+		return vd_error_set(reading->error, -EINVAL, "%s: %s has %zu bytes, %zu are possible", reading->object, field->name,
+				    strlen(text), max);
+	free(*place);
+	*place = strdup(text);
+	return *place ? 0 : -ENOMEM;
 }
 
 static int read_prefix(const struct vd_field *field, const json_t *value, struct vd_prefix *ret,
@@ -180,11 +236,7 @@ static int read_item(const struct vd_field *field, const json_t *value, void *pl
 		return 0;
 	case VD_FIELD_TYPE_TEXT:
 	case VD_FIELD_TYPE_NAME:
-		if (!text || (type == VD_FIELD_TYPE_NAME && !vd_name_is_valid(text)))
-			return refuse(field, type, value, reading);
-		free(*(char **)place);
-		*(char **)place = strdup(text);
-		return *(char **)place ? 0 : -ENOMEM;
+		return read_text(field, type, value, place, reading);
 	case VD_FIELD_TYPE_ADDRESS:
 		if (!text || vd_address_parse(text, place) < 0)
 			return refuse(field, type, value, reading);
@@ -201,9 +253,16 @@ static int read_item(const struct vd_field *field, const json_t *value, void *pl
 		return 0;
 	case VD_FIELD_TYPE_NEXT_HOP:
 		return vd_next_hop_read(value, place, reading);
+	case VD_FIELD_TYPE_CORES:
+	case VD_FIELD_TYPE_MEMORY:
+	case VD_FIELD_TYPE_PORTS:
+	case VD_FIELD_TYPE_ICMP_TYPE:
+	case VD_FIELD_TYPE_RANGES:
+		return vd_quantity_read(type, value, place) < 0 ? refuse(field, type, value, reading) : 0;
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
+	case VD_FIELD_TYPE_TEXTS:
 		break;
 	}
 	return -EINVAL;
@@ -211,8 +270,10 @@ static int read_item(const struct vd_field *field, const json_t *value, void *pl
 
 static bool item_equal(enum vd_field_type type, const void *a, const void *b)
 {
-	if (type == VD_FIELD_TYPE_NAMES)
+	if (has_strings(type))
 		return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+	if (type == VD_FIELD_TYPE_RANGES)
+		return vd_quantity_equal(type, a, b);
 	if (type == VD_FIELD_TYPE_ADDRESSES)
 		return vd_address_equal(a, b);
 	return vd_prefix_equal(a, b);
@@ -277,7 +338,8 @@ int vd_field_set_default(const struct vd_field *field, struct vd_resource *resou
 		return 0;
 	if (field->type == VD_FIELD_TYPE_BOOL)
 		value = json_boolean(strcmp(field->value, "true") == 0);
-	else if (field->type == VD_FIELD_TYPE_NUMBER)
+	else if (field->type == VD_FIELD_TYPE_NUMBER || field->type == VD_FIELD_TYPE_ICMP_TYPE ||
+		 field->type == VD_FIELD_TYPE_CORES)
 		value = json_integer(strtol(field->value, NULL, 10));
 	else
 		value = json_string(field->value);
@@ -321,8 +383,10 @@ static json_t *write_list(const struct vd_field *field, const struct vd_resource
 	for (size_t i = 0; i < count; i++) {
 		const void *item = items + i * size;
 
-		if (field->type == VD_FIELD_TYPE_NAMES)
+		if (has_strings(field->type))
 			json_array_append_new(list, json_string(*(char *const *)item));
+		else if (field->type == VD_FIELD_TYPE_RANGES)
+			json_array_append_new(list, vd_quantity_write(field->type, item));
 		else if (field->type == VD_FIELD_TYPE_ADDRESSES)
 			json_array_append_new(list, write_address(item));
 		else
@@ -361,9 +425,16 @@ json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *r
 		return vd_vni_range_write(place);
 	case VD_FIELD_TYPE_NEXT_HOP:
 		return vd_next_hop_write(place);
+	case VD_FIELD_TYPE_CORES:
+	case VD_FIELD_TYPE_MEMORY:
+	case VD_FIELD_TYPE_PORTS:
+	case VD_FIELD_TYPE_ICMP_TYPE:
+		return vd_quantity_write(field->type, place);
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
+	case VD_FIELD_TYPE_RANGES:
+	case VD_FIELD_TYPE_TEXTS:
 		return write_list(field, resource);
 	}
 	return NULL;
@@ -416,9 +487,16 @@ bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, c
 		return memcmp(left, right, 2 * sizeof(uint32_t)) == 0;
 	case VD_FIELD_TYPE_NEXT_HOP:
 		return hop->type == other->type && vd_address_equal(&hop->address, &other->address);
+	case VD_FIELD_TYPE_CORES:
+	case VD_FIELD_TYPE_MEMORY:
+	case VD_FIELD_TYPE_PORTS:
+	case VD_FIELD_TYPE_ICMP_TYPE:
+		return vd_quantity_equal(field->type, left, right);
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
+	case VD_FIELD_TYPE_RANGES:
+	case VD_FIELD_TYPE_TEXTS:
 		return list_equal(field, a, b);
 	}
 	return false;
@@ -437,7 +515,7 @@ static int own_list(const struct vd_field *field, struct vd_resource *resource)
 	if (!*items)
 		return -ENOMEM;
 	*count = their_count;
-	if (field->type != VD_FIELD_TYPE_NAMES) {
+	if (!has_strings(field->type)) {
 		memcpy(*items, theirs, their_count * size);
 		return 0;
 	}
@@ -468,7 +546,7 @@ void vd_field_clear(const struct vd_field *field, struct vd_resource *resource)
 	if (is_list(field->type)) {
 		size_t *count = MEMBER(size_t, resource, field->count_offset);
 
-		for (size_t i = 0; field->type == VD_FIELD_TYPE_NAMES && i < *count; i++)
+		for (size_t i = 0; has_strings(field->type) && i < *count; i++)
 			free(((char **)(void *)*pointer)[i]);
 		*count = 0;
 	} else if (field->type != VD_FIELD_TYPE_TEXT && field->type != VD_FIELD_TYPE_NAME) {

@@ -21,9 +21,22 @@ enum vd_field_type {
 	VD_FIELD_TYPE_MAC,       /* struct vd_mac */
 	VD_FIELD_TYPE_VNI_RANGE, /* two uint32_t: start, end */
 	VD_FIELD_TYPE_NEXT_HOP,  /* struct vd_next_hop */
+	VD_FIELD_TYPE_CORES,     /* uint32_t, thousandths; 0.5 in documents */
+	VD_FIELD_TYPE_MEMORY,    /* uint64_t, bytes; 64M in documents */
+	VD_FIELD_TYPE_PORTS,     /* two uint32_t: first, last; 0, 0: all */
+	VD_FIELD_TYPE_ICMP_TYPE, /* int32_t; -1: all */
 	VD_FIELD_TYPE_NAMES,     /* char **, and the types below: a pointer, and a size_t at count_offset */
 	VD_FIELD_TYPE_ADDRESSES,
 	VD_FIELD_TYPE_PREFIXES,
+	VD_FIELD_TYPE_RANGES, /* struct vd_address_range */
+	VD_FIELD_TYPE_TEXTS,  /* char ** */
+};
+
+/* Where a kind's resources have their names from. */
+enum vd_naming {
+	VD_NAMING_GIVEN,
+	VD_NAMING_OPTIONAL, /* given, or made of what the document says */
+	VD_NAMING_DERIVED,  /* made of what the document says; none can be given */
 };
 
 struct vd_field {
@@ -35,7 +48,7 @@ struct vd_field {
 	bool is_reference; /* names resources of the kind below */
 	enum vd_kind reference;
 	size_t offset, count_offset; /* in the kind's struct */
-	uint32_t min, max;           /* of a number; max: the items of a list, the bytes of a buffer; both 0: no limit */
+	uint32_t min, max;           /* of a number; max: the items of a list, the bytes of a text; both 0: no limit */
 	const char *value;           /* the default, as text; NULL: none */
 	const char *const *words;    /* of a WORD, NULL at the end */
 	const char *help;            /* one sentence */
@@ -45,8 +58,9 @@ struct vd_field {
 
 /* The rows of a kind, without "kind" and the fields that every user's kind has. */
 const struct vd_field *vd_kind_fields(enum vd_kind kind, size_t *count);
-/* "name", "project" and "description". A route has no name of its own. */
+/* "name", "project" and "description"; of the name see vd_kind_naming(). */
 const struct vd_field *vd_common_fields(size_t *count);
+enum vd_naming vd_kind_naming(enum vd_kind kind);
 /* One sentence: what the kind is. */
 const char *vd_kind_help(enum vd_kind kind);
 /* "a list of CIDRs like 192.168.0.0/24": what a value must be, for sentences. */

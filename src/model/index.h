@@ -6,10 +6,17 @@
 
 #include "model/model.h"
 
+/* Room for the text that VD_GROUP_GROUPS goes by. */
+#define VD_GROUPS_HASH_SIZE 17
+
 /* What brings resources together: a kind (its resource named so is referred to), or one of these. */
 enum vd_group {
 	VD_GROUP_INSTANCE = VD_KIND_COUNT, /* ports that name this instance */
 	VD_GROUP_NEXT_HOP,                 /* routes whose next hop is this address, as text */
+	VD_GROUP_RULES,                    /* rules of this security group */
+	VD_GROUP_REMOTE,                   /* rules whose remote_group is this one */
+	VD_GROUP_IDENTITY,                 /* ports with this identity, as text; of no project */
+	VD_GROUP_GROUPS,                   /* ports whose set of security groups has this hash; see vd_port_groups_hash() */
 };
 
 typedef int vd_model_visit(const struct vd_resource *resource, void *userdata);
@@ -25,6 +32,8 @@ int vd_model_each_referrer(const struct vd_model *model, enum vd_kind referrer, 
 			   vd_model_visit *visit, void *userdata);
 /* Who has this VNI: a VPC or a subnet; in the whole installation, since a host's tunnel device knows VNIs only. */
 const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint32_t vni);
+/* What ports with the same groups have in common, and others hardly ever. Returns text. */
+const char *vd_port_groups_hash(const struct vd_port *port, char text[VD_GROUPS_HASH_SIZE]);
 const struct vd_port *vd_model_port_by_mac(const struct vd_model *model, const char *project, const char *vpc,
 					   const struct vd_mac *mac);
 

@@ -55,7 +55,7 @@ int vd_resource_key_parse(const char *key, enum vd_kind *ret_kind, char ret_proj
 		return -ENOENT;
 	if (!vd_name_is_valid(project) || vd_project_is_reserved(project))
 		return -ENOENT;
-	if (kind == VD_KIND_ROUTE ? strlen(key) >= VD_IDENTITY_SIZE || !strchr(key, '/') : !vd_name_is_valid(key))
+	if (vd_kind_naming(kind) == VD_NAMING_GIVEN ? !vd_name_is_valid(key) : strlen(key) >= VD_IDENTITY_SIZE || !strchr(key, '/'))
 		return -ENOENT;
 	*ret_kind = kind;
 	strcpy(ret_project, project);

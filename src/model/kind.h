@@ -17,6 +17,7 @@ struct vd_validation;
 
 struct vd_kind_type {
 	const char *word, *plural, *help;
+	enum vd_naming naming;
 	size_t size;
 	const struct vd_field *fields;
 	size_t field_count;
@@ -36,7 +37,8 @@ struct vd_kind_type {
 };
 
 extern const struct vd_kind_type vd_kind_type_host, vd_kind_type_vxlan_pool, vd_kind_type_vpc, vd_kind_type_route_table,
-	vd_kind_type_subnet, vd_kind_type_port, vd_kind_type_route, vd_kind_type_claim, vd_kind_type_attachment;
+	vd_kind_type_subnet, vd_kind_type_port, vd_kind_type_route, vd_kind_type_claim, vd_kind_type_attachment,
+	vd_kind_type_router_profile, vd_kind_type_security_group, vd_kind_type_security_group_rule;
 
 const struct vd_kind_type *vd_kind_type(enum vd_kind kind);
 

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -266,6 +267,63 @@ static int link_reference(const struct vd_field *field, const char *name, void *
 	return add_link(linking->model, linking->entry, &key);
 }
 
+static struct key identity_group_key(uint32_t identity)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", identity);
+	return group_key(VD_KIND_PORT, VD_GROUP_IDENTITY, "", text);
+}
+
+const char *vd_port_groups_hash(const struct vd_port *port, char text[VD_GROUPS_HASH_SIZE])
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	/* FNV-1a over the names with their ends. */
+	for (size_t i = 0; i < port->security_group_count; i++)
+		for (const char *c = port->security_groups[i];; c++) {
+			hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+			if (!*c)
+				break;
+		}
+	snprintf(text, VD_GROUPS_HASH_SIZE, "%016" PRIx64, hash);
+	return text;
+}
+
+static int add_port_links(struct vd_model *model, struct entry *entry, const struct vd_port *port)
+{
+	const char *project = port->head.project;
+	char text[VD_GROUPS_HASH_SIZE];
+	struct key key;
+	int r = 0;
+
+	if (port->instance) {
+		key = group_key(VD_KIND_PORT, VD_GROUP_INSTANCE, project, port->instance);
+		r = add_link(model, entry, &key);
+	}
+	if (r == 0 && port->assigned_identity != 0) {
+		key = identity_group_key(port->assigned_identity);
+		r = add_link(model, entry, &key);
+	}
+	if (r == 0 && port->security_group_count > 0) {
+		key = group_key(VD_KIND_PORT, VD_GROUP_GROUPS, project, vd_port_groups_hash(port, text));
+		r = add_link(model, entry, &key);
+	}
+	return r;
+}
+
+static int add_rule_links(struct vd_model *model, struct entry *entry, const struct vd_security_group_rule *rule)
+{
+	const char *project = rule->head.project;
+	struct key key = group_key(VD_KIND_SECURITY_GROUP_RULE, VD_GROUP_RULES, project, rule->group);
+	int r = add_link(model, entry, &key);
+
+	if (r < 0 || !rule->remote_group)
+		return r;
+	key = group_key(VD_KIND_SECURITY_GROUP_RULE, VD_GROUP_REMOTE, project, rule->remote_group);
+	return add_link(model, entry, &key);
+}
+
 static int add_links(struct vd_model *model, struct entry *entry)
 {
 	const struct vd_resource *resource = entry->resource;
@@ -277,10 +335,10 @@ static int add_links(struct vd_model *model, struct entry *entry)
 	r = vd_resource_each_reference(resource, link_reference, &linking);
 	if (r < 0)
 		return r;
-	if (resource->kind == VD_KIND_PORT && ((const struct vd_port *)resource)->instance) {
-		key = group_key(VD_KIND_PORT, VD_GROUP_INSTANCE, resource->project, ((const struct vd_port *)resource)->instance);
-		return add_link(model, entry, &key);
-	}
+	if (resource->kind == VD_KIND_PORT)
+		return add_port_links(model, entry, (const struct vd_port *)resource);
+	if (resource->kind == VD_KIND_SECURITY_GROUP_RULE)
+		return add_rule_links(model, entry, (const struct vd_security_group_rule *)resource);
 	if (resource->kind == VD_KIND_ROUTE) {
 		const struct vd_next_hop *hop = &((const struct vd_route *)resource)->next_hop;
 
@@ -562,4 +620,36 @@ int vd_model_each_port_of_instance(const struct vd_model *model, const char *pro
 				   void *userdata)
 {
 	return vd_model_each_referrer(model, VD_KIND_PORT, VD_GROUP_INSTANCE, project, instance, visit, userdata);
+}
+
+int vd_model_each_rule_of_group(const struct vd_model *model, const char *project, const char *group, vd_model_visit *visit,
+				void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_SECURITY_GROUP_RULE, VD_GROUP_RULES, project, group, visit, userdata);
+}
+
+int vd_model_each_rule_of_remote_group(const struct vd_model *model, const char *project, const char *group, vd_model_visit *visit,
+				       void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_SECURITY_GROUP_RULE, VD_GROUP_REMOTE, project, group, visit, userdata);
+}
+
+int vd_model_each_port_of_group(const struct vd_model *model, const char *project, const char *group, vd_model_visit *visit,
+				void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PORT, VD_KIND_SECURITY_GROUP, project, group, visit, userdata);
+}
+
+int vd_model_each_port_of_identity(const struct vd_model *model, uint32_t identity, vd_model_visit *visit, void *userdata)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", identity);
+	return vd_model_each_referrer(model, VD_KIND_PORT, VD_GROUP_IDENTITY, "", text, visit, userdata);
+}
+
+int vd_model_each_vpc_of_profile(const struct vd_model *model, const char *project, const char *profile, vd_model_visit *visit,
+				 void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_VPC, VD_KIND_ROUTER_PROFILE, project, profile, visit, userdata);
 }

@@ -40,6 +40,18 @@ int vd_model_each_port_of_subnet(const struct vd_model *model, const char *proje
 				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 int vd_model_each_route_of_table(const struct vd_model *model, const char *project, const char *table,
 				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* The rules that the group has; those of any group whose remote_group it is. */
+int vd_model_each_rule_of_group(const struct vd_model *model, const char *project, const char *group,
+				int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_rule_of_remote_group(const struct vd_model *model, const char *project, const char *group,
+				       int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_port_of_group(const struct vd_model *model, const char *project, const char *group,
+				int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Ports with this identity: of one project, in the same groups. */
+int vd_model_each_port_of_identity(const struct vd_model *model, uint32_t identity,
+				   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_vpc_of_profile(const struct vd_model *model, const char *project, const char *profile,
+				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 int vd_model_each_port_of_instance(const struct vd_model *model, const char *project, const char *instance,
 				   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 

@@ -29,25 +29,75 @@ static const struct vd_field fields[] = {
 	 .help = "Whether it may send from its own addresses only; false for an instance that forwards for others."},
 	{"allowed_sources", "allowed_source", VD_FIELD_TYPE_PREFIXES, .offset = OFFSET(allowed_sources),
 	 .count_offset = OFFSET(allowed_source_count), .max = 1024, .help = "CIDRs that it may send from besides."},
+	{"security_groups", "security_group", VD_FIELD_TYPE_NAMES, .offset = OFFSET(security_groups),
+	 .count_offset = OFFSET(security_group_count), .max = 64, .is_reference = true, .reference = VD_KIND_SECURITY_GROUP,
+	 .help = "The groups whose rules together say what may reach it and what it may reach; without any it is unfiltered."},
+	{"hostname", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(hostname), .max = 63,
+	 .help = "What its instance is told that it is called; without it the port's name."},
+	{"user_data", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(user_data), .max = 65536,
+	 .help = "For cloud-init in its instance: a script or a #cloud-config."},
+	{"ssh_keys", "ssh_key", VD_FIELD_TYPE_TEXTS, .offset = OFFSET(ssh_keys), .count_offset = OFFSET(ssh_key_count), .max = 64,
+	 .help = "For cloud-init in its instance: public keys that may log in."},
 	{"addresses", .type = VD_FIELD_TYPE_ADDRESSES, .is_assigned = true, .offset = OFFSET(assigned_addresses),
 	 .count_offset = OFFSET(assigned_address_count), .help = "The addresses that it has."},
 	{"mac", .type = VD_FIELD_TYPE_MAC, .is_assigned = true, .offset = OFFSET(assigned_mac), .help = "The MAC that it has."},
+	{"identity", .type = VD_FIELD_TYPE_NUMBER, .is_assigned = true, .offset = OFFSET(assigned_identity),
+	 .help = "What ports with the same groups share."},
 };
 
 static const struct vd_mac gateway_mac = {VD_GATEWAY_MAC};
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* RFC 1123, in small letters. */
+static bool is_label(const char *text)
+{
+	size_t size = strlen(text);
+
+	return size >= 1 && size <= 63 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == size && text[0] != '-' &&
+	       text[size - 1] != '-';
+}
+
+static int complete_hostname(struct vd_port *port, const char *object, struct vd_error *error)
+{
+	char *end;
+
+	if (port->hostname) {
+		if (is_label(port->hostname))
+			return 0;
+		return vd_error_set(error, -EINVAL,
+				    "%s: hostname \"%.63s\" is no DNS label; use 1-63 of a-z 0-9 -, neither first nor last a -",
+				    object, port->hostname);
+	}
+	port->hostname = strdup(port->head.name);
+	if (!port->hostname)
+		return -ENOMEM;
+	/* Names begin with a letter or digit, so something is left. */
+	for (end = port->hostname; *end; end++)
+		if (*end == '.' || *end == '_')
+			*end = '-';
+	while (end[-1] == '-')
+		*--end = '\0';
+	return 0;
+}
+
 static int port_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
-	const struct vd_port *port = (const struct vd_port *)resource;
+	struct vd_port *port = (struct vd_port *)resource;
 	char text[VD_MAC_TEXT];
 
+	if (port->security_group_count > 1)
+		qsort(port->security_groups, port->security_group_count, sizeof(*port->security_groups), compare_names);
 	if (port->mac.bytes[0] & 1)
 		return vd_error_set(error, -EINVAL, "%s: mac %s is a multicast address; its first byte must be even", object,
 				    vd_mac_format(&port->mac, text));
 	if (vd_mac_equal(&port->mac, &gateway_mac))
 		return vd_error_set(error, -EINVAL, "%s: mac %s is the router's; choose another", object,
 				    vd_mac_format(&port->mac, text));
-	return 0;
+	return complete_hostname(port, object, error);
 }
 
 const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struct vd_port *port)

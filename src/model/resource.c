@@ -12,9 +12,12 @@ VD_DEFINE_CLEANUP(struct vd_resource, vd_resource_unref)
 static const struct vd_kind_type *const types[VD_KIND_COUNT] = {
 	[VD_KIND_HOST] = &vd_kind_type_host,
 	[VD_KIND_VXLAN_POOL] = &vd_kind_type_vxlan_pool,
+	[VD_KIND_ROUTER_PROFILE] = &vd_kind_type_router_profile,
 	[VD_KIND_VPC] = &vd_kind_type_vpc,
 	[VD_KIND_ROUTE_TABLE] = &vd_kind_type_route_table,
 	[VD_KIND_SUBNET] = &vd_kind_type_subnet,
+	[VD_KIND_SECURITY_GROUP] = &vd_kind_type_security_group,
+	[VD_KIND_SECURITY_GROUP_RULE] = &vd_kind_type_security_group_rule,
 	[VD_KIND_PORT] = &vd_kind_type_port,
 	[VD_KIND_ROUTE] = &vd_kind_type_route,
 	[VD_KIND_CLAIM] = &vd_kind_type_claim,
@@ -46,6 +49,11 @@ const struct vd_field *vd_common_fields(size_t *count)
 {
 	*count = COMMON_COUNT;
 	return common_fields;
+}
+
+enum vd_naming vd_kind_naming(enum vd_kind kind)
+{
+	return types[kind]->naming;
 }
 
 const char *vd_kind_help(enum vd_kind kind)
@@ -259,7 +267,7 @@ static const struct vd_field *find_field(const struct vd_kind_type *type, const 
 
 static const struct vd_field *find_common_field(enum vd_kind kind, const char *key)
 {
-	for (size_t i = kind == VD_KIND_ROUTE ? 1 : 0; i < COMMON_COUNT; i++)
+	for (size_t i = types[kind]->naming == VD_NAMING_DERIVED ? 1 : 0; i < COMMON_COUNT; i++)
 		if (strcmp(common_fields[i].name, key) == 0)
 			return &common_fields[i];
 	return NULL;
@@ -369,6 +377,13 @@ static void guess_object(const json_t *document, enum vd_kind kind, char text[VD
 			 destination ? destination : "0.0.0.0/0");
 		name = vpc || table ? route : NULL;
 	}
+	if (kind == VD_KIND_SECURITY_GROUP_RULE) {
+		const char *group = json_string_value(json_object_get(document, "group"));
+		const char *direction = json_string_value(json_object_get(document, "direction"));
+
+		snprintf(route, sizeof(route), "%.63s/%.63s", group ? group : "", name ? name : direction ? direction : "…");
+		name = group ? route : NULL;
+	}
 	if (name && *name)
 		vd_object_text(kind, project ? project : VD_PROJECT_DEFAULT, name, text);
 	else
@@ -395,8 +410,17 @@ static int read_kind(const json_t *document, enum vd_kind *ret, struct vd_error 
 	if (found)
 		return vd_error_set(error, -EINVAL, "unknown kind \"%.40s\"; did you mean \"%s\"?", word, found);
 	return vd_error_set(error, -EINVAL,
-			    "unknown kind \"%.40s\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route",
+			    "unknown kind \"%.40s\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
+			    "security_group, security_group_rule, port and route",
 			    word ? word : "(no text)");
+}
+
+/* A name that need not be given is read when it is. */
+static bool is_read(enum vd_kind kind, const struct vd_field *field, const json_t *document)
+{
+	if (!find_common_field(kind, field->name))
+		return false;
+	return types[kind]->naming != VD_NAMING_OPTIONAL || field != &common_fields[0] || json_object_get(document, field->name);
 }
 
 static int read_document(const json_t *document, enum vd_kind kind, const struct vd_field_reading *reading,
@@ -409,7 +433,7 @@ static int read_document(const json_t *document, enum vd_kind kind, const struct
 		return -ENOMEM;
 	r = refuse_unknown_fields(kind, document, reading->object, reading->error);
 	for (size_t i = 0; r == 0 && i < COMMON_COUNT; i++)
-		if (find_common_field(kind, common_fields[i].name))
+		if (is_read(kind, &common_fields[i], document))
 			r = read_field(&common_fields[i], document, resource, reading);
 	if (r == 0 && vd_project_is_reserved(resource->project))
 		r = vd_error_set(reading->error, -EINVAL, "%s: the project name \"%s\" is reserved; choose another",
@@ -461,10 +485,15 @@ void vd_resource_write_fields(const struct vd_resource *resource, bool assigned,
 json_t *vd_resource_document(const struct vd_resource *resource)
 {
 	json_t *document = json_object();
+	const char *name = resource->name;
 
+	if (resource->kind == VD_KIND_SECURITY_GROUP_RULE)
+		name = vd_security_group_rule_own_name((const struct vd_security_group_rule *)resource);
+	else if (types[resource->kind]->naming == VD_NAMING_DERIVED)
+		name = NULL;
 	json_object_set_new(document, "kind", json_string(types[resource->kind]->word));
-	if (resource->kind != VD_KIND_ROUTE)
-		json_object_set_new(document, "name", json_string(resource->name));
+	if (name)
+		json_object_set_new(document, "name", json_string(name));
 	if (strcmp(resource->project, VD_PROJECT_DEFAULT) != 0)
 		json_object_set_new(document, "project", json_string(resource->project));
 	if (resource->description)

@@ -15,16 +15,19 @@
 
 /* What a project, a resource's name and a reference may be: 1-63 characters a-z 0-9 . _ -, starting with a letter or digit. */
 #define VD_NAME_SIZE 64
-/* The identity of a route, the longest: table "/" destination. */
-#define VD_IDENTITY_SIZE 128
+/* The longest identity is that of a security group's rule made of its content: two groups, a CIDR, a protocol with ports. */
+#define VD_IDENTITY_SIZE 256
 
 /* X(ENUMERATOR, word in documents, word in URLs, struct) — the users' kinds, in the order they are applied and printed. */
 #define VD_KINDS(X) \
 	X(HOST, "host", "hosts", vd_host) \
 	X(VXLAN_POOL, "vxlan_pool", "vxlan_pools", vd_vxlan_pool) \
+	X(ROUTER_PROFILE, "router_profile", "router_profiles", vd_router_profile) \
 	X(VPC, "vpc", "vpcs", vd_vpc) \
 	X(ROUTE_TABLE, "route_table", "route_tables", vd_route_table) \
 	X(SUBNET, "subnet", "subnets", vd_subnet) \
+	X(SECURITY_GROUP, "security_group", "security_groups", vd_security_group) \
+	X(SECURITY_GROUP_RULE, "security_group_rule", "security_group_rules", vd_security_group_rule) \
 	X(PORT, "port", "ports", vd_port) \
 	X(ROUTE, "route", "routes", vd_route)
 
@@ -50,7 +53,7 @@ struct vd_resource {
 	 */
 	uint32_t id;
 	char *project;
-	char *name;        /* the identity; a route's is "<table>/<destination>" */
+	char *name;        /* the identity; a route's is "<table>/<destination>", a rule's "<group>/<name, or what it says>" */
 	char *description; /* NULL when not given */
 };
 
@@ -66,12 +69,20 @@ struct vd_vxlan_pool {
 	size_t host_count;
 };
 
+/* What the router's processes of a VPC may use on each host. The profile "default" exists without being declared. */
+struct vd_router_profile {
+	struct vd_resource head;
+	uint32_t cpu_milli; /* thousandths of a core */
+	uint64_t memory;    /* bytes */
+};
+
 struct vd_vpc {
 	struct vd_resource head;
 	struct vd_prefix *cidrs;
 	size_t cidr_count;
 	char *vxlan_pool;      /* default: the pool "default", which exists without being declared */
 	uint32_t vni;          /* as asked for; 0: allocated */
+	char *router_profile;  /* default: the profile "default" */
 	uint32_t route_quota;  /* custom routes of its tables together; default 50 */
 	uint32_t assigned_vni; /* routed traffic between hosts travels in it (RFC 9135, symmetric) */
 };
@@ -83,6 +94,11 @@ struct vd_route_table {
 	size_t vpc_count;
 };
 
+/* Both ends belong to it. */
+struct vd_address_range {
+	struct vd_address first, last;
+};
+
 struct vd_subnet {
 	struct vd_resource head;
 	char *vpc;
@@ -90,9 +106,50 @@ struct vd_subnet {
 	size_t cidr_count;
 	struct vd_address *gateways; /* one per cidr, same order; defaulted to the first address */
 	size_t gateway_count;
+	struct vd_address_range *ranges; /* what is allocated comes from these; none: from all of its cidrs */
+	size_t range_count;
+	bool dhcp;                      /* default true */
+	struct vd_address dhcp_address; /* IPv4, as asked for; family none: allocated */
+	uint32_t dhcp_lease;            /* seconds */
+	struct vd_address *dns;         /* where names are asked for; none: whom the host asks */
+	size_t dns_count;
+	char *domain;          /* of its instances' names; "<vpc>.internal" when none was given */
 	char *route_table;     /* NULL: the VPC's main table and those attached to it */
 	uint32_t vni;          /* as asked for; 0: allocated */
 	uint32_t assigned_vni; /* traffic inside the subnet travels in it */
+	/* From where DHCP answers. Family none without dhcp or IPv4, and where nothing was free: then the gateway does. */
+	struct vd_address assigned_dhcp_address;
+};
+
+struct vd_security_group {
+	struct vd_resource head;
+	char **networks; /* the subnets whose ports may join; none named: those of any */
+	size_t network_count;
+};
+
+enum vd_direction {
+	VD_DIRECTION_INGRESS = 1, /* to the port */
+	VD_DIRECTION_EGRESS,
+};
+
+enum vd_rule_protocol {
+	VD_RULE_PROTOCOL_ALL = 1,
+	VD_RULE_PROTOCOL_TCP,
+	VD_RULE_PROTOCOL_UDP,
+	VD_RULE_PROTOCOL_ICMP, /* of the remote's family */
+};
+
+/* What a group allows. Remote CIDR and remote group together: an address has to be in both. */
+struct vd_security_group_rule {
+	struct vd_resource head;
+	char *group;
+	enum vd_direction direction;
+	enum vd_rule_protocol protocol;
+	uint32_t port_first, port_last; /* 0, 0: all */
+	int32_t icmp_type;              /* -1: all */
+	struct vd_prefix remote_cidr;   /* family none: anyone */
+	char *remote_group;             /* NULL: anyone */
+	bool is_default;                /* made with its group */
 };
 
 struct vd_port {
@@ -107,9 +164,17 @@ struct vd_port {
 	bool source_check; /* default true */
 	struct vd_prefix *allowed_sources; /* opened in spite of source_check */
 	size_t allowed_source_count;
+	char **security_groups; /* sorted; none: unfiltered */
+	size_t security_group_count;
+	char *hostname;  /* a DNS label; made of the port's name when none was given */
+	char *user_data; /* for cloud-init; NULL: none */
+	char **ssh_keys;
+	size_t ssh_key_count;
 	struct vd_address *assigned_addresses; /* those asked for, and one per cidr without any */
 	size_t assigned_address_count;
 	struct vd_mac assigned_mac;
+	/* Ports of one project with the same set of groups share it, and no others; 0: in no group. An id like a resource's. */
+	uint32_t assigned_identity;
 };
 
 enum vd_next_hop_type {
@@ -175,6 +240,8 @@ int vd_kind_parse(const char *word, bool facts, enum vd_kind *ret);
 int vd_resource_parse(const json_t *document, json_t *notes, struct vd_resource **ret, struct vd_error *error);
 /* The document again, normalised, without assigned values; a new reference. */
 json_t *vd_resource_document(const struct vd_resource *resource);
+/* What the rule is called inside its group; NULL when its name was made of what it says, and no document needs it. */
+const char *vd_security_group_rule_own_name(const struct vd_security_group_rule *rule);
 /* What allocation gave it: {"id": …, "addresses": …}; a new reference; empty object for facts. */
 json_t *vd_resource_assigned(const struct vd_resource *resource);
 

@@ -250,6 +250,7 @@ static int route_check(struct vd_validation *validation, const struct vd_resourc
 const struct vd_kind_type vd_kind_type_route = {
 	.word = "route",
 	.plural = "routes",
+	.naming = VD_NAMING_DERIVED,
 	.help = "A way to addresses outside the VPC: a destination and where its packets go next.",
 	.size = sizeof(struct vd_route),
 	.fields = fields,

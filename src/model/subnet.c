@@ -16,11 +16,26 @@ static const struct vd_field fields[] = {
 	 .max = 2, .help = "Its addresses, inside the VPC's: one CIDR of IPv4, one of IPv6, or both."},
 	{"gateways", "gateway", VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(gateways), .count_offset = OFFSET(gateway_count),
 	 .max = 2, .help = "The router's address in each CIDR; without it the first one."},
+	{"ranges", "range", VD_FIELD_TYPE_RANGES, .offset = OFFSET(ranges), .count_offset = OFFSET(range_count), .max = 64,
+	 .help = "Where allocated addresses come from; without it the whole CIDR. Addresses that are given may lie outside."},
+	{"dhcp", .type = VD_FIELD_TYPE_BOOL, .offset = OFFSET(dhcp), .value = "true",
+	 .help = "Whether its instances get their addresses by DHCP."},
+	{"dhcp_address", .type = VD_FIELD_TYPE_ADDRESS, .offset = OFFSET(dhcp_address),
+	 .help = "From where DHCP answers: an IPv4 address in its CIDR that nobody has; without it the highest free one. Cannot "
+		 "change."},
+	{"dhcp_lease", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(dhcp_lease), .min = 60, .max = 31536000, .value = "86400",
+	 .help = "For how many seconds an instance may keep what DHCP told it."},
+	{"dns", .type = VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(dns), .count_offset = OFFSET(dns_count), .max = 4,
+	 .help = "The name servers that its router asks; without it those of the host."},
+	{"domain", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(domain), .max = 253,
+	 .help = "The domain of its instances' names; without it <vpc>.internal."},
 	{"route_table", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(route_table), .is_reference = true,
 	 .reference = VD_KIND_ROUTE_TABLE, .help = "A table in place of the VPC's."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(vni), .min = 1, .max = VD_VNI_MAX,
 	 .help = "The VNI of its segment; without it the lowest free one of the VPC's pool."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .is_assigned = true, .offset = OFFSET(assigned_vni), .help = "The VNI that it has."},
+	{"dhcp_address", .type = VD_FIELD_TYPE_ADDRESS, .is_assigned = true, .offset = OFFSET(assigned_dhcp_address),
+	 .help = "From where DHCP answers."},
 };
 
 static struct vd_address default_gateway(const struct vd_prefix *cidr)
@@ -65,6 +80,17 @@ static int complete_gateways(struct vd_subnet *subnet, const char *object, struc
 	return 0;
 }
 
+static int complete_domain(struct vd_subnet *subnet, const char *object, struct vd_error *error)
+{
+	char domain[VD_NAME_SIZE + sizeof(".internal")];
+
+	if (subnet->domain)
+		return 0;
+	snprintf(domain, sizeof(domain), "%s.internal", subnet->vpc);
+	subnet->domain = strdup(domain);
+	return subnet->domain ? 0 : -ENOMEM;
+}
+
 static int subnet_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_subnet *subnet = (struct vd_subnet *)resource;
@@ -76,7 +102,8 @@ static int subnet_complete(struct vd_resource *resource, const char *object, str
 	if (subnet->cidr_count == 2 && subnet->cidrs[0].address.family == subnet->cidrs[1].address.family)
 		return vd_error_set(error, -EINVAL, "%s: it has two CIDRs of IPv%u; make a second subnet", object,
 				    subnet->cidrs[0].address.family);
-	return complete_gateways(subnet, object, error);
+	r = complete_gateways(subnet, object, error);
+	return r < 0 ? r : complete_domain(subnet, object, error);
 }
 
 const struct vd_vpc *vd_subnet_vpc(const struct vd_model *model, const struct vd_subnet *subnet)

@@ -14,6 +14,8 @@ static const struct vd_field fields[] = {
 	 .max = 64, .help = "The address space that its subnets are cut from."},
 	{"vxlan_pool", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(vxlan_pool), .value = "default", .is_reference = true,
 	 .reference = VD_KIND_VXLAN_POOL, .help = "Where its VNIs come from."},
+	{"router_profile", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(router_profile), .value = "default", .is_reference = true,
+	 .reference = VD_KIND_ROUTER_PROFILE, .help = "What its router's processes may use on a host."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(vni), .min = 1, .max = VD_VNI_MAX,
 	 .help = "The VNI that routed traffic travels in; without it the lowest free one of the pool."},
 	{"route_quota", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(route_quota), .min = 1, .max = 1000000, .value = "50",
