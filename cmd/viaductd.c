@@ -200,15 +200,22 @@ static int config_read(struct options *options, struct vd_error *error)
 static int defaults_set(struct options *options)
 {
 	char name[64] = "localhost";
-	int r;
+	struct vd_place place;
+	int r = option_set(options, OPTION_RUN_DIR, "/run/viaduct");
 
+	/* A purge is for what the last daemon left, wherever that was. */
+	if (r == 0 && options->purge && vd_place_read(options->run_directory, &place) == 0) {
+		r = option_set(options, OPTION_HOST, place.host);
+		if (r == 0)
+			r = option_set(options, OPTION_BPF_DIR, place.pin_directory);
+	}
+	if (r < 0)
+		return r;
 	gethostname(name, sizeof(name) - 1);
 	name[strcspn(name, ".")] = '\0';
 	r = option_set(options, OPTION_HOST, name);
 	if (r == 0)
 		r = option_set(options, OPTION_STORE, "sqlite:///var/lib/viaduct/state.db");
-	if (r == 0)
-		r = option_set(options, OPTION_RUN_DIR, "/run/viaduct");
 	if (r == 0)
 		r = option_set(options, OPTION_BPF_DIR, "/sys/fs/bpf/viaduct");
 	if (r == 0)
@@ -358,6 +365,16 @@ static int serve(const struct options *options, struct vd_agent_options *agent_o
 	return r;
 }
 
+static int place_take(const struct options *options, struct vd_error *error)
+{
+	struct vd_place place;
+
+	if ((size_t)snprintf(place.host, sizeof(place.host), "%s", options->host) >= sizeof(place.host) ||
+	    (size_t)snprintf(place.pin_directory, sizeof(place.pin_directory), "%s", options->bpf_directory) >= sizeof(place.pin_directory))
+		return vd_error_set(error, -ENAMETOOLONG, "--host takes up to 63 characters, --bpf-dir up to 255");
+	return vd_place_take(options->run_directory, &place, error);
+}
+
 static int run(struct options *options, struct vd_error *error)
 {
 	struct vd_agent_options agent_options;
@@ -374,8 +391,15 @@ static int run(struct options *options, struct vd_error *error)
 	if (r < 0)
 		return r;
 	agent_options.identity = &identity;
-	if (options->purge)
-		return vd_agent_purge(&agent_options, error);
+	if (options->purge) {
+		r = vd_agent_purge(&agent_options, error);
+		if (r == 0)
+			vd_place_leave(options->run_directory);
+		return r;
+	}
+	r = place_take(options, error);
+	if (r < 0)
+		return r;
 	privileges_drop();
 	return serve(options, &agent_options, token, error);
 }

@@ -41,16 +41,12 @@ static int directories_make(const char *path)
 	return 0;
 }
 
-static int run_id_create(const char *path, char run_id[40])
+/* Puts text into the file whole or not at all. */
+static int file_replace(const char *path, const char *text)
 {
 	VD_FREE char *temporary = NULL;
-	uint8_t random[16];
 	int r = 0;
 
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(run_id + 2 * i, 3, "%02x", random[i]);
 	if (asprintf(&temporary, "%s.new", path) < 0)
 		return -ENOMEM;
 
@@ -58,11 +54,24 @@ static int run_id_create(const char *path, char run_id[40])
 
 	if (!file)
 		return -errno;
-	if (fprintf(file, "%s\n", run_id) < 0 || fflush(file) != 0)
+	if (fputs(text, file) < 0 || fflush(file) != 0)
 		r = -errno;
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	return r;
+}
+
+static int run_id_create(const char *path, char run_id[40])
+{
+	uint8_t random[16];
+	char line[48];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(run_id + 2 * i, 3, "%02x", random[i]);
+	snprintf(line, sizeof(line), "%s\n", run_id);
+	return file_replace(path, line);
 }
 
 static int lock_take(const char *run_directory, int *ret_lock, struct vd_error *error)
@@ -121,4 +130,50 @@ int vd_identity_acquire(const char *run_directory, struct vd_identity_of_host *r
 	*ret = identity;
 	*ret_lock = VD_TAKE_FD(lock);
 	return 0;
+}
+
+int vd_place_read(const char *run_directory, struct vd_place *ret)
+{
+	VD_FREE char *path = NULL;
+	struct vd_place place = {};
+
+	if (asprintf(&path, "%s/place", run_directory) < 0)
+		return -ENOMEM;
+
+	VD_FCLOSE FILE *file = fopen(path, "re");
+
+	if (!file)
+		return -errno;
+	if (fscanf(file, "%63s %255[^\n]", place.host, place.pin_directory) != 2)
+		return -ENOENT;
+	*ret = place;
+	return 0;
+}
+
+int vd_place_take(const char *run_directory, const struct vd_place *place, struct vd_error *error)
+{
+	VD_FREE char *path = NULL, *text = NULL;
+	struct vd_place standing;
+	int r;
+
+	if (vd_place_read(run_directory, &standing) == 0) {
+		if (strcmp(standing.host, place->host) == 0 && strcmp(standing.pin_directory, place->pin_directory) == 0)
+			return 0;
+		return vd_error_set(error, -EEXIST,
+				    "run directory %s is that of host %s with --bpf-dir %s, whose things are still in the kernel: start it so, or take them "
+				    "away first with viaductd --purge --run-dir %s",
+				    run_directory, standing.host, standing.pin_directory, run_directory);
+	}
+	if (asprintf(&path, "%s/place", run_directory) < 0 || asprintf(&text, "%s %s\n", place->host, place->pin_directory) < 0)
+		return -ENOMEM;
+	r = file_replace(path, text);
+	return r < 0 ? vd_error_set(error, r, "run directory %s: cannot be written: %s", run_directory, strerror(-r)) : 0;
+}
+
+void vd_place_leave(const char *run_directory)
+{
+	VD_FREE char *path = NULL;
+
+	if (asprintf(&path, "%s/place", run_directory) >= 0)
+		unlink(path);
 }

@@ -17,4 +17,20 @@ struct vd_identity_of_host {
  */
 int vd_identity_acquire(const char *run_directory, struct vd_identity_of_host *ret, int *ret_lock, struct vd_error *error);
 
+/*
+ * Where a daemon left its things in the kernel: its links carry the host's name, its programs lie below pin_directory. Kept in
+ * <run directory>/place, so that a purge finds them without being told, and a daemon of another name does not orphan them.
+ */
+struct vd_place {
+	char host[64];
+	char pin_directory[256];
+};
+
+/* Notes the place, or finds that it is noted. -EEXIST with a sentence when another one is, and was not purged. */
+int vd_place_take(const char *run_directory, const struct vd_place *place, struct vd_error *error);
+/* 0, or -ENOENT when there was no daemon, or it was purged. */
+int vd_place_read(const char *run_directory, struct vd_place *ret);
+/* After a purge. */
+void vd_place_leave(const char *run_directory);
+
 #endif

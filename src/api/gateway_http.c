@@ -29,7 +29,8 @@ int vd_answer_gateway(struct vd_request *request, struct vd_error *error)
 	if (!request->api->options.gateway)
 		return vd_error_set(error, -ENOENT, "this daemon does not serve its store: its --store is not a local one");
 	if (request->size > VD_GATEWAY_BODY_SIZE_MAX)
-		return vd_error_set(error, -E2BIG, "the body is larger than the %u bytes that a store request may have", VD_GATEWAY_BODY_SIZE_MAX);
+		return vd_error_set(error, -E2BIG, "the body is larger than the %u bytes that a store request may have",
+				    VD_GATEWAY_BODY_SIZE_MAX);
 	if (asprintf(&path, "/v3/%s", request->parameter[0]) < 0)
 		return -ENOMEM;
 	if (strcmp(path, VD_GATEWAY_PATH_WATCH) != 0) {

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 
 #define BACKLOG 128
-#define GROUP	"viaduct"
+#define GROUP "viaduct"
 /* Of a PEM file. */
 #define FILE_MAX (1u << 20)
 

@@ -16,14 +16,9 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{"attach", true, false, NULL},
-	{"detach", true, false, "port"},
-	{"status", true, false, NULL},
-	{"drops", true, true, NULL},
-	{"flows", true, true, "port"},
-	{"trace", true, false, "from"},
-	{"capture", false, true, "ports"},
-	{"plan", true, false, NULL},
+	{"attach", true, false, NULL},     {"detach", true, false, "port"}, {"status", true, false, NULL},
+	{"drops", true, true, NULL},       {"flows", true, true, "port"},   {"trace", true, false, "from"},
+	{"capture", false, true, "ports"}, {"plan", true, false, NULL},
 };
 
 struct question {
@@ -93,7 +88,8 @@ static int ports_host(struct vd_api *api, const char *project, const json_t *por
 			return vd_error_set(error, -EINVAL, "ports: a port's name is text");
 		port_host(api, project, name, i ? other : host);
 		if (i && strcmp(other, host) != 0)
-			return vd_error_set(error, -EINVAL, "port %s is attached on %s, the first port on %s: name ports of one host", name,
+			return vd_error_set(error, -EINVAL,
+					    "port %s is attached on %s, the first port on %s: name ports of one host", name,
 					    other[0] ? other : api->options.host, host[0] ? host : api->options.host);
 	}
 	return 0;
@@ -118,7 +114,8 @@ static int question_host(const struct vd_request *request, struct question *ques
 	else if (json_is_array(port))
 		r = ports_host(request->api, project, port, question->host, error);
 	if (!r && question->host[0] && vd_request_has_header(request, VD_PEER_HEADER))
-		return vd_error_set(error, -ELOOP, "host %s was asked by another host, but it is host %s that must answer: try again",
+		return vd_error_set(error, -ELOOP,
+				    "host %s was asked by another host, but it is host %s that must answer: try again",
 				    request->api->options.host, question->host);
 	json_object_del(question->arguments, "host");
 	return r;
@@ -186,7 +183,8 @@ static bool feed_emit(const json_t *object, void *userdata)
 	}
 	if (atomic_load(&feed->api->stopping))
 		return false;
-	return vd_queue_push(feed->queue, object ? vd_stream_format(object, feed->events) : vd_stream_format_idle(feed->events)) == 0;
+	return vd_queue_push(feed->queue, object ? vd_stream_format(object, feed->events) : vd_stream_format_idle(feed->events)) ==
+	       0;
 }
 
 static void *feed_run(void *userdata)
@@ -199,7 +197,8 @@ static void *feed_run(void *userdata)
 	int r;
 
 	if (feed->question.host[0])
-		r = vd_peer_stream(api, feed->question.host, feed->question.verb->name, feed->question.arguments, feed_emit, feed, &error);
+		r = vd_peer_stream(api, feed->question.host, feed->question.verb->name, feed->question.arguments, feed_emit, feed,
+				   &error);
 	else
 		r = live->stream(live->userdata, feed->question.verb->name, feed->question.arguments, feed_emit, feed, &error);
 	if (r && feed->started) {

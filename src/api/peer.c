@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CONNECT_SECONDS 5L
-#define CALL_SECONDS	60L
+#define CALL_SECONDS 60L
 /* Bytes of an answer, or of one line of a stream. */
 #define ANSWER_MAX (64u << 20)
 
@@ -21,7 +21,7 @@ struct asking {
 	char *url, *body, *authorization;
 	char *text; /* what has come: the answer, or of a stream the line begun */
 	size_t size, capacity;
-	bool stop;						 /* the taker wants no more */
+	bool stop;                                               /* the taker wants no more */
 	bool (*emit)(const json_t *object, void *emit_userdata); /* NULL: a call */
 	void *emit_userdata;
 	char problem[CURL_ERROR_SIZE];

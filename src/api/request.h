@@ -13,8 +13,8 @@
 /* Bytes of a request's body that are read at most. */
 #define VD_REQUEST_BODY_MAX (64u << 20)
 /* Seconds that "wait" waits unless the request says otherwise, and may wait. */
-#define VD_WAIT_DEFAULT	   30
-#define VD_WAIT_MAX	   3600
+#define VD_WAIT_DEFAULT 30
+#define VD_WAIT_MAX 3600
 #define VD_REQUEST_ID_SIZE 65
 
 struct vd_api;
@@ -33,7 +33,7 @@ struct vd_request {
 	struct MHD_Connection *connection;
 	const struct vd_path *path;
 	char *parameter[2]; /* what stood for {kinds}, {name}, {verb}, {call}, in that order; NULL: none */
-	char *body;	    /* NUL-terminated behind size; NULL: none */
+	char *body;         /* NUL-terminated behind size; NULL: none */
 	size_t size, capacity;
 	size_t discarded; /* bytes over the limit: read, not kept */
 	struct MHD_Response *response;

@@ -14,9 +14,9 @@
 
 #define CONNECTIONS_MAX 1024
 /* Seconds that a connection may be silent between two requests, or in the middle of one. */
-#define IDLE_SECONDS	  60
+#define IDLE_SECONDS 60
 #define CONNECTION_MEMORY (64u << 10)
-#define TLS_PRIORITIES	  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 const struct vd_path vd_paths[] = {
 	{VD_METHOD_GET, "/v1/version", "", vd_answer_version},
@@ -106,12 +106,12 @@ static int path_find(struct vd_request *request, const char *method_text, const 
 	return vd_error_set(error, -ENOENT, "there is no %.100s: see /v1/kinds, and openapi.yaml for the rest", path);
 }
 
-static int request_authenticate(struct vd_request *request, struct vd_error *error)
+static int request_authenticate(const struct vd_door *door, struct vd_request *request, struct vd_error *error)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_DAEMON);
-	struct vd_api *api = request->api;
+	const union MHD_ConnectionInfo *info;
+	const struct vd_api *api = door->api;
 
-	if (info->daemon == api->socket_daemon) {
+	if (!door->is_tcp) {
 		info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 		return vd_auth_socket(info->connect_fd, error);
 	}
@@ -143,7 +143,7 @@ static enum MHD_Result request_send(struct vd_request *request, int r, const str
 	return queued;
 }
 
-static enum MHD_Result request_begin(struct vd_api *api, struct MHD_Connection *connection, void **context)
+static enum MHD_Result request_begin(const struct vd_door *door, struct MHD_Connection *connection, void **context)
 {
 	struct vd_request *request = calloc(1, sizeof(*request));
 	struct vd_error error = {0};
@@ -151,11 +151,11 @@ static enum MHD_Result request_begin(struct vd_api *api, struct MHD_Connection *
 
 	if (!request)
 		return MHD_NO;
-	request->api = api;
+	request->api = door->api;
 	request->connection = connection;
 	*context = request;
 	/* Who may not ask is told so before his body is read. */
-	r = request_authenticate(request, &error);
+	r = request_authenticate(door, request, &error);
 	if (!r)
 		r = request_check_length(request, &error);
 	return r ? request_send(request, r, &error) : MHD_YES;
@@ -208,8 +208,9 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 }
 
 /* fd is taken over when it starts. */
-static struct MHD_Daemon *daemon_start(struct vd_api *api, int fd, bool tls)
+static struct MHD_Daemon *daemon_start(struct vd_door *door, int fd, bool tls)
 {
+	struct vd_api *api = door->api;
 	struct MHD_OptionItem options[8];
 	size_t count = 0;
 
@@ -223,7 +224,7 @@ static struct MHD_Daemon *daemon_start(struct vd_api *api, int fd, bool tls)
 	options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ERROR_LOG |
 					(tls ? MHD_USE_TLS : 0),
-				0, NULL, NULL, on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+				0, NULL, NULL, on_request, door, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
 				fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 				MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				(size_t)CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)1 << 20, MHD_OPTION_ARRAY, options,
@@ -238,7 +239,7 @@ static int socket_start(struct vd_api *api, struct vd_error *error)
 	r = vd_listen_unix(api->options.socket_path, &fd, error);
 	if (r)
 		return r;
-	api->socket_daemon = daemon_start(api, fd, false);
+	api->socket_daemon = daemon_start(&api->socket_door, fd, false);
 	if (!api->socket_daemon)
 		return vd_error_set(error, -EIO, "socket %s: the HTTP server does not start", api->options.socket_path);
 	(void)VD_TAKE_FD(fd);
@@ -288,7 +289,7 @@ static int tcp_start(struct vd_api *api, struct vd_error *error)
 		r = vd_listen_tcp(options->listen, &fd, error);
 	if (r)
 		return r;
-	api->tcp_daemon = daemon_start(api, fd, options->tls_cert != NULL);
+	api->tcp_daemon = daemon_start(&api->tcp_door, fd, options->tls_cert != NULL);
 	if (!api->tcp_daemon)
 		return vd_error_set(error, -EIO,
 				    "listen %s: the HTTPS server does not start: do --tls-cert and --tls-key belong together?",
@@ -314,8 +315,8 @@ static int option_keep(struct vd_api *api, const char **option)
 static int options_keep(struct vd_api *api)
 {
 	struct vd_api_options *options = &api->options;
-	const char **strings[] = {&options->host,	&options->socket_path, &options->listen,
-				  &options->tls_cert,	&options->tls_key,     &options->tls_ca,
+	const char **strings[] = {&options->host,       &options->socket_path, &options->listen,
+				  &options->tls_cert,   &options->tls_key,     &options->tls_ca,
 				  &options->token_file, &options->peer_token,  &options->peer_ca};
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
@@ -350,6 +351,8 @@ int vd_api_start(const struct vd_api_options *options, struct vd_api **ret, stru
 	if (!api)
 		return -ENOMEM;
 	api->options = *options;
+	api->socket_door = (struct vd_door){.api = api};
+	api->tcp_door = (struct vd_door){.api = api, .is_tcp = true};
 	pthread_mutex_init(&api->lock, NULL);
 	pthread_cond_init(&api->idle, NULL);
 	r = api_prepare(api, error);

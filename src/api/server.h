@@ -15,6 +15,12 @@ struct vd_tokens;
 struct vd_statuses;
 struct vd_watchers;
 
+/* How a request came in. Known before its daemon serves the first one. */
+struct vd_door {
+	struct vd_api *api;
+	bool is_tcp;
+};
+
 struct vd_api {
 	struct vd_api_options options; /* its strings are copies, in strings */
 	char *strings[12];
@@ -23,6 +29,7 @@ struct vd_api {
 	struct vd_statuses *statuses;
 	struct vd_watchers *watchers;
 	struct vd_replica *replica;
+	struct vd_door socket_door, tcp_door;
 	struct MHD_Daemon *socket_daemon, *tcp_daemon;
 	char *tls_cert, *tls_key, *tls_ca; /* the files' text */
 	atomic_bool stopping;

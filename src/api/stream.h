@@ -40,6 +40,6 @@ char *vd_stream_format(const json_t *object, bool events);
 /* What is sent so that both ends see that the other is there; readers skip it. A string to free. */
 char *vd_stream_format_idle(bool events);
 #define VD_STREAM_TYPE_EVENTS "text/event-stream"
-#define VD_STREAM_TYPE_LINES  "application/x-ndjson"
+#define VD_STREAM_TYPE_LINES "application/x-ndjson"
 
 #endif

@@ -22,7 +22,7 @@ struct watcher {
 	struct vd_queue *queue;
 	bool any_kind, events;
 	enum vd_kind kind;
-	char *project;	/* NULL: every one */
+	char *project;  /* NULL: every one */
 	unsigned quiet; /* half seconds without an event */
 };
 

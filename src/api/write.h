@@ -6,9 +6,9 @@
 #include "api/request.h"
 
 struct vd_write_options {
-	bool dry_run;	  /* says what would change, writes nothing */
-	bool documents;	  /* the reply shows each change's document before and after */
-	bool wait;	  /* answers when every living host obeys */
+	bool dry_run;     /* says what would change, writes nothing */
+	bool documents;   /* the reply shows each change's document before and after */
+	bool wait;        /* answers when every living host obeys */
 	unsigned timeout; /* seconds that wait waits */
 	char request[VD_REQUEST_ID_SIZE];
 };

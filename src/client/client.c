@@ -11,9 +11,9 @@
 
 #define CONNECT_SECONDS 5L
 /* Longer than the server lets anybody wait. */
-#define CALL_SECONDS   3700L
+#define CALL_SECONDS 3700L
 #define PROGRESS_AFTER 2
-#define ANSWER_MAX     ((size_t)1 << 30)
+#define ANSWER_MAX ((size_t)1 << 30)
 
 struct vd_client {
 	CURL *curl;

@@ -14,7 +14,7 @@ struct vd_client;
 #define VD_CLIENT_SERVER_DEFAULT "unix:/run/viaduct/viaduct.sock"
 
 struct vd_client_options {
-	const char *server;	/* "unix:PATH", "https://ADDR:PORT"; "http://…" only when insecure. NULL: VIADUCT_SERVER, else the
+	const char *server;     /* "unix:PATH", "https://ADDR:PORT"; "http://…" only when insecure. NULL: VIADUCT_SERVER, else the
 				   default */
 	const char *token_file; /* its first token is shown; NULL: VIADUCT_TOKEN_FILE */
 	const char *ca, *cert, *key; /* PEM files; NULL: VIADUCT_CA, VIADUCT_CERT, VIADUCT_KEY */

@@ -10,9 +10,9 @@
  * The command line of viaduct. A command is a row: parsing, --help, completion and the man page follow it.
  * Exit statuses: 0 done, 1 refused or failed, 2 usage.
  */
-#define VD_EXIT_DONE   0
+#define VD_EXIT_DONE 0
 #define VD_EXIT_FAILED 1
-#define VD_EXIT_USAGE  2
+#define VD_EXIT_USAGE 2
 
 struct vd_option {
 	char letter; /* 0: none */
@@ -25,12 +25,12 @@ struct vd_invocation;
 
 struct vd_command {
 	const char *name;
-	const char *arguments;		 /* "KIND [NAME]"; what is in brackets may be missing, "…" may be repeated */
-	const char *summary;		 /* one line */
-	const char *text;		 /* what --help says besides; NULL: nothing */
-	const char *example;		 /* lines to be copied, without indentation */
+	const char *arguments;           /* "KIND [NAME]"; what is in brackets may be missing, "…" may be repeated */
+	const char *summary;             /* one line */
+	const char *text;                /* what --help says besides; NULL: nothing */
+	const char *example;             /* lines to be copied, without indentation */
 	const struct vd_option *options; /* its own; ends with name NULL */
-	unsigned minimum, maximum;	 /* how many arguments */
+	unsigned minimum, maximum;       /* how many arguments */
 	const char *completes; /* per argument: "kind", "name" (of the kind before it), "port", "words:a,b"; the last one repeats */
 	int (*run)(struct vd_invocation *invocation);
 };

@@ -197,7 +197,7 @@ static int rows_print(const json_t *rows, const char *const *headers, const char
 static int flows_print(const json_t *reply)
 {
 	static const char *const flow_headers[] = {"FLOW", "FROM", "TO", "PACKETS", "BYTES", "IDLE"};
-	static const char *const flow_paths[] = {NULL,	"from_port|from_vni", "to_port|to_vtep|to_interface", "packets", "bytes",
+	static const char *const flow_paths[] = {NULL,  "from_port|from_vni", "to_port|to_vtep|to_interface", "packets", "bytes",
 						 "idle"};
 	static const char *const connection_headers[] = {"CONNECTION", "VPC", "STATE", "AGE", "IDLE"};
 	static const char *const connection_paths[] = {NULL, "vpc", "state", "age", "idle"};

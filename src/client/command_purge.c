@@ -12,9 +12,9 @@
  */
 const struct vd_option vd_purge_options[] = {
 	{'y', "yes", NULL, "do not ask"},
-	{0, "host", "NAME", "the name that the daemon ran with (default: the machine's)"},
+	{0, "host", "NAME", "the name that the daemon ran with (default: what the run directory says)"},
 	{0, "run-dir", "DIR", "the daemon's (default /run/viaduct)"},
-	{0, "bpf-dir", "DIR", "the daemon's (default /sys/fs/bpf/viaduct)"},
+	{0, "bpf-dir", "DIR", "the daemon's (default: what the run directory says)"},
 	{0, "config", "FILE", "the daemon's"},
 	{0},
 };

@@ -8,7 +8,7 @@
 
 #define MAGIC_NANOSECONDS 0xa1b23c4du
 #define LINKTYPE_ETHERNET 1
-#define SNAP		  262144
+#define SNAP 262144
 
 struct file_header {
 	uint32_t magic;

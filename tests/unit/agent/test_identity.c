@@ -71,11 +71,29 @@ static void test_missing_directories_are_made(void **state)
 	close(lock);
 }
 
+static void test_the_place_is_found_again_until_a_purge(void **state)
+{
+	struct vd_place place = {.host = "h1", .pin_directory = "/sys/fs/bpf/my programs"}, found, other = {.host = "h2", .pin_directory = "/p"};
+	struct vd_error error = {};
+
+	assert_int_equal(vd_place_read(*state, &found), -ENOENT);
+	assert_int_equal(vd_place_take(*state, &place, &error), 0);
+	assert_int_equal(vd_place_take(*state, &place, &error), 0);
+	assert_int_equal(vd_place_read(*state, &found), 0);
+	assert_string_equal(found.host, "h1");
+	assert_string_equal(found.pin_directory, "/sys/fs/bpf/my programs");
+	assert_int_equal(vd_place_take(*state, &other, &error), -EEXIST);
+	assert_non_null(strstr(error.text, "host h1"));
+	vd_place_leave(*state);
+	assert_int_equal(vd_place_take(*state, &other, &error), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_restart_is_the_same_daemon, directory_make, directory_remove),
 		cmocka_unit_test_setup_teardown(test_a_second_daemon_on_the_directory_is_told_so, directory_make, directory_remove),
+		cmocka_unit_test_setup_teardown(test_the_place_is_found_again_until_a_purge, directory_make, directory_remove),
 		cmocka_unit_test_setup_teardown(test_missing_directories_are_made, directory_make, directory_remove),
 	};
 

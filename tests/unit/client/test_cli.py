@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
@@ -188,6 +189,21 @@ def test_watch_follows(cli):
             assert watch.stdout.readline().split()[:2] == ["deleted", "web2"]
         finally:
             watch.kill()
+
+
+def test_a_browser_gets_events(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(20)
+        peer.connect(cli.server.removeprefix("unix:"))
+        peer.sendall(b"GET /v1/watch?kind=port HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n")
+        text = b""
+        while b"synced" not in text:
+            text += peer.recv(65536)
+    assert b"200 OK" in text and b"Content-Type: text/event-stream" in text
+    events = [json.loads(line[6:]) for line in text.decode().splitlines() if line.startswith("data: ")]
+    assert [event["action"] for event in events] == ["begin", "existing", "synced"]
+    assert events[1]["assigned"]["addresses"] == ["192.168.0.2"]
 
 
 def test_every_command_explains_itself(cli):
