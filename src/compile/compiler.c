@@ -78,10 +78,12 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 	case VD_KIND_ROUTE:
 		*ret = VD_UNIT_TYPE_ROUTE;
 		return true;
+	case VD_KIND_SECURITY_GROUP_RULE:
+		*ret = VD_UNIT_TYPE_RULE;
+		return true;
 	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_ROUTER_PROFILE:
 	case VD_KIND_SECURITY_GROUP:
-	case VD_KIND_SECURITY_GROUP_RULE:
 	case VD_KIND_ROUTE_TABLE:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
@@ -165,6 +167,7 @@ static int derive_records(const struct vd_view *view, const struct vd_unit *unit
 		return vd_derive_route(view, unit, ret);
 	case VD_UNIT_TYPE_MTU:
 	case VD_UNIT_TYPE_REACH:
+	case VD_UNIT_TYPE_RULE:
 		break;
 	}
 	return 0;
@@ -230,12 +233,38 @@ static int replace_records(struct vd_unit *unit, const struct vd_records *record
 	return 0;
 }
 
+/* A rule has no records of its own: its grants are counted, and what they make is collected when all are. */
+static int derive_grants(const struct vd_view *view, struct vd_unit *unit)
+{
+	VD_CLEANUP(vd_grants_free) struct vd_grants after = {};
+	struct vd_grants before = {.items = unit->records, .count = unit->records_size / sizeof(*before.items)};
+	size_t start = view->graph->read_count;
+	int r;
+
+	view->graph->derived++;
+	r = vd_derive_rule(view, unit, &after);
+	if (r < 0)
+		return r;
+	r = vd_graph_settle(view->graph, unit, start);
+	if (r < 0)
+		return r;
+	r = vd_policies_replace(&view->graph->policies, &before, &after);
+	if (r < 0)
+		return r;
+	free(unit->records);
+	unit->records_size = after.count * sizeof(*after.items);
+	unit->records = VD_TAKE(after.items);
+	return 0;
+}
+
 static int derive_unit(const struct vd_view *view, struct vd_unit *unit, const struct turnover *turnover)
 {
 	VD_CLEANUP(vd_records_free) struct vd_records records = {};
 	size_t start = view->graph->read_count;
 	int r;
 
+	if (unit->type == VD_UNIT_TYPE_RULE)
+		return derive_grants(view, unit);
 	view->graph->derived++;
 	r = derive_records(view, unit, &records);
 	if (r < 0)
@@ -330,6 +359,9 @@ static int update_plan(struct vd_compiler *compiler, const struct vd_model *mode
 	if (!gone || !come)
 		return -ENOMEM;
 	r = derive_marked(&view, &turnover);
+	if (r < 0)
+		return r;
+	r = vd_policies_collect(&compiler->graph.policies, plan, gone, come);
 	if (r < 0)
 		return r;
 	forget_marks(&compiler->graph, model);

@@ -2,6 +2,7 @@
 #ifndef VD_COMPILE_DERIVE_H
 #define VD_COMPILE_DERIVE_H
 
+#include "compile/grant.h"
 #include "compile/view.h"
 #include "plan/plan.h"
 
@@ -18,11 +19,16 @@ void vd_record_name(char field[VD_PLAN_NAME_SIZE], const char *name);
 
 /* What a unit yields on this host. 0 or -ENOMEM; nothing at all when its resource is not there. */
 int vd_derive_host(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* TUNNEL_HOST */
-int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);  /* DOMAIN, ROUTE (LOCAL) */
+int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit,
+		  struct vd_records *ret); /* DOMAIN, ROUTE (LOCAL), ENDPOINT (metadata) */
 int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit,
-		     struct vd_records *ret);                                                       /* SUBNET, ENDPOINT (GATEWAY) */
-int vd_derive_port(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* PORT, SOURCE, ENDPOINT */
+		     struct vd_records *ret); /* SUBNET, ENDPOINT (GATEWAY) */
+int vd_derive_port(const struct vd_view *view, const struct vd_unit *unit,
+		   struct vd_records *ret); /* PORT, SOURCE, ENDPOINT, NAME */
 int vd_derive_route(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* ROUTE */
+
+/* What a rule grants to the identities on this host, in order; ret belongs to the caller, also on failure. */
+int vd_derive_rule(const struct vd_view *view, const struct vd_unit *unit, struct vd_grants *ret);
 
 /* The id of the table that a subnet's ports use: 0 the main one. */
 uint32_t vd_subnet_table(const struct vd_view *view, const struct vd_subnet *subnet);

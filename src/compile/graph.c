@@ -32,6 +32,8 @@ void vd_graph_clear(struct vd_graph *graph)
 	vd_table_clear(&graph->keys, free_key);
 	vd_relation_clear(&graph->presence);
 	vd_relation_clear(&graph->uses);
+	vd_group_sets_clear(&graph->group_sets);
+	vd_policies_clear(&graph->policies);
 	free(graph->reads);
 	free(graph->dirty);
 	*graph = (struct vd_graph){.derived = graph->derived};

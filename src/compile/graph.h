@@ -2,6 +2,8 @@
 #ifndef VD_COMPILE_GRAPH_H
 #define VD_COMPILE_GRAPH_H
 
+#include "compile/group_set.h"
+#include "compile/policy.h"
 #include "compile/relation.h"
 #include "model/resource.h"
 
@@ -20,6 +22,8 @@ enum vd_unit_type {
 	VD_UNIT_TYPE_SUBNET,
 	VD_UNIT_TYPE_PORT,
 	VD_UNIT_TYPE_ROUTE,
+	/* What becomes grants, and only together with others records. */
+	VD_UNIT_TYPE_RULE,
 };
 
 /* A unit's interest in a key: in the list of the key's readers. */
@@ -37,14 +41,16 @@ struct vd_key {
 struct vd_unit {
 	struct vd_table_node node;
 	struct vd_edge *edges;
-	void *records;        /* vd_plan_records one behind the other, each with the bytes of its kind */
+	void *records;        /* vd_plan_records one behind the other, each with the bytes of its kind; RULE: vd_grants' items */
 	struct vd_pair *pair; /* what a PORT counts for in presence, a SUBNET in uses */
 	uint64_t instance;    /* PORT: key of its instance, 0: none */
+	struct vd_group_set *group_set; /* PORT: what it counts for, NULL: in no group */
 	size_t records_size;
 	uint32_t edge_count;
 	uint32_t value; /* MTU, REACH */
 	uint8_t type;   /* enum vd_unit_type */
 	bool is_dirty;
+	bool is_here;                       /* PORT: attached on this host */
 	const char *project, *name, *extra; /* extra: the host of a REACH, "" otherwise */
 	char text[];
 };
@@ -53,7 +59,9 @@ struct vd_graph {
 	struct vd_table units, keys;
 	struct vd_relation presence; /* (VPC, host): attached ports */
 	struct vd_relation uses;     /* (VPC, route table): subnets that name it */
-	struct vd_unit **dirty;      /* units to derive again, in the order they were marked */
+	struct vd_group_sets group_sets;
+	struct vd_policies policies;
+	struct vd_unit **dirty; /* units to derive again, in the order they were marked */
 	size_t dirty_count, dirty_size;
 	uint64_t *reads; /* keys read by the units being derived: a stack */
 	size_t read_count, read_size;

@@ -10,6 +10,8 @@ enum fact {
 	FACT_VPCS_OF_HOST,
 	FACT_TABLES_OF_VPC,
 	FACT_USERS_OF_TABLE,
+	FACT_IDENTITIES,
+	FACT_IDENTITIES_HERE,
 	FACT_MTU,
 	FACT_REACH,
 };
@@ -59,6 +61,16 @@ uint64_t vd_key_tables_of_vpc(const char *project, const char *vpc)
 uint64_t vd_key_users_of_table(const char *project, const char *table)
 {
 	return hash3(FACT_USERS_OF_TABLE, project, table, "");
+}
+
+uint64_t vd_key_identities(const char *project, const char *group)
+{
+	return hash3(FACT_IDENTITIES, project, group, "");
+}
+
+uint64_t vd_key_identities_here(const char *project, const char *group)
+{
+	return hash3(FACT_IDENTITIES_HERE, project, group, "");
 }
 
 uint64_t vd_key_mtu(const char *project, const char *pool)

@@ -14,6 +14,8 @@ uint64_t vd_key_presence(const char *project, const char *vpc, const char *host)
 uint64_t vd_key_vpcs_of_host(const char *host);
 uint64_t vd_key_tables_of_vpc(const char *project, const char *vpc);
 uint64_t vd_key_users_of_table(const char *project, const char *table);
+uint64_t vd_key_identities(const char *project, const char *group);      /* which sets of groups with this one ports have */
+uint64_t vd_key_identities_here(const char *project, const char *group); /* and which of them ports that are attached here have */
 uint64_t vd_key_mtu(const char *project, const char *pool);
 uint64_t vd_key_reach(const char *project, const char *pool, const char *host);
 

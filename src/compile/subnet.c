@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/derive.h"
 
+#include <stdio.h>
+
 uint32_t vd_subnet_table(const struct vd_view *view, const struct vd_subnet *subnet)
 {
 	const struct vd_route_table *table;
@@ -26,6 +28,17 @@ static void set_family(struct vd_plan_subnet *record, const struct vd_prefix *ci
 	*(is_ipv6 ? &record->cidr6 : &record->cidr4) = *cidr;
 	if (gateway)
 		*(is_ipv6 ? &record->gateway6 : &record->gateway4) = *gateway;
+}
+
+static void set_services(struct vd_plan_subnet *record, const struct vd_subnet *subnet)
+{
+	record->dhcp = subnet->dhcp;
+	record->dhcp_address = subnet->assigned_dhcp_address;
+	record->lease = subnet->dhcp_lease;
+	for (size_t i = 0; i < subnet->dns_count && i < VD_PLAN_DNS_SERVERS; i++)
+		record->dns[i] = subnet->dns[i];
+	if (subnet->domain)
+		snprintf(record->domain_name, sizeof(record->domain_name), "%s", subnet->domain);
 }
 
 static int add_gateway(const struct vd_subnet *subnet, uint32_t domain, const struct vd_address *gateway,
@@ -61,9 +74,12 @@ int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, str
 	vd_record_name(record.subnet.name, subnet->head.name);
 	for (size_t i = 0; i < subnet->cidr_count; i++)
 		set_family(&record.subnet, &subnet->cidrs[i], i < subnet->gateway_count ? &subnet->gateways[i] : NULL);
+	set_services(&record.subnet, subnet);
 	r = vd_records_add(ret, &record);
 
 	for (size_t i = 0; i < subnet->gateway_count && r == 0; i++)
 		r = add_gateway(subnet, vpc->head.id, &subnet->gateways[i], ret);
+	if (r == 0 && subnet->assigned_dhcp_address.family != VD_FAMILY_NONE)
+		r = add_gateway(subnet, vpc->head.id, &subnet->assigned_dhcp_address, ret);
 	return r;
 }

@@ -2,6 +2,7 @@
 #include "compile/view.h"
 
 #include "compile/key.h"
+#include "model/change.h"
 
 #include <string.h>
 
@@ -50,6 +51,17 @@ const struct vd_attachment *vd_view_attachment(const struct vd_view *view, const
 const struct vd_host *vd_view_host(const struct vd_view *view, const char *name)
 {
 	return get(view, VD_KIND_HOST, VD_HOST_PROJECT, name);
+}
+
+const struct vd_security_group_rule *vd_view_rule(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_SECURITY_GROUP_RULE, project, name);
+}
+
+const struct vd_router_profile *vd_view_router_profile(const struct vd_view *view, const char *project, const char *name)
+{
+	vd_view_read(view, vd_key_resource(VD_KIND_ROUTER_PROFILE, project, name));
+	return vd_model_router_profile(view->model, project, name);
 }
 
 const struct vd_port *vd_view_port_by_address(const struct vd_view *view, const struct vd_vpc *vpc,
@@ -107,6 +119,34 @@ int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *v
 {
 	vd_view_read(view, vd_key_tables_of_vpc(vpc->head.project, vpc->head.name));
 	return vd_relation_each_of_vpc(&view->graph->uses, vpc->head.project, vpc->head.name, visit, userdata);
+}
+
+int vd_view_each_group_set(const struct vd_view *view, const char *project, const char *group,
+			   int (*visit)(const struct vd_group_set *, void *), void *userdata)
+{
+	vd_view_read(view, vd_key_identities(project, group));
+	return vd_group_sets_each(&view->graph->group_sets, project, group, visit, userdata);
+}
+
+struct here_visit {
+	int (*visit)(const struct vd_group_set *set, void *userdata);
+	void *userdata;
+};
+
+static int visit_if_here(const struct vd_group_set *set, void *userdata)
+{
+	const struct here_visit *here = userdata;
+
+	return set->ports_here > 0 ? here->visit(set, here->userdata) : 0;
+}
+
+int vd_view_each_group_set_here(const struct vd_view *view, const char *project, const char *group,
+				int (*visit)(const struct vd_group_set *, void *), void *userdata)
+{
+	struct here_visit here = {visit, userdata};
+
+	vd_view_read(view, vd_key_identities_here(project, group));
+	return vd_group_sets_each(&view->graph->group_sets, project, group, visit_if_here, &here);
 }
 
 /* What the question below, with and without a graph, hands on. */

@@ -29,6 +29,10 @@ const struct vd_route *vd_view_route(const struct vd_view *view, const char *pro
 const struct vd_attachment *vd_view_attachment(const struct vd_view *view, const char *project, const char *port);
 const struct vd_host *vd_view_host(const struct vd_view *view, const char *name);
 
+const struct vd_security_group_rule *vd_view_rule(const struct vd_view *view, const char *project, const char *name);
+/* NULL: the VPC names one that does not exist. */
+const struct vd_router_profile *vd_view_router_profile(const struct vd_view *view, const char *project, const char *name);
+
 /* The port of the VPC that has this address, or NULL. */
 const struct vd_port *vd_view_port_by_address(const struct vd_view *view, const struct vd_vpc *vpc,
 					      const struct vd_address *address);
@@ -53,6 +57,12 @@ int vd_view_each_vpc_of_host(const struct vd_view *view, const char *host, int (
 /* Named tables that subnets of the VPC use. */
 int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *vpc, int (*visit)(const struct vd_pair *, void *),
 			      void *userdata);
+
+/* Sets of groups that hold this one and that ports have: anywhere, on this host. */
+int vd_view_each_group_set(const struct vd_view *view, const char *project, const char *group,
+			   int (*visit)(const struct vd_group_set *, void *), void *userdata);
+int vd_view_each_group_set_here(const struct vd_view *view, const char *project, const char *group,
+				int (*visit)(const struct vd_group_set *, void *), void *userdata);
 
 /* VPCs with subnets that name the table, each once; status too. */
 int vd_view_each_user_of_table(const struct vd_view *view, const char *project, const char *table,

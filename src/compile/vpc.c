@@ -7,23 +7,53 @@ struct locals {
 	struct vd_records *records;
 };
 
-/* Inside the VPC's CIDRs the endpoint table decides, in every table. */
+/* Where instances ask for their metadata, as every cloud has it. */
+static const struct vd_address metadata = {VD_FAMILY_IPV4, {169, 254, 169, 254}};
+
+static int add_local(const struct locals *locals, uint32_t table, const struct vd_prefix *destination)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route.domain = locals->vpc->head.id;
+	record.route.table = table;
+	record.route.destination = *destination;
+	record.route.type = VD_PLAN_ROUTE_TYPE_LOCAL;
+	return vd_records_add(locals->records, &record);
+}
+
+/* Inside the VPC's CIDRs, and of the metadata service, the endpoint table decides, in every table. */
 static int add_locals(const struct locals *locals, uint32_t table)
 {
-	for (size_t i = 0; i < locals->vpc->cidr_count; i++) {
-		struct vd_plan_record record;
-		int r;
+	struct vd_prefix service = vd_prefix_of_address(&metadata);
+	int r = add_local(locals, table, &service);
 
-		vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
-		record.route.domain = locals->vpc->head.id;
-		record.route.table = table;
-		record.route.destination = locals->vpc->cidrs[i];
-		record.route.type = VD_PLAN_ROUTE_TYPE_LOCAL;
-		r = vd_records_add(locals->records, &record);
-		if (r < 0)
-			return r;
+	for (size_t i = 0; i < locals->vpc->cidr_count && r == 0; i++)
+		r = add_local(locals, table, &locals->vpc->cidrs[i]);
+	return r;
+}
+
+static int add_metadata(const struct vd_vpc *vpc, struct vd_records *records)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint.domain = vpc->head.id;
+	record.endpoint.address = metadata;
+	record.endpoint.place = VD_PLAN_PLACE_GATEWAY;
+	return vd_records_add(records, &record);
+}
+
+/* A profile that is not there limits to nothing that works: validation does not let it come to that. */
+static void set_profile(const struct vd_view *view, const struct vd_vpc *vpc, struct vd_plan_domain *record)
+{
+	const struct vd_router_profile *profile =
+		vd_view_router_profile(view, vpc->head.project, vpc->router_profile ? vpc->router_profile : "default");
+
+	if (profile) {
+		record->cpu_milli = profile->cpu_milli;
+		record->memory = profile->memory;
 	}
-	return 0;
 }
 
 static int add_locals_of_table(const struct vd_pair *pair, void *userdata)
@@ -48,9 +78,13 @@ int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct
 	record.domain.domain = vpc->head.id;
 	record.domain.vni = vpc->assigned_vni;
 	record.domain.mtu = vd_view_mtu(view, vpc);
+	set_profile(view, vpc, &record.domain);
 	vd_record_name(record.domain.project, vpc->head.project);
 	vd_record_name(record.domain.name, vpc->head.name);
 	r = vd_records_add(ret, &record);
+	if (r < 0)
+		return r;
+	r = add_metadata(vpc, ret);
 	if (r < 0)
 		return r;
 

@@ -60,35 +60,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Commits and holds what it costs on h1, h2 and h3 against these. */
-static void assert_cost(struct world *world, const size_t steps[WORLD_HOSTS], const uint64_t units[WORLD_HOSTS])
-{
-	struct vd_plan_difference *differences[WORLD_HOSTS];
-	uint64_t before[WORLD_HOSTS];
-
-	for (int i = 0; i < WORLD_HOSTS; i++)
-		before[i] = vd_compiler_derived(world->compilers[i]);
-	world_commit(world, differences);
-	for (int i = 0; i < WORLD_HOSTS; i++) {
-		print_message("%s: %zu steps, %lu units\n", world_hosts[i], differences[i]->count,
-			      (unsigned long)(vd_compiler_derived(world->compilers[i]) - before[i]));
-		assert_int_equal(differences[i]->count, steps[i]);
-		assert_int_equal(vd_compiler_derived(world->compilers[i]) - before[i], units[i]);
-		vd_plan_difference_free(differences[i]);
-	}
-}
-
 static void test_one_more_port_costs_one_port(void **state)
 {
 	struct world *world = *state;
 
-	/* h1: port and endpoint; h2: endpoint; h3 has nothing of this VPC. Everywhere one unit is looked at, the port. */
+	/* h1: port, endpoint and name; h2: endpoint and name; h3 has nothing of this VPC. Everywhere one unit is looked at, the port. */
 	load_port(world, PORTS, true);
-	assert_cost(world, (size_t[]){2, 1, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){3, 2, 0}, (uint64_t[]){1, 1, 1});
+	/* The name stays with the port. */
 	world_change(world, VD_KIND_ATTACHMENT, "default", "p10000", NULL);
-	assert_cost(world, (size_t[]){2, 1, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){2, 1, 0}, (uint64_t[]){1, 1, 1});
 	world_change(world, VD_KIND_PORT, "default", "p10000", NULL);
-	assert_cost(world, (size_t[]){0, 0, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){1, 1, 0}, (uint64_t[]){1, 1, 1});
 }
 
 static void test_a_port_that_moves_costs_one_port(void **state)
@@ -96,9 +79,9 @@ static void test_a_port_that_moves_costs_one_port(void **state)
 	struct world *world = *state;
 
 	world_change(world, VD_KIND_ATTACHMENT, "default", "p0", "{'host':'h2','boot_id':'b','type':'netns','ifindex':100}");
-	assert_cost(world, (size_t[]){2, 2, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){2, 2, 0}, (uint64_t[]){1, 1, 1});
 	world_change(world, VD_KIND_ATTACHMENT, "default", "p0", "{'host':'h1','boot_id':'b','type':'netns','ifindex':100}");
-	assert_cost(world, (size_t[]){2, 2, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){2, 2, 0}, (uint64_t[]){1, 1, 1});
 }
 
 static void test_one_more_route_costs_one_route(void **state)
@@ -108,10 +91,10 @@ static void test_one_more_route_costs_one_route(void **state)
 	world_change(
 		world, VD_KIND_ROUTE, "default", "demo/172.30.0.0/16",
 		"{'spec':{'vpc':'demo','destination':'172.30.0.0/16','next_hop':{'address':'10.1.0.3'}},'assigned':{'id':900}}");
-	assert_cost(world, (size_t[]){1, 1, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){1, 1, 0}, (uint64_t[]){1, 1, 1});
 	/* Its next hop goes: the port and the route that reads it. */
 	world_change(world, VD_KIND_ATTACHMENT, "default", "p1", NULL);
-	assert_cost(world, (size_t[]){2, 3, 0}, (uint64_t[]){2, 2, 1});
+	world_assert_cost(world, (size_t[]){2, 3, 0}, (uint64_t[]){2, 2, 1});
 }
 
 static void test_a_host_that_boots_again_disturbs_no_port(void **state)
@@ -121,7 +104,7 @@ static void test_a_host_that_boots_again_disturbs_no_port(void **state)
 	/* Looked at: the host, its reach, the MTU; the 5,000 ports on it read only those results. */
 	world_change(world, VD_KIND_CLAIM, "default", "h2",
 		     "{'machine_id':'m','boot_id':'c','underlay':'172.16.0.2','underlay_mtu':1500}");
-	assert_cost(world, (size_t[]){0, 0, 0}, (uint64_t[]){3, 1, 1});
+	world_assert_cost(world, (size_t[]){0, 0, 0}, (uint64_t[]){3, 1, 1});
 }
 
 static void test_the_first_port_of_a_vpc_brings_it_here(void **state)
@@ -132,8 +115,8 @@ static void test_the_first_port_of_a_vpc_brings_it_here(void **state)
 	/* p1 lost its attachment above. */
 	world_change(world, VD_KIND_ATTACHMENT, "default", "p1", "{'host':'h3','boot_id':'b','type':'netns','ifindex':7}");
 	world_commit(world, differences);
-	/* Two tunnel hosts, domain, subnet, port, local route, gateway, and every endpoint. */
-	assert_int_equal(vd_plan_count(vd_compiler_plan(world->compilers[2]), VD_PLAN_KIND_ENDPOINT), PORTS + 1 + 2);
+	/* Two tunnel hosts, domain, subnet, port, local routes, every endpoint: in each VPC also a gateway and the metadata service. */
+	assert_int_equal(vd_plan_count(vd_compiler_plan(world->compilers[2]), VD_PLAN_KIND_ENDPOINT), PORTS + 1 + 4);
 	assert_int_equal(vd_plan_count(vd_compiler_plan(world->compilers[2]), VD_PLAN_KIND_TUNNEL_HOST), 2);
 	for (int i = 0; i < WORLD_HOSTS; i++)
 		vd_plan_difference_free(differences[i]);

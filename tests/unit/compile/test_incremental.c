@@ -6,7 +6,7 @@
  * difference leads from the old plan to the new one. Random sequences from printed seeds; VD_SEED=n runs that one alone.
  * The names are few, so that things meet: one name goes and comes, moves between VPCs, or refers to what is not there.
  */
-#define SEQUENCES 1500
+#define SEQUENCES 1200
 #define STEPS 10
 
 static uint64_t state;
@@ -75,14 +75,23 @@ static void change_pool(struct world *world, const char *project)
 			: NULL);
 }
 
+static void change_profile(struct world *world, const char *project)
+{
+	world_change(world, VD_KIND_ROUTER_PROFILE, project, "small",
+		     stays(4) ? text_of("{'spec':{'cpu':%s,'memory':'64M'},'assigned':{'id':%u}}", ONE_OF("0.5", "2"),
+					id_of(VD_KIND_ROUTER_PROFILE, project, 0))
+			      : NULL);
+}
+
 static void change_vpc(struct world *world, const char *project)
 {
 	unsigned i = number(3);
 
 	world_change(world, VD_KIND_VPC, project, text_of("v%u", i),
-		     stays(6) ? text_of("{'spec':{'cidrs':[%s]%s},'assigned':{'id':%u,'vni':%u}}",
+		     stays(6) ? text_of("{'spec':{'cidrs':[%s]%s%s},'assigned':{'id':%u,'vni':%u}}",
 					ONE_OF("'10.0.0.0/8'", "'10.0.0.0/16'", "'10.0.0.0/14','fd00::/32'", "'192.168.0.0/16'"),
-					ONE_OF("", "", ",'vxlan_pool':'pool'"), id_of(VD_KIND_VPC, project, i), 100 + i)
+					ONE_OF("", "", ",'vxlan_pool':'pool'"), ONE_OF("", ",'router_profile':'small'"),
+					id_of(VD_KIND_VPC, project, i), 100 + i)
 			      : NULL);
 }
 
@@ -103,26 +112,68 @@ static void change_subnet(struct world *world, const char *project)
 	const char *cidrs = number(3) ? text_of("'10.%u.0.0/24'", i) : text_of("'10.%u.0.0/24','fd00:0:%u::/64'", i, i);
 
 	world_change(world, VD_KIND_SUBNET, project, text_of("s%u", i),
-		     stays(6) ? text_of("{'spec':{'vpc':'v%u','cidrs':[%s]%s},'assigned':{'id':%u,'vni':%u}}", number(3), cidrs,
+		     stays(6) ? text_of("{'spec':{'vpc':'v%u','cidrs':[%s]%s%s},'assigned':{'id':%u,'vni':%u%s}}", number(3), cidrs,
 					ONE_OF("", "", ",'route_table':'t0'", ",'route_table':'t1'"),
-					id_of(VD_KIND_SUBNET, project, i), 200 + i)
+					ONE_OF("", ",'dhcp':false", ",'dhcp_lease':600,'dns':['9.9.9.9','2620:fe::9']"),
+					id_of(VD_KIND_SUBNET, project, i), 200 + i,
+					number(3) ? "" : text_of(",'dhcp_address':'10.%u.0.%u'", i, 253 + number(2)))
 			      : NULL);
+}
+
+static void change_group(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+
+	world_change(world, VD_KIND_SECURITY_GROUP, project, text_of("g%u", i),
+		     stays(5) ? text_of("{'spec':{},'assigned':{'id':%u}}", id_of(VD_KIND_SECURITY_GROUP, project, i)) : NULL);
+}
+
+/* Few ports and prefixes, so that rules overlap: the same block, the same remote, from several rules and groups. */
+static void change_rule(struct world *world, const char *project)
+{
+	unsigned i = number(3), j = number(6);
+	bool is_default = j == 0;
+	const char *what = is_default ? ""
+				      : ONE_OF("", ",'protocol':'tcp','ports':'22'", ",'protocol':'tcp','ports':'16-24'",
+					       ",'protocol':'tcp'", ",'protocol':'udp','ports':'23-1024'", ",'protocol':'icmp'",
+					       ",'protocol':'icmp','icmp_type':8");
+	const char *cidr = number(2) || is_default ? ""
+						   : ONE_OF(",'remote_cidr':'10.0.0.0/8'", ",'remote_cidr':'10.1.0.0/16'",
+							    ",'remote_cidr':'0.0.0.0/0'", ",'remote_cidr':'fd00::/16'");
+	const char *group = is_default  ? text_of(",'remote_group':'g%u','default':true", i)
+			    : number(2) ? ""
+					: text_of(",'remote_group':'g%u'", number(3));
+
+	world_change(world, VD_KIND_SECURITY_GROUP_RULE, project, text_of("g%u/r%u", i, j),
+		     stays(4) ? text_of("{'spec':{'group':'g%u','name':'r%u','direction':'%s'%s%s%s},'assigned':{'id':%u}}", i, j,
+					ONE_OF("ingress", "egress"), what, cidr, group,
+					id_of(VD_KIND_SECURITY_GROUP_RULE, project, i * 10 + j))
+			      : NULL);
+}
+
+/* A set of groups has its identity, of its project, for ever. */
+static const char *groups_of(unsigned set)
+{
+	static const char *const sets[] = {"", "'g0'", "'g1'", "'g0','g1'", "'g2'", "'g0','g2'", "'g1','g2'", "'g0','g1','g2'"};
+
+	return sets[set];
 }
 
 static void change_port(struct world *world, const char *project)
 {
-	unsigned i = number(8), subnet = number(4);
+	unsigned i = number(8), subnet = number(4), set = number(8);
 	const char *second = number(3) ? "" : text_of(",'fd00:0:%u::%u'", subnet, 10 + i);
 
-	world_change(
-		world, VD_KIND_PORT, project, text_of("p%u", i),
-		stays(5) ? text_of("{'spec':{'subnet':'s%u'%s%s%s%s},'assigned':{'id':%u,'mac':'02:00:00:00:00:%02x','addresses':"
-				   "['10.%u.0.%u'%s]}}",
-				   subnet, ONE_OF("", "", ",'instance':'a'", ",'instance':'b'"), ONE_OF("", "", ",'default':true"),
-				   ONE_OF("", ",'source_check':false"),
-				   ONE_OF("", ",'allowed_sources':['10.200.0.0/16','fd02::/48']"), id_of(VD_KIND_PORT, project, i),
-				   i, subnet, 10 + number(2) * 10 + i, second)
-			 : NULL);
+	world_change(world, VD_KIND_PORT, project, text_of("p%u", i),
+		     stays(5) ? text_of("{'spec':{'subnet':'s%u','security_groups':[%s]%s%s%s%s},'assigned':{'id':%u,'identity':%u,"
+					"'mac':'02:00:00:00:00:%02x','addresses':"
+					"['10.%u.0.%u'%s]}}",
+					subnet, groups_of(set), ONE_OF("", "", ",'instance':'a'", ",'instance':'b'"),
+					ONE_OF("", "", ",'default':true"), ONE_OF("", ",'source_check':false"),
+					ONE_OF("", ",'allowed_sources':['10.200.0.0/16','fd02::/48']"),
+					id_of(VD_KIND_PORT, project, i), set ? 20000 + id_of(0, project, set) : 0, i, subnet,
+					10 + number(2) * 10 + i, second)
+			      : NULL);
 }
 
 static void change_attachment(struct world *world, const char *project)
@@ -170,8 +221,9 @@ static void change_route(struct world *world, const char *project)
 static void change_something(struct world *world)
 {
 	static void (*const changes[])(struct world *, const char *) = {
-		change_host,   change_claim, change_pool, change_vpc,        change_vpc,        change_table, change_subnet,
-		change_subnet, change_port,  change_port, change_attachment, change_attachment, change_route, change_route,
+		change_host,    change_claim, change_pool, change_vpc,        change_vpc,        change_table, change_subnet,
+		change_subnet,  change_port,  change_port, change_attachment, change_attachment, change_route, change_route,
+		change_profile, change_group, change_rule, change_rule,       change_rule,       change_port,
 	};
 
 	changes[number(sizeof(changes) / sizeof(changes[0]))](world, projects[number(12) == 0]);
@@ -181,7 +233,7 @@ static void change_something(struct world *world)
 static void start_world(struct world *world)
 {
 	is_starting = true;
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 140; i++)
 		change_something(world);
 	is_starting = false;
 }
@@ -199,7 +251,7 @@ static void assert_same(const struct vd_plan *plan, const struct vd_plan *expect
 	vd_plan_difference_free(difference);
 }
 
-static size_t records_seen, steps_seen;
+static size_t records_seen, steps_seen, seen_of_kind[VD_PLAN_KIND_COUNT];
 
 static void check_host(const struct world *world, int i, struct vd_plan *shadow, struct vd_plan_difference *difference,
 		       uint64_t seed, int step)
@@ -213,8 +265,10 @@ static void check_host(const struct world *world, int i, struct vd_plan *shadow,
 			 world_hosts[i]);
 	assert_same(shadow, plan, "the difference leads elsewhere", seed, step, world_hosts[i]);
 
-	for (enum vd_plan_kind kind = 0; kind < VD_PLAN_KIND_COUNT; kind++)
+	for (enum vd_plan_kind kind = 0; kind < VD_PLAN_KIND_COUNT; kind++) {
+		seen_of_kind[kind] += vd_plan_count(plan, kind);
 		records_seen += vd_plan_count(plan, kind);
+	}
 	steps_seen += difference->count;
 	vd_plan_difference_free(difference);
 	vd_compiler_free(full);
@@ -260,6 +314,8 @@ static void test_incremental_is_full_on_random_changes(void **unused)
 		      steps_seen);
 	/* Guards the generator: a world in which nothing is ever present would prove nothing. */
 	assert_true(records_seen > SEQUENCES * STEPS * WORLD_HOSTS * 10);
+	for (enum vd_plan_kind kind = 0; kind < VD_PLAN_KIND_COUNT; kind++)
+		assert_true(seen_of_kind[kind] > SEQUENCES * STEPS);
 }
 
 int main(void)

@@ -5,9 +5,9 @@ const char *const world_hosts[WORLD_HOSTS] = {"h1", "h2", "h3"};
 
 const char *text_of(const char *format, ...)
 {
-	static char texts[8][1024];
+	static char texts[16][1024];
 	static unsigned turn;
-	char *text = texts[turn++ % 8];
+	char *text = texts[turn++ % 16];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -119,4 +119,21 @@ struct vd_compiler *world_compile(const struct world *world, const char *host)
 	assert_non_null(compiler);
 	assert_int_equal(vd_compiler_update(compiler, world->model, NULL, NULL), 0);
 	return compiler;
+}
+
+void world_assert_cost(struct world *world, const size_t steps[WORLD_HOSTS], const uint64_t units[WORLD_HOSTS])
+{
+	struct vd_plan_difference *differences[WORLD_HOSTS];
+	uint64_t before[WORLD_HOSTS];
+
+	for (int i = 0; i < WORLD_HOSTS; i++)
+		before[i] = vd_compiler_derived(world->compilers[i]);
+	world_commit(world, differences);
+	for (int i = 0; i < WORLD_HOSTS; i++) {
+		print_message("%s: %zu steps, %lu units\n", world_hosts[i], differences[i]->count,
+			      (unsigned long)(vd_compiler_derived(world->compilers[i]) - before[i]));
+		assert_int_equal(differences[i]->count, steps[i]);
+		assert_int_equal(vd_compiler_derived(world->compilers[i]) - before[i], units[i]);
+		vd_plan_difference_free(differences[i]);
+	}
 }

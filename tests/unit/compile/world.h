@@ -14,7 +14,7 @@
 
 /* A model, one compiler for each host, and the changes that are about to reach them. */
 #define WORLD_HOSTS 3
-#define WORLD_PENDING 128
+#define WORLD_PENDING 256
 
 struct world {
 	struct vd_model *model;
@@ -35,10 +35,13 @@ void world_change(struct world *world, enum vd_kind kind, const char *project, c
 /* Puts the changes into the model and gives them to the compilers; ret (may be NULL): one difference per host, to free. */
 void world_commit(struct world *world, struct vd_plan_difference *ret[WORLD_HOSTS]);
 
+/* Commits and holds what it costs on h1, h2 and h3 against these: records put or removed, resources looked at. */
+void world_assert_cost(struct world *world, const size_t steps[WORLD_HOSTS], const uint64_t units[WORLD_HOSTS]);
+
 /* A new compiler's plan of the model for this host. Free the compiler. */
 struct vd_compiler *world_compile(const struct world *world, const char *host);
 
-/* printf into a buffer of its own, good until the eighth call after. */
+/* printf into a buffer of its own, good until the sixteenth call after. */
 const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
