@@ -4,6 +4,7 @@
  * for what goes on.
  */
 #include "lib/connection.h"
+#include "lib/dhcp.h"
 #include "lib/drop.h"
 #include "lib/flow.h"
 #include "lib/fragment.h"
@@ -88,6 +89,8 @@ int vd_decide(struct __sk_buff *skb)
 	}
 	if (!reason)
 		reason = vd_parse(skb, packet);
+	if (!reason && vd_dhcp_is(packet))
+		return vd_dhcp_forward(skb, packet);
 	if (!reason && vd_addr_is_multicast(packet->family, &packet->tuple.destination))
 		return vd_decide_multicast(skb, packet);
 	if (counters && !vd_tracing)

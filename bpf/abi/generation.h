@@ -12,7 +12,9 @@
  *   a route added, changed or removed                        vd_slot_table
  *   a domain (VNI, MTU, service port) or a subnet of it, and
  *   for every domain here: a host's tunnel address           vd_slot_domain
+ *   a policy: an entry that allowed something and is gone    vd_slot_policy
  * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
+ * Nor does a rule that allows more: nothing that was refused is cached.
  */
 static inline __attribute__((always_inline)) __u32 vd_mix(__u32 hash, __u32 word)
 {
@@ -50,6 +52,11 @@ static inline __attribute__((always_inline)) __u32 vd_slot_table(__u32 domain, _
 static inline __attribute__((always_inline)) __u32 vd_slot_domain(__u32 domain)
 {
 	return vd_slot(vd_mix(0x646f6d61u, domain));
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_policy(__u32 identity)
+{
+	return vd_slot(vd_mix(0x706f6c69u, identity));
 }
 
 /* 32 bits that stand for a VTEP's address: an IPv4 address is itself. Never 0. */

@@ -67,7 +67,7 @@ enum vd_flow_flag {
 	VD_FLOW_FLAG_CAPTURE_DESTINATION = 4,
 };
 
-#define VD_FLOW_DEPENDENCIES 5
+#define VD_FLOW_DEPENDENCIES 7
 
 /* What a flow depends on, in this order; a place that is not needed holds slot 0. */
 enum vd_dependency {
@@ -76,6 +76,8 @@ enum vd_dependency {
 	VD_DEPENDENCY_DESTINATION, /* the endpoint that it goes to: the destination or the next hop */
 	VD_DEPENDENCY_SOURCE,      /* the endpoint that it comes from */
 	VD_DEPENDENCY_DOMAIN,
+	VD_DEPENDENCY_POLICY_SOURCE,      /* of the port that it comes from */
+	VD_DEPENDENCY_POLICY_DESTINATION, /* of the port here that it goes to */
 };
 
 struct vd_flow {
@@ -173,6 +175,7 @@ enum vd_port_flag {
 	VD_PORT_FLAG_TAP = 2,     /* output by bpf_redirect */
 	VD_PORT_FLAG_SERVICE = 4, /* the router's namespace */
 	VD_PORT_FLAG_CAPTURE = 8,
+	VD_PORT_FLAG_DHCP = 16,   /* its subnet answers DHCP and solicitations */
 };
 
 /* Hash by ifindex (__u32). */
@@ -185,6 +188,8 @@ struct vd_port_value {
 	__u32 identity;
 	__u8 mac[6];
 	__u16 flags;    /* enum vd_port_flag */
+	__u32 policy;   /* identity whose rules filter it, 0: unfiltered */
+	__u32 zero;
 };
 
 /* Hash by id (__u32). */
@@ -232,7 +237,7 @@ struct vd_endpoint_value {
 	__u32 subnet;
 	__u32 ifindex;  /* HERE */
 	__u32 host;     /* HOST: id, key of the host map */
-	__u32 identity;
+	__u32 identity; /* of its set of groups, for rules with a remote group; 0: none */
 	__u8 mac[6];
 	__u8 place;     /* enum vd_endpoint_place */
 	__u8 flags;     /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
@@ -301,6 +306,55 @@ struct vd_host_value {
 
 /* Hash of folded vtep addresses that are ours: value __u32 1 (abi/generation.h: vd_vtep_fold). Several hosts may share one: counted. */
 
+/* ---- policy: the rules of a set of security groups, as an allow-list ------------------------------------------------------------
+ *
+ * An identity stands for a set of groups. A rule is an entry for its remote end (anyone, or an identity, inside a prefix) and below
+ * it entries for its ports, a range cut into aligned blocks of a power of two. What a decision costs depends on how many different
+ * prefix and block lengths there are (the masks), never on how many rules. Masks may have bits too many, never too few.
+ */
+
+enum vd_policy_direction {
+	VD_POLICY_DIRECTION_INGRESS = 1,
+	VD_POLICY_DIRECTION_EGRESS,
+};
+
+/* Hash. No entry: everything is refused. */
+struct vd_policy_key {
+	__u32 identity;
+	__u32 direction; /* enum vd_policy_direction */
+};
+
+struct vd_policy_value {
+	__u32 open; /* 1: everything passes (egress without rules of the user's) */
+	__u32 zero;
+	__u64 lengths4, identity_lengths4;       /* bit n: there is a remote prefix of length n; for anyone, for identities */
+	__u64 lengths6[3], identity_lengths6[3]; /* bit n % 64 of word n / 64 */
+};
+
+/* Hash. */
+struct vd_remote_key {
+	__u32 identity;
+	__u32 direction;
+	__u32 remote_identity; /* 0: anyone */
+	__u8 family;           /* 4, 6 */
+	__u8 length;
+	__u16 zero;
+	union vd_addr prefix;
+};
+
+struct vd_remote_value {
+	__u32 any_rule; /* id of a rule with all protocols, 0: none */
+	__u32 tcp_lengths, udp_lengths, icmp_lengths; /* bit n: there is a block of ports with its n leading bits fixed */
+};
+
+/* Hash; value: __u32 id of the rule. */
+struct vd_allow_key {
+	struct vd_remote_key remote;
+	__u8 protocol; /* 6, 17, 1: ICMP of either family */
+	__u8 length;   /* leading bits of port that are fixed: 0 all ports, 16 one */
+	__u16 port;    /* host order, the rest zero; ICMP: the type */
+};
+
 /* ---- fragments: LRU, the ports of the first one ------------------------------------------------------------------------------- */
 
 struct vd_fragment_key {
@@ -314,6 +368,8 @@ struct vd_fragment_key {
 
 struct vd_fragment_value {
 	__be16 source_port, destination_port;
+	__u8 icmp_type;
+	__u8 zero[3];
 };
 
 /* ---- what comes back ---------------------------------------------------------------------------------------------------------- */
@@ -344,6 +400,8 @@ struct vd_drop_event {
 	__be16 source_port, destination_port;
 	__u16 zero;
 	union vd_addr source, destination;
+	__u32 policy_port_id;   /* the port whose policy refused, 0: another reason */
+	__u32 policy_direction; /* enum vd_policy_direction */
 };
 
 /* Ring buffer of its own: one captured packet, from the Ethernet header on. */

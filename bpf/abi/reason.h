@@ -30,7 +30,13 @@
 	X(UNKNOWN_VTEP, "unknown_vtep", "a tunnel packet from a host that is not one of ours") \
 	X(NO_TUNNEL, "no_tunnel", "the destination's host has no tunnel address") \
 	X(UNREACHABLE_PORT, "unreachable_port", "a tunnel packet for a MAC that is not attached here") \
-	X(INTERNAL, "internal", "the data plane could not rewrite or redirect the packet")
+	X(INTERNAL, "internal", "the data plane could not rewrite or redirect the packet") \
+	X(POLICY_EGRESS, "policy_egress", "no egress rule of the sending port's security groups allows it") \
+	X(POLICY_INGRESS, "policy_ingress", "no ingress rule of the receiving port's security groups allows it") \
+	X(CONNECTION_REFUSED, "connection_refused", "a reply in a connection that the security groups no longer allow its initiator") \
+	X(ROGUE_DHCP, "rogue_dhcp", "an instance answers as a DHCP server") \
+	X(ROGUE_ROUTER, "rogue_router", "an instance advertises itself as a router") \
+	X(DHCP_OFF, "dhcp_off", "asks for DHCP in a subnet that has it off")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,
@@ -50,7 +56,9 @@ enum vd_drop_reason {
 	X(ENDPOINT, "endpoint") \
 	X(TTL, "ttl") \
 	X(MTU, "mtu") \
-	X(OUTPUT, "output")
+	X(OUTPUT, "output") \
+	X(EGRESS_POLICY, "egress policy") \
+	X(INGRESS_POLICY, "ingress policy")
 
 enum vd_stage {
 #define X(enumerator, name) VD_STAGE_##enumerator,

@@ -2,7 +2,8 @@
 #ifndef VD_LIB_CONNECTION_H
 #define VD_LIB_CONNECTION_H
 
-#include "trace.h"
+#include "parse.h"
+#include "policy.h"
 
 /* Idle seconds after which a connection is forgotten: RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-2. */
 #define VD_TIMEOUT_TCP_NEW 60
@@ -106,13 +107,18 @@ static __always_inline struct vd_connection *vd_connection_find(__u8 family, __u
 	return bpf_map_lookup_elem(&vd_conn6, &key6);
 }
 
+/* The same ports again: a new connection, and whoever sends this is its initiator. */
+static __always_inline bool vd_connection_restarts(const struct vd_connection *connection, __u8 flags)
+{
+	return (flags & VD_TCP_SYN) && !(flags & VD_TCP_ACK) && connection->state >= VD_CONNECTION_STATE_CLOSING;
+}
+
 static __always_inline void vd_connection_advance_tcp(struct vd_connection *connection, bool from_high, __u8 flags)
 {
 	__u8 *seen = from_high ? &connection->tcp_flags_high : &connection->tcp_flags_low;
 	bool from_initiator = from_high == !!connection->initiator_is_high;
 
-	if ((flags & VD_TCP_SYN) && !(flags & VD_TCP_ACK) && connection->state >= VD_CONNECTION_STATE_CLOSING) {
-		/* The same ports again: a new connection, and whoever sends this is its initiator. */
+	if (vd_connection_restarts(connection, flags)) {
 		connection->initiator_is_high = from_high;
 		connection->state = VD_CONNECTION_STATE_NEW;
 		connection->tcp_flags_low = connection->tcp_flags_high = 0;
@@ -230,14 +236,38 @@ static __noinline int vd_connection_create(const struct vd_packet *packet, __u64
 	return error == -VD_EEXIST ? 0 : VD_DROP_REASON_CONNECTION_TABLE_FULL;
 }
 
-/* The stage: the connection that the packet belongs to, made when there is none. */
-static __always_inline int vd_connection_stage(const struct vd_packet *packet)
+/*
+ * Whether the packet goes in the direction of who began the connection; an error: whether its sender is on that side. is_high: of the
+ * packet, or of the one that an error speaks of. An ICMP question is never a reply, whoever asked first.
+ */
+static __always_inline bool vd_connection_is_from_initiator(const struct vd_packet *packet, const struct vd_connection *connection,
+							    bool is_high)
+{
+	bool from_initiator;
+
+	if (!connection)
+		return true;
+	from_initiator = is_high == !!connection->initiator_is_high;
+	if (packet->is_icmp_error)
+		return !from_initiator;
+	if (packet->tuple.protocol == IPPROTO_TCP && vd_connection_restarts(connection, packet->tcp_flags))
+		return true;
+	return from_initiator || (packet->tuple.protocol == (packet->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
+				  vd_icmp_is_question(packet->family, packet->icmp_type));
+}
+
+/*
+ * The stage: the connection that the packet belongs to, made when there is none; and what the policies of both ends say. A first
+ * packet that is refused leaves nothing behind. A connection that is refused stays as it was until it expires: its replies cannot
+ * make it anew from the other side, and when a rule allows it again it goes on.
+ */
+static __always_inline int vd_connection_stage(struct vd_packet *packet)
 {
 	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct vd_connection *connection;
+	bool is_high, from_initiator;
 	int reason = 0;
-	bool is_high;
 
 	connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
 	if (packet->is_icmp_error)
@@ -247,8 +277,14 @@ static __always_inline int vd_connection_stage(const struct vd_packet *packet)
 		      : packet->is_icmp_error ? 3
 					      : 1,
 		      connection ? connection->state : 0, connection ? connection->initiator_is_high : is_high, 0);
-	if (packet->is_icmp_error || vd_tracing)
+	if (reason)
 		return reason;
+	from_initiator = vd_connection_is_from_initiator(packet, connection, is_high);
+	reason = vd_policy_stage(packet, from_initiator);
+	if (reason)
+		return packet->is_icmp_error || !from_initiator ? VD_DROP_REASON_CONNECTION_REFUSED : reason;
+	if (packet->is_icmp_error || vd_tracing)
+		return 0;
 	if (!connection)
 		return vd_connection_create(packet, now);
 	vd_connection_advance(connection, packet, is_high, now);

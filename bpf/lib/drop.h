@@ -66,6 +66,8 @@ static __always_inline void vd_drop_sample(struct __sk_buff *skb, const struct v
 	event->destination_port = packet->tuple.destination_port;
 	event->source = packet->tuple.source;
 	event->destination = packet->tuple.destination;
+	event->policy_port_id = packet->policy_port_id;
+	event->policy_direction = packet->policy_direction;
 	bpf_ringbuf_submit(event, 0);
 }
 

@@ -30,7 +30,20 @@ static __always_inline bool vd_addr_is_link_local6(const union vd_addr *address)
 	return address->byte[0] == 0xfe && (address->byte[1] & 0xc0) == 0x80;
 }
 
-/* Addresses that no route may carry away: this network, loopback, link-local, unspecified. */
+/* The router's link-local address: made of VD_GATEWAY_MAC (RFC 4291, appendix A). */
+static __always_inline bool vd_addr_is_router_link_local6(const union vd_addr *address)
+{
+	return address->word[0] == bpf_htonl(0xfe800000) && !address->word[1] && address->word[2] == bpf_htonl(0x007669ff) &&
+	       address->word[3] == bpf_htonl(0xfe616401);
+}
+
+/* Where instances ask for their metadata. */
+static __always_inline bool vd_addr_is_metadata4(const union vd_addr *address)
+{
+	return address->word[0] == bpf_htonl(0xa9fea9fe);
+}
+
+/* Addresses that no route may carry away (metadata stays inside the VPC): this network, loopback, link-local, unspecified. */
 static __always_inline bool vd_addr_is_unroutable(__u8 family, const union vd_addr *address)
 {
 	if (family == 4)

@@ -18,6 +18,7 @@ static __always_inline int vd_fragment_stage(struct vd_packet *packet)
 	struct vd_fragment_value value = {
 		.source_port = packet->tuple.source_port,
 		.destination_port = packet->tuple.destination_port,
+		.icmp_type = packet->icmp_type,
 	};
 	struct vd_fragment_value *first;
 
@@ -32,6 +33,7 @@ static __always_inline int vd_fragment_stage(struct vd_packet *packet)
 	}
 	packet->tuple.source_port = first->source_port;
 	packet->tuple.destination_port = first->destination_port;
+	packet->icmp_type = first->icmp_type;
 	return 0;
 }
 

@@ -74,6 +74,7 @@ static __noinline int vd_icmp_read_embedded(struct __sk_buff *skb, struct vd_pac
 	if (!vd_addr_equal(&embedded->source, &packet->tuple.destination))
 		return VD_DROP_REASON_ICMP_UNRELATED;
 	if (embedded->protocol == (packet->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		packet->embedded_icmp_type = transport[0];
 		if (!vd_icmp_has_identifier(packet->family, transport[0]))
 			return 0;
 		__builtin_memcpy(&embedded->source_port, transport + 4, 2);

@@ -52,6 +52,10 @@ VD_MAP(vd_route6, BPF_MAP_TYPE_LPM_TRIE, struct vd_route6_key, struct vd_route_v
 VD_MAP(vd_source4, BPF_MAP_TYPE_LPM_TRIE, struct vd_source4_key, __u32, 262144, BPF_F_NO_PREALLOC);
 VD_MAP(vd_source6, BPF_MAP_TYPE_LPM_TRIE, struct vd_source6_key, __u32, 262144, BPF_F_NO_PREALLOC);
 
+VD_MAP(vd_policy, BPF_MAP_TYPE_HASH, struct vd_policy_key, struct vd_policy_value, 131072, BPF_F_NO_PREALLOC);
+VD_MAP(vd_remote, BPF_MAP_TYPE_HASH, struct vd_remote_key, struct vd_remote_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_allow, BPF_MAP_TYPE_HASH, struct vd_allow_key, __u32, 1048576, BPF_F_NO_PREALLOC);
+
 VD_MAP(vd_fragment, BPF_MAP_TYPE_LRU_HASH, struct vd_fragment_key, struct vd_fragment_value, 16384, 0);
 VD_MAP(vd_generation, BPF_MAP_TYPE_ARRAY, __u32, struct vd_generations, 1, BPF_F_MMAPABLE);
 VD_MAP(vd_drop_count, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct vd_drop_count, VD_DROP_REASON_COUNT, 0);

@@ -36,15 +36,20 @@ enum vd_neighbour_answer {
 };
 
 /*
- * Who has this address, as the port may know: its own subnet's endpoints and gateway. A router's namespace belongs to no subnet and
- * may know all.
+ * Who has this address, as the port may know: its own subnet's endpoints and gateway, and those of no subnet (metadata). A router's
+ * namespace belongs to no subnet and may know all.
  */
 static __always_inline enum vd_neighbour_answer vd_neighbour_find(const struct vd_packet *packet, __u8 family,
 								  const union vd_addr *target, __u8 *ret_mac)
 {
-	struct vd_endpoint_value *endpoint = vd_endpoint_find(family, packet->domain, target);
+	struct vd_endpoint_value *endpoint;
 
-	if (!endpoint || (packet->port.subnet && endpoint->subnet != packet->port.subnet))
+	if (family == 6 && vd_addr_is_router_link_local6(target)) {
+		vd_mac_copy(ret_mac, vd_gateway_mac);
+		return vd_from_service(packet) ? VD_NEIGHBOUR_ANSWER_SILENCE : VD_NEIGHBOUR_ANSWER_GATEWAY;
+	}
+	endpoint = vd_endpoint_find(family, packet->domain, target);
+	if (!endpoint || (packet->port.subnet && endpoint->subnet && endpoint->subnet != packet->port.subnet))
 		return VD_NEIGHBOUR_ANSWER_UNKNOWN;
 	if (endpoint->place == VD_ENDPOINT_PLACE_GATEWAY) {
 		vd_mac_copy(ret_mac, vd_gateway_mac);

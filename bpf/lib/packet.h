@@ -47,6 +47,17 @@ struct vd_tuple {
 	__u8 protocol;
 };
 
+/* One question to a policy: may this remote end? */
+struct vd_policy_query {
+	struct vd_allow_key key; /* of the lookup at hand */
+	union vd_addr remote;
+	__u32 remote_identity;
+	__u16 port; /* of the responder, host order; ICMP: the initiator's type */
+	__u8 protocol;
+	__u8 family;
+	__u32 rule; /* the answer, 0: no rule allows it */
+};
+
 /*
  * What decide knows of the packet at hand: filled by one stage, read by the next. Lives in per-CPU scratch memory, since the stack
  * is too small for it; map values are copied in, because pointers to them cannot be kept there.
@@ -76,10 +87,16 @@ struct vd_packet {
 	bool dont_fragment; /* IPv6: always */
 	bool is_icmp_error;
 	struct vd_tuple embedded; /* of an ICMP error */
+	__u8 embedded_icmp_type;
 	/* decisions */
 	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
 	__u32 route_id;
 	__u32 delivery_subnet; /* of the endpoint that it goes to */
+	__u32 delivery_policy; /* of the port here that it goes to, 0: unfiltered, or not here */
+	bool to_service;       /* it goes to the service port */
+	bool to_next_hop;      /* by a custom route: the destination is no endpoint */
+	__u32 policy_port_id, policy_direction; /* whose policy refused it */
+	struct vd_policy_query query;
 	struct vd_flow flow;
 };
 

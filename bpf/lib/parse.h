@@ -27,6 +27,14 @@ static __always_inline bool vd_icmp_has_identifier(__u8 family, __u8 type)
 	return type == ICMP_ECHO || type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMP || type == ICMP_TIMESTAMPREPLY;
 }
 
+/* Echo and its like: who sends this asks. */
+static __always_inline bool vd_icmp_is_question(__u8 family, __u8 type)
+{
+	if (family == 6)
+		return type == ICMPV6_ECHO_REQUEST;
+	return type == ICMP_ECHO || type == ICMP_TIMESTAMP;
+}
+
 /*
  * Walks IPv6 extension headers from *offset on; protocol becomes the transport's. A fragment header sets fragment and id.
  * Bounded: more than VD_IPV6_EXTENSIONS_MAX headers are malformed.

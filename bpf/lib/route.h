@@ -45,6 +45,7 @@ static __always_inline int vd_route_to_service(struct vd_packet *packet)
 	flow->destination_port_id = packet->domain_value.service_port_id;
 	flow->flags = 0;
 	flow->mtu = ~0U;
+	packet->to_service = true;
 	return 0;
 }
 
@@ -60,6 +61,17 @@ static __always_inline int vd_route_to_host(struct vd_packet *packet, __u32 host
 	return 0;
 }
 
+/* The policy of the port here that the packet goes to. Who cannot say which one it has gets nothing. */
+static __always_inline int vd_route_policy(struct vd_packet *packet, __u32 ifindex, __u32 port_id)
+{
+	struct vd_port_value *port = bpf_map_lookup_elem(&vd_port, &ifindex);
+
+	if (!port || port->id != port_id)
+		return VD_DROP_REASON_UNREACHABLE_PORT;
+	packet->delivery_policy = port->policy;
+	return 0;
+}
+
 /* Fills the flow's output for a packet that goes to endpoint. */
 static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const struct vd_endpoint_value *endpoint,
 						bool is_next_hop)
@@ -68,6 +80,7 @@ static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const 
 	struct vd_subnet_value *subnet;
 
 	packet->delivery_subnet = endpoint->subnet;
+	packet->to_next_hop = is_next_hop;
 	if (endpoint->place == VD_ENDPOINT_PLACE_GATEWAY)
 		return is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : vd_route_to_service(packet);
 	flow->mtu = packet->domain_value.mtu;
@@ -90,7 +103,9 @@ static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const 
 	flow->destination_port_id = endpoint->port_id;
 	if (endpoint->flags & VD_PORT_FLAG_CAPTURE)
 		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
-	return endpoint->ifindex == packet->ingress ? VD_DROP_REASON_LOOP : 0;
+	if (endpoint->ifindex == packet->ingress)
+		return VD_DROP_REASON_LOOP;
+	return vd_route_policy(packet, endpoint->ifindex, endpoint->port_id);
 }
 
 static __always_inline int vd_route_endpoint(struct vd_packet *packet, const union vd_addr *address, bool is_next_hop)
@@ -105,43 +120,6 @@ static __always_inline int vd_route_endpoint(struct vd_packet *packet, const uni
 	vd_trace_step(VD_STAGE_ENDPOINT, reason, endpoint ? endpoint->port_id : 0, endpoint ? endpoint->place : 0,
 		      endpoint ? endpoint->subnet : 0, endpoint ? endpoint->host : 0);
 	return reason;
-}
-
-/*
- * The stage, for packets from a port: what the guest thinks of routes does not matter (R-RTR-13), the table of the port's subnet
- * decides. Delivery to a custom route's next hop is no hop (R-RTR-7).
- */
-static __always_inline int vd_route_stage(struct vd_packet *packet)
-{
-	struct vd_route_value *route = NULL;
-	union vd_addr next_hop;
-	int reason = VD_DROP_REASON_NO_ROUTE;
-
-	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, packet->port.table));
-	if (!vd_addr_is_unroutable(packet->family, &packet->tuple.destination))
-		route = vd_route_find(packet->family, packet->domain, packet->port.table, &packet->tuple.destination);
-	if (route) {
-		packet->route_id = route->id;
-		next_hop = route->next_hop;
-		switch ((enum vd_route_type)route->type) {
-		case VD_ROUTE_TYPE_LOCAL:
-		case VD_ROUTE_TYPE_NEXT_HOP:
-			reason = 0;
-			break;
-		case VD_ROUTE_TYPE_BLACKHOLE:
-			reason = VD_DROP_REASON_BLACKHOLE;
-			break;
-		case VD_ROUTE_TYPE_UNUSABLE:
-			reason = VD_DROP_REASON_NEXT_HOP_UNUSABLE;
-			break;
-		}
-	}
-	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route ? route->type : 0, packet->port.table, 0);
-	if (reason || !route)
-		return reason;
-	if (route->type == VD_ROUTE_TYPE_LOCAL)
-		return vd_route_endpoint(packet, &packet->tuple.destination, false);
-	return vd_route_endpoint(packet, &next_hop, true);
 }
 
 static __always_inline int vd_route_to_mac(struct vd_packet *packet)
@@ -172,9 +150,68 @@ static __always_inline int vd_route_to_mac(struct vd_packet *packet)
 	flow->output_ifindex = ifindex;
 	flow->mtu = ~0U;
 	packet->delivery_subnet = port->subnet;
+	packet->delivery_policy = port->policy;
 	if (port->flags & VD_PORT_FLAG_CAPTURE)
 		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
 	return 0;
+}
+
+/* IPv6 on the link between an instance and its router: no route, no endpoint. False: the packet is not of that kind. */
+static __always_inline bool vd_route_on_link(struct vd_packet *packet, int *ret_reason)
+{
+	if (packet->family != 6)
+		return false;
+	if (vd_from_service(packet) && vd_addr_is_link_local6(&packet->tuple.destination))
+		*ret_reason = vd_route_to_mac(packet);
+	else if (vd_addr_is_router_link_local6(&packet->tuple.destination))
+		*ret_reason = vd_route_to_service(packet);
+	else
+		return false;
+	vd_trace_step(VD_STAGE_ENDPOINT, *ret_reason, packet->flow.destination_port_id,
+		      packet->to_service ? VD_ENDPOINT_PLACE_GATEWAY : VD_ENDPOINT_PLACE_HERE, packet->delivery_subnet, 0);
+	return true;
+}
+
+/*
+ * The stage, for packets from a port: what the guest thinks of routes does not matter (R-RTR-13), the table of the port's subnet
+ * decides. Delivery to a custom route's next hop is no hop (R-RTR-7).
+ */
+static __always_inline int vd_route_stage(struct vd_packet *packet)
+{
+	struct vd_route_value *route = NULL;
+	bool is_metadata = packet->family == 4 && vd_addr_is_metadata4(&packet->tuple.destination);
+	union vd_addr next_hop;
+	int reason = VD_DROP_REASON_NO_ROUTE;
+
+	if (vd_route_on_link(packet, &reason))
+		return reason;
+	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, packet->port.table));
+	if (!vd_addr_is_unroutable(packet->family, &packet->tuple.destination) || is_metadata)
+		route = vd_route_find(packet->family, packet->domain, packet->port.table, &packet->tuple.destination);
+	if (route && is_metadata && route->type != VD_ROUTE_TYPE_LOCAL)
+		route = NULL;
+	if (route) {
+		packet->route_id = route->id;
+		next_hop = route->next_hop;
+		switch ((enum vd_route_type)route->type) {
+		case VD_ROUTE_TYPE_LOCAL:
+		case VD_ROUTE_TYPE_NEXT_HOP:
+			reason = 0;
+			break;
+		case VD_ROUTE_TYPE_BLACKHOLE:
+			reason = VD_DROP_REASON_BLACKHOLE;
+			break;
+		case VD_ROUTE_TYPE_UNUSABLE:
+			reason = VD_DROP_REASON_NEXT_HOP_UNUSABLE;
+			break;
+		}
+	}
+	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route ? route->type : 0, packet->port.table, 0);
+	if (reason || !route)
+		return reason;
+	if (route->type == VD_ROUTE_TYPE_LOCAL)
+		return vd_route_endpoint(packet, &packet->tuple.destination, false);
+	return vd_route_endpoint(packet, &next_hop, true);
 }
 
 /* The stage, for packets from a tunnel: the source's host has routed, the destination MAC names the port. */

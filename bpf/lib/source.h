@@ -49,6 +49,9 @@ static __always_inline int vd_source_stage(struct vd_packet *packet)
 	vd_depend(packet, VD_DEPENDENCY_SOURCE, vd_slot_endpoint(packet->domain, &packet->tuple.source));
 	if ((packet->port.flags & VD_PORT_FLAG_SOURCE_CHECK) && !vd_from_service(packet)) {
 		verdict = vd_source_judge(packet->family, packet->domain, packet->ingress, packet->port.id, &packet->tuple.source);
+		if (packet->family == 6 && vd_addr_is_router_link_local6(&packet->tuple.destination) &&
+		    vd_addr_is_link_local6(&packet->tuple.source) && !vd_addr_is_router_link_local6(&packet->tuple.source))
+			verdict = VD_SOURCE_VERDICT_OWN; /* on its link, as far as that goes */
 		if (!vd_mac_equal(packet->source_mac, packet->port.mac))
 			reason = VD_DROP_REASON_SOURCE_MAC;
 		else if (verdict == VD_SOURCE_VERDICT_FOREIGN)

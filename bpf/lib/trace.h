@@ -16,6 +16,7 @@
  *   TTL           as it came, as it leaves; 1: the service port answers
  *   MTU           the packet's, the path's; 1: the service port answers
  *   OUTPUT        enum vd_output, ifindex, VNI, destination port id
+ *   EGRESS_POLICY, INGRESS_POLICY  rule id (0: none, or none is needed), the port's identity, the remote end's, port id
  * Out of the trace's room, later steps are lost.
  */
 static __always_inline struct vd_trace *vd_trace_area(void)

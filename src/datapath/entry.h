@@ -5,8 +5,8 @@
 #include "datapath/map.h"
 
 /* One entry of a map that a plan fills, as bytes; what a key or value does not need is zero. */
-#define VD_ENTRY_KEY_SIZE   28
-#define VD_ENTRY_VALUE_SIZE 64
+#define VD_ENTRY_KEY_SIZE   36
+#define VD_ENTRY_VALUE_SIZE 72
 
 struct vd_entry {
 	enum vd_map map;

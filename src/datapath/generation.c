@@ -76,6 +76,9 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_DOMAIN:
 	case VD_MAP_SEGMENT:
 	case VD_MAP_SUBNET:
+	case VD_MAP_ALLOW:
+	case VD_MAP_REMOTE:
+	case VD_MAP_POLICY:
 	case VD_MAP_CONNECTION4:
 	case VD_MAP_CONNECTION6:
 	case VD_MAP_EXPIRE4:

@@ -27,6 +27,9 @@ enum vd_map_role {
 	X(DOMAIN, "vd_domain", PLAN) \
 	X(SEGMENT, "vd_segment", PLAN) \
 	X(SUBNET, "vd_subnet", PLAN) \
+	X(ALLOW, "vd_allow", PLAN) \
+	X(REMOTE, "vd_remote", PLAN) \
+	X(POLICY, "vd_policy", PLAN) \
 	X(MAC, "vd_mac", PLAN) \
 	X(PORT, "vd_port", PLAN) \
 	X(SOURCE4, "vd_source4", PLAN) \

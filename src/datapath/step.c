@@ -119,6 +119,16 @@ static void output_text(const struct vd_datapath *datapath, const uint32_t *deta
 		snprintf(text, TEXT_SIZE, "nowhere");
 }
 
+static void policy_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	char port[16], rule[16];
+
+	if (detail[0])
+		snprintf(text, TEXT_SIZE, "%s: rule %s allows it", name_of(datapath, detail[3], port), name_of(datapath, detail[0], rule));
+	else
+		snprintf(text, TEXT_SIZE, "%s: no rule closes it", name_of(datapath, detail[3], port));
+}
+
 static void step_text(const struct vd_datapath *datapath, const struct vd_trace_step *step, char *text)
 {
 	text[0] = 0;
@@ -152,6 +162,10 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		return;
 	case VD_STAGE_OUTPUT:
 		output_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_EGRESS_POLICY:
+	case VD_STAGE_INGRESS_POLICY:
+		policy_text(datapath, step->detail, text);
 		return;
 	case VD_STAGE_COUNT:
 		break;

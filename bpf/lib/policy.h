@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_POLICY_H
+#define VD_LIB_POLICY_H
+
+#include "endpoint.h"
+#include "trace.h"
+
+/*
+ * Security groups. Judged is always the initiator's direction of the connection that a packet belongs to: a reply passes because what
+ * it answers is allowed. The sender's policy is asked about the packet's destination, the policy of the port here that it goes to
+ * about its source; each as egress or ingress, by which of the two is the initiator's.
+ */
+
+#define VD_DNS_PORT 53
+#define VD_METADATA_PORT 80
+
+/* How many lookups one question may cost at most: prefix lengths of a word, and block lengths. */
+#define VD_POLICY_WORD_BITS 64
+#define VD_POLICY_PORT_BITS 17
+
+/* Position of the lowest bit of a word that is not 0, by a de Bruijn sequence: BPF has no instruction for it. */
+static const __u8 vd_bit_positions[64] = {0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28, 62, 5,  39, 46, 44, 42,
+					  22, 9,  24, 35, 59, 56, 49, 18, 29, 11, 63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21,
+					  23, 58, 17, 10, 51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12};
+
+static __always_inline __u32 vd_bit_lowest(__u64 word)
+{
+	return vd_bit_positions[((word & -word) * 0x022fdd63cc95386dULL) >> 58];
+}
+
+/* What a walk over the bits of a mask has with it. */
+struct vd_policy_walk {
+	struct vd_policy_query *query;
+	__u64 left; /* bits to go */
+	__u32 base; /* of the mask's lowest bit */
+};
+
+static __always_inline void vd_policy_prefix(struct vd_policy_query *query, __u32 length)
+{
+	__u32 i;
+
+	query->key.remote.length = length;
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		__u32 bits = length < 32 ? length : 32;
+
+		query->key.remote.prefix.word[i] = query->remote.word[i] & bpf_htonl((__u32)(0xffffffff00000000ULL >> bits));
+		length -= bits;
+	}
+}
+
+static long vd_policy_port_step(__u32 index, void *context)
+{
+	struct vd_policy_walk *walk = context;
+	struct vd_policy_query *query = walk->query;
+	__u32 *rule, length;
+
+	if (!walk->left)
+		return 1;
+	length = vd_bit_lowest(walk->left) & 31;
+	walk->left &= walk->left - 1;
+	query->key.length = length;
+	query->key.port = query->port & (__u16)(0xffff0000U >> length);
+	rule = bpf_map_lookup_elem(&vd_allow, &query->key);
+	if (!rule)
+		return 0;
+	query->rule = *rule;
+	return 1;
+}
+
+static long vd_policy_prefix_step(__u32 index, void *context)
+{
+	struct vd_policy_walk *walk = context, ports = {};
+	struct vd_policy_query *query = walk->query;
+	struct vd_remote_value *remote;
+
+	if (!walk->left)
+		return 1;
+	vd_policy_prefix(query, walk->base + vd_bit_lowest(walk->left));
+	walk->left &= walk->left - 1;
+	remote = bpf_map_lookup_elem(&vd_remote, &query->key.remote);
+	if (!remote)
+		return 0;
+	if (remote->any_rule) {
+		query->rule = remote->any_rule;
+		return 1;
+	}
+	if (query->protocol == IPPROTO_TCP)
+		ports.left = remote->tcp_lengths;
+	else if (query->protocol == IPPROTO_UDP)
+		ports.left = remote->udp_lengths;
+	else if (query->protocol == IPPROTO_ICMP)
+		ports.left = remote->icmp_lengths;
+	if (!ports.left)
+		return 0;
+	ports.query = query;
+	bpf_loop(VD_POLICY_PORT_BITS, vd_policy_port_step, &ports, 0);
+	return query->rule != 0;
+}
+
+static __noinline int vd_policy_walk_word(struct vd_policy_query *query, __u64 lengths, __u32 base)
+{
+	struct vd_policy_walk walk = {.query = query, .left = lengths, .base = base};
+
+	if (lengths && !query->rule)
+		bpf_loop(VD_POLICY_WORD_BITS, vd_policy_prefix_step, &walk, 0);
+	return 0;
+}
+
+/*
+ * The identity that an address of the domain stands for, 0: none. A sender is believed only where he is: at this very port, or on
+ * the host that the packet came from.
+ */
+static __always_inline __u32 vd_policy_identity(const struct vd_packet *packet, const union vd_addr *address, bool is_sender)
+{
+	struct vd_endpoint_value *endpoint = vd_endpoint_find(packet->family, packet->domain, address);
+	struct vd_host_value *host;
+	__u32 host_id;
+
+	if (!endpoint)
+		return 0;
+	if (!is_sender)
+		return endpoint->identity;
+	if (packet->ingress_type == VD_INGRESS_PORT)
+		return endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress ? endpoint->identity : 0;
+	if (endpoint->place != VD_ENDPOINT_PLACE_HOST)
+		return 0;
+	host_id = endpoint->host;
+	host = bpf_map_lookup_elem(&vd_host, &host_id);
+	return host && vd_vtep_fold(&host->vtep) == packet->vtep_fold ? endpoint->identity : 0;
+}
+
+/* Whether a policy lets the query's remote end through; query->rule says by which rule (0: it is open). */
+static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity, __u32 direction, bool is_remote_sender)
+{
+	struct vd_policy_query *query = &packet->query;
+	struct vd_policy_key key = {.identity = identity, .direction = direction};
+	struct vd_policy_value *policy = bpf_map_lookup_elem(&vd_policy, &key);
+
+	query->rule = 0;
+	query->remote_identity = 0;
+	__builtin_memset(&query->key, 0, sizeof(query->key));
+	if (!policy)
+		return 0;
+	if (policy->open)
+		return 1;
+	query->key.remote.identity = identity;
+	query->key.remote.direction = direction;
+	query->key.remote.family = query->family;
+	query->key.protocol = query->protocol;
+	if (query->family == 4) {
+		vd_policy_walk_word(query, policy->lengths4, 0);
+	} else {
+		vd_policy_walk_word(query, policy->lengths6[0], 0);
+		vd_policy_walk_word(query, policy->lengths6[1], 64);
+		vd_policy_walk_word(query, policy->lengths6[2], 128);
+	}
+	if (query->rule || (!is_remote_sender && packet->to_next_hop && !packet->is_icmp_error))
+		return query->rule != 0;
+	if (!(query->family == 4 ? policy->identity_lengths4
+				 : policy->identity_lengths6[0] | policy->identity_lengths6[1] | policy->identity_lengths6[2]))
+		return 0;
+	query->remote_identity = vd_policy_identity(packet, &query->remote, is_remote_sender && !packet->is_icmp_error);
+	if (!query->remote_identity)
+		return 0;
+	query->key.remote.remote_identity = query->remote_identity;
+	if (query->family == 4) {
+		vd_policy_walk_word(query, policy->identity_lengths4, 0);
+	} else {
+		vd_policy_walk_word(query, policy->identity_lengths6[0], 0);
+		vd_policy_walk_word(query, policy->identity_lengths6[1], 64);
+		vd_policy_walk_word(query, policy->identity_lengths6[2], 128);
+	}
+	return query->rule != 0;
+}
+
+/* One of the two ends: the sender's policy about the destination, or the receiver's about the source. */
+static __noinline int vd_policy_judge(struct vd_packet *packet, bool is_egress, bool of_sender)
+{
+	__u32 identity = of_sender ? packet->port.policy : packet->delivery_policy;
+	__u32 port_id = of_sender ? packet->port.id : packet->flow.destination_port_id;
+	__u32 direction = is_egress ? VD_POLICY_DIRECTION_EGRESS : VD_POLICY_DIRECTION_INGRESS;
+	int reason = 0;
+
+	if (!identity)
+		return 0;
+	vd_depend(packet, of_sender ? VD_DEPENDENCY_POLICY_SOURCE : VD_DEPENDENCY_POLICY_DESTINATION, vd_slot_policy(identity));
+	if (packet->is_icmp_error) /* of its connection, the other way round */
+		packet->query.remote = of_sender ? packet->embedded.source : packet->embedded.destination;
+	else
+		packet->query.remote = of_sender ? packet->tuple.destination : packet->tuple.source;
+	if (!vd_policy_allows(packet, identity, direction, !of_sender)) {
+		reason = is_egress ? VD_DROP_REASON_POLICY_EGRESS : VD_DROP_REASON_POLICY_INGRESS;
+		packet->policy_port_id = port_id;
+		packet->policy_direction = direction;
+	}
+	vd_trace_step(is_egress ? VD_STAGE_EGRESS_POLICY : VD_STAGE_INGRESS_POLICY, reason, packet->query.rule, identity,
+		      packet->query.remote_identity, port_id);
+	return reason;
+}
+
+/* What a reply of this type answers. */
+static __always_inline __u8 vd_policy_icmp_question(__u8 family, __u8 type)
+{
+	if (family == 6)
+		return type == ICMPV6_ECHO_REPLY ? ICMPV6_ECHO_REQUEST : type;
+	return type == ICMP_ECHOREPLY ? ICMP_ECHO : type == ICMP_TIMESTAMPREPLY ? ICMP_TIMESTAMP : type;
+}
+
+/*
+ * The responder's port, or the ICMP type that the initiator sent. from_initiator: the packet goes in the initiator's direction (an
+ * error: the packet that it speaks of goes against it).
+ */
+static __always_inline void vd_policy_query_set(struct vd_packet *packet, bool from_initiator)
+{
+	bool forward = packet->is_icmp_error ? !from_initiator : from_initiator;
+	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
+	__u8 type = packet->is_icmp_error ? packet->embedded_icmp_type : packet->icmp_type;
+	struct vd_policy_query *query = &packet->query;
+
+	query->family = packet->family;
+	query->protocol = tuple->protocol;
+	query->port = bpf_ntohs(forward ? tuple->destination_port : tuple->source_port);
+	if (tuple->protocol == (packet->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		query->protocol = IPPROTO_ICMP;
+		query->port = forward ? type : vd_policy_icmp_question(packet->family, type);
+	} else if (tuple->protocol == IPPROTO_ICMP) {
+		query->protocol = 0; /* ICMP of the other family is none */
+	}
+}
+
+/* The router's own traffic, and what every instance may ask of it, whatever its groups say. */
+static __always_inline bool vd_policy_is_exempt(const struct vd_packet *packet, bool from_initiator)
+{
+	const struct vd_policy_query *query = &packet->query;
+
+	if (vd_from_service(packet))
+		return true;
+	if (!packet->to_service)
+		return false;
+	if (!from_initiator)
+		return true;
+	if (query->port == VD_DNS_PORT && (query->protocol == IPPROTO_UDP || query->protocol == IPPROTO_TCP))
+		return true;
+	return packet->family == 4 && query->port == VD_METADATA_PORT && query->protocol == IPPROTO_TCP &&
+	       vd_addr_is_metadata4(&packet->tuple.destination);
+}
+
+/* The stage. from_initiator: the packet goes in the direction of who began its connection. */
+static __noinline int vd_policy_stage(struct vd_packet *packet, bool from_initiator)
+{
+	int reason;
+
+	if (!packet->port.policy && !packet->delivery_policy)
+		return 0;
+	vd_policy_query_set(packet, from_initiator);
+	if (vd_policy_is_exempt(packet, from_initiator))
+		return 0;
+	reason = vd_policy_judge(packet, true, from_initiator);
+	if (!reason)
+		reason = vd_policy_judge(packet, false, !from_initiator);
+	return reason;
+}
+
+#endif
