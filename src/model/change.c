@@ -128,12 +128,29 @@ static int refuse_doubles(const struct vd_changes *changes, struct vd_error *err
 	return 0;
 }
 
-/* --- what a change of a subnet means to its ports --- */
+/* --- what else changes with what was asked for --- */
 
 struct pull {
 	struct vd_changes *changes;
 	size_t sorted, size;
+	struct vd_model *overlay; /* of a deletion */
 };
+
+/* Room for one change more. */
+static int reserve(struct pull *pull)
+{
+	size_t size = pull->size * 2 + 64;
+	struct vd_change *items;
+
+	if (pull->changes->count < pull->size)
+		return 0;
+	items = reallocarray(pull->changes->items, size, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	pull->changes->items = items;
+	pull->size = size;
+	return 0;
+}
 
 static int pull_port(const struct vd_resource *resource, void *userdata)
 {
@@ -142,17 +159,8 @@ static int pull_port(const struct vd_resource *resource, void *userdata)
 
 	if (find_change(pull->changes, pull->sorted, VD_KIND_PORT, resource->project, resource->name))
 		return 0;
-	if (pull->changes->count == pull->size) {
-		size_t size = pull->size * 2 + 64;
-		struct vd_change *items = reallocarray(pull->changes->items, size, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		pull->changes->items = items;
-		pull->size = size;
-	}
 	after = vd_resource_clone(resource);
-	if (!after)
+	if (!after || reserve(pull) < 0)
 		return -ENOMEM;
 	return add_change(pull->changes, VD_KIND_PORT, resource->project, resource->name, resource, after);
 }
@@ -166,19 +174,57 @@ static bool subnet_differs(const struct vd_subnet *a, const struct vd_subnet *b)
 	return !same;
 }
 
+static int add_default_rule(struct pull *pull, const struct vd_resource *group, const char *direction)
+{
+	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *rule = NULL;
+	json_t *document =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "kind", vd_kind_word(VD_KIND_SECURITY_GROUP_RULE), "project",
+			  group->project, "group", group->name, "direction", direction, "remote_group", group->name, "default", 1);
+	struct vd_error error;
+	int r;
+
+	if (!document)
+		return -ENOMEM;
+	r = vd_resource_parse(document, NULL, &rule, &error);
+	json_decref(document);
+	if (r < 0)
+		return r;
+	if (find_change(pull->changes, pull->sorted, rule->kind, rule->project, rule->name))
+		return 0;
+	r = reserve(pull);
+	return r < 0 ? r : add_change(pull->changes, rule->kind, rule->project, rule->name, NULL, rule);
+}
+
+/* A new group comes with two rules: everything from itself, everything to itself. */
+static int add_default_rules(struct pull *pull, const struct vd_change *group)
+{
+	const struct vd_resource *after = group->after;
+	int r = add_default_rule(pull, after, "ingress");
+
+	return r < 0 ? r : add_default_rule(pull, after, "egress");
+}
+
 /* Ports of a subnet whose CIDRs or gateways change are part of the change: they may get an address more, or stand in its way. */
-static int pull_ports(const struct vd_model *model, struct vd_changes *changes)
+static int pull_ports(const struct vd_model *model, struct pull *pull, const struct vd_change *change)
+{
+	if (!subnet_differs((const struct vd_subnet *)change->before, (const struct vd_subnet *)change->after))
+		return 0;
+	return vd_model_each_port_of_subnet(model, change->project, change->name, pull_port, pull);
+}
+
+static int complete(const struct vd_model *model, struct vd_changes *changes)
 {
 	struct pull pull = {.changes = changes, .sorted = changes->count, .size = changes->count + 1};
 
 	for (size_t i = 0; i < pull.sorted; i++) {
-		const struct vd_change *change = &changes->items[i];
-		int r;
+		/* A copy: the items may move. */
+		const struct vd_change change = changes->items[i];
+		int r = 0;
 
-		if (change->kind != VD_KIND_SUBNET || !change->before ||
-		    !subnet_differs((const struct vd_subnet *)change->before, (const struct vd_subnet *)change->after))
-			continue;
-		r = vd_model_each_port_of_subnet(model, change->project, change->name, pull_port, &pull);
+		if (change.kind == VD_KIND_SUBNET && change.before)
+			r = pull_ports(model, &pull, &change);
+		else if (change.kind == VD_KIND_SECURITY_GROUP && !change.before)
+			r = add_default_rules(&pull, &change);
 		if (r < 0)
 			return r;
 	}
@@ -215,7 +261,7 @@ static int check_reference(const struct vd_field *field, const char *name, void 
 }
 
 /* The first of three rounds: everything that is given or kept takes its place. */
-static int claim(struct vd_validation *validation, struct vd_change *change, uint32_t *next_id)
+static int claim(struct vd_validation *validation, struct vd_change *change)
 {
 	const struct vd_kind_type *type = vd_kind_type(change->kind);
 	struct vd_resource *after = change->after;
@@ -228,11 +274,10 @@ static int claim(struct vd_validation *validation, struct vd_change *change, uin
 		r = type->claim(validation, after, object, validation->error);
 	if (r < 0)
 		return r;
-	if (after->id == 0) {
-		if (*next_id == 0)
-			return vd_error_set(validation->error, -ENOSPC, "%s: all 4294967295 ids have been given", object);
-		after->id = (*next_id)++;
-	}
+	if (after->id == 0)
+		r = vd_validation_give_id(validation, object, &after->id);
+	if (r < 0)
+		return r;
 	return vd_model_put(validation->model, after);
 }
 
@@ -263,6 +308,7 @@ static int validate(const struct vd_model *model, struct vd_changes *changes, st
 {
 	int r = 0;
 
+	validation->next_id = &changes->next_id;
 	validation->model = vd_model_overlay(model);
 	if (!validation->model)
 		return -ENOMEM;
@@ -272,7 +318,7 @@ static int validate(const struct vd_model *model, struct vd_changes *changes, st
 			vd_model_remove(validation->model, changes->items[i].kind, changes->items[i].project,
 					changes->items[i].name);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
-		r = claim(validation, &changes->items[i], &changes->next_id);
+		r = claim(validation, &changes->items[i]);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
 		r = assign(validation, &changes->items[i]);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
@@ -322,7 +368,7 @@ int vd_changes_from_documents(const struct vd_model *model, const json_t *docume
 	for (i = 0; r == 0 && i < changes->count; i++)
 		r = succeed(&changes->items[i], error);
 	if (r == 0)
-		r = pull_ports(model, changes);
+		r = complete(model, changes);
 	if (r == 0)
 		r = validate(model, changes, &validation);
 	vd_validation_clear(&validation);
@@ -387,24 +433,44 @@ static int check_needs(const struct vd_model *overlay, const struct vd_change *c
 		return 0;
 	if (need.count > 1)
 		snprintf(more, sizeof(more), " and %zu more", need.count - 1);
-	return vd_error_set(error, -EBUSY, "%s is needed by %s%s; delete that first, or all together",
-			    vd_object_text(change->kind, change->project, change->name, object),
-			    vd_resource_text(need.first, other), more);
+	return vd_error_set(
+		error, -EBUSY, "%s is needed by %s%s; %s", vd_object_text(change->kind, change->project, change->name, object),
+		vd_resource_text(need.first, other), more,
+		change->kind == VD_KIND_SECURITY_GROUP && need.first->kind == VD_KIND_PORT ? "take that out of the group first"
+											   : "delete that first, or all together");
 }
 
-static int add_deletion(const struct vd_model *model, struct vd_model *overlay, const struct vd_identity *identity,
-			struct vd_changes *changes, struct vd_error *error)
+static int add_removal(struct pull *pull, const struct vd_resource *before)
 {
+	int r;
+
+	/* Named twice is deleted once. */
+	if (!vd_model_remove(pull->overlay, before->kind, before->project, before->name))
+		return 0;
+	r = reserve(pull);
+	return r < 0 ? r : add_change(pull->changes, before->kind, before->project, before->name, before, NULL);
+}
+
+static int pull_rule(const struct vd_resource *resource, void *userdata)
+{
+	return add_removal(userdata, resource);
+}
+
+static int add_deletion(const struct vd_model *model, struct pull *pull, const struct vd_identity *identity, struct vd_error *error)
+{
+	int r;
+
 	const struct vd_resource *before = vd_model_get(model, identity->kind, identity->project, identity->name);
 	char object[VD_OBJECT_SIZE];
 
 	if (!before)
 		return vd_error_set(error, -ENOENT, "%s does not exist",
 				    vd_object_text(identity->kind, identity->project, identity->name, object));
-	/* Named twice is deleted once. */
-	if (!vd_model_remove(overlay, identity->kind, identity->project, identity->name))
-		return 0;
-	return add_change(changes, identity->kind, identity->project, identity->name, before, NULL);
+	r = add_removal(pull, before);
+	/* A group's rules go with it. */
+	if (r < 0 || identity->kind != VD_KIND_SECURITY_GROUP)
+		return r;
+	return vd_model_each_rule_of_group(model, identity->project, identity->name, pull_rule, pull);
 }
 
 int vd_changes_from_deletion(const struct vd_model *model, const struct vd_identity *identities, size_t count,
@@ -412,12 +478,13 @@ int vd_changes_from_deletion(const struct vd_model *model, const struct vd_ident
 {
 	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(count);
 	struct vd_validation validation = {.model = vd_model_overlay(model)};
+	struct pull pull = {.changes = changes, .size = count + 1, .overlay = validation.model};
 	int r = 0;
 
 	if (!changes || !validation.model)
 		r = -ENOMEM;
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = add_deletion(model, validation.model, &identities[i], changes, error);
+		r = add_deletion(model, &pull, &identities[i], error);
 	if (r == 0)
 		qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)

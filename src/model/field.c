@@ -146,19 +146,29 @@ static int read_number(const struct vd_field *field, const json_t *value, uint32
 	return 0;
 }
 
-static int refuse_word(const struct vd_field *field, const json_t *value, const struct vd_field_reading *reading)
+const char *vd_field_text(const struct vd_field *field, char text[VD_FIELD_TEXT_SIZE])
 {
-	char words[128] = "", text[64];
 	size_t size = 0;
 
-	for (int i = 0; field->words[i] && size < sizeof(words); i++)
-		size += (size_t)snprintf(words + size, sizeof(words) - size, "%s%s",
+	if (field->type != VD_FIELD_TYPE_WORD) {
+		snprintf(text, VD_FIELD_TEXT_SIZE, "%s", vd_field_type_text(field->type));
+		return text;
+	}
+	for (int i = 0; field->words[i] && size < VD_FIELD_TEXT_SIZE; i++)
+		size += (size_t)snprintf(text + size, VD_FIELD_TEXT_SIZE - size, "%s%s",
 					 i == 0                ? ""
 					 : field->words[i + 1] ? ", "
 							       : " or ",
 					 field->words[i]);
-	return vd_error_set(reading->error, -EINVAL, "%s: %s must be %s, not %s", reading->object, field->name, words,
-			    show(value, text));
+	return text;
+}
+
+static int refuse_word(const struct vd_field *field, const json_t *value, const struct vd_field_reading *reading)
+{
+	char words[VD_FIELD_TEXT_SIZE], text[64];
+
+	return vd_error_set(reading->error, -EINVAL, "%s: %s must be %s, not %s", reading->object, field->name,
+			    vd_field_text(field, words), show(value, text));
 }
 
 static int read_word(const struct vd_field *field, const json_t *value, int *ret, const struct vd_field_reading *reading)

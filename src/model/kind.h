@@ -59,6 +59,9 @@ struct vd_field_reading {
 	struct vd_error *error;
 };
 
+#define VD_FIELD_TEXT_SIZE 128
+/* What the value must be: its type's text, or its words. Returns text. */
+const char *vd_field_text(const struct vd_field *field, char text[VD_FIELD_TEXT_SIZE]);
 int vd_field_read(const struct vd_field *field, const json_t *value, struct vd_resource *resource,
 		  const struct vd_field_reading *reading);
 int vd_field_set_default(const struct vd_field *field, struct vd_resource *resource);

@@ -105,6 +105,15 @@ const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struc
 	return (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->head.project, port->subnet);
 }
 
+static bool same_groups(const struct vd_port *a, const struct vd_port *b)
+{
+	bool same = a->security_group_count == b->security_group_count;
+
+	for (size_t i = 0; same && i < a->security_group_count; i++)
+		same = strcmp(a->security_groups[i], b->security_groups[i]) == 0;
+	return same;
+}
+
 /* The new one holds what the old one did, until port_claim() has seen the subnet. */
 static int port_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
 {
@@ -124,6 +133,8 @@ static int port_succeed(const struct vd_resource *before, struct vd_resource *af
 		       old->assigned_address_count * sizeof(*port->assigned_addresses));
 	port->assigned_address_count = old->assigned_address_count;
 	port->assigned_mac = old->assigned_mac;
+	/* A clone has it; another set of groups is another identity. */
+	port->assigned_identity = same_groups(old, port) ? old->assigned_identity : 0;
 	return 0;
 }
 
@@ -143,15 +154,17 @@ static int check_address(const struct vd_validation *validation, const struct vd
 	char text[VD_ADDRESS_TEXT], cidrs[128], other[VD_OBJECT_SIZE];
 	size_t i = find_cidr(subnet, address);
 	const struct vd_port *owner;
+	const char *role;
 
 	vd_address_format(address, text);
 	if (i == subnet->cidr_count)
 		return vd_error_set(validation->error, -EINVAL, "%s: address %s lies outside subnet %s (%s); choose one inside",
 				    object, text, port->subnet,
 				    vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
-	if (vd_address_equal(address, &subnet->gateways[i]))
-		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the gateway of subnet %s; choose another",
-				    object, text, port->subnet);
+	role = vd_subnet_role_of(subnet, address);
+	if (role)
+		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the %s of subnet %s; choose another", object,
+				    text, role, port->subnet);
 	if (vd_prefix_reserves(&subnet->cidrs[i], address))
 		return vd_error_set(validation->error, -EINVAL,
 				    "%s: address %s is the network or broadcast address of subnet %s; choose another", object, text,
@@ -230,23 +243,32 @@ static int allocate_address(struct vd_validation *validation, const struct vd_po
 			    size_t cidr, const char *object, struct vd_address *ret)
 {
 	const struct vd_prefix *prefix = &subnet->cidrs[cidr];
-	struct vd_address first = vd_prefix_first(prefix), last = vd_prefix_last(prefix), address;
-	uint64_t *cursor =
-		vd_validation_cursor(validation, cidr == 0 ? "address 0" : "address 1", port->head.project, port->subnet);
-	char text[VD_PREFIX_TEXT];
+	struct vd_address_range range;
+	char text[VD_PREFIX_TEXT], topic[32];
 
-	if (!cursor)
-		return -ENOMEM;
-	for (address = vd_address_add(&first, (int64_t)*cursor);
-	     vd_address_compare(&address, &last) <= 0 && vd_prefix_contains(prefix, &address);
-	     address = vd_address_add(&address, 1)) {
-		(*cursor)++;
-		if (vd_address_equal(&address, &subnet->gateways[cidr]) || vd_prefix_reserves(prefix, &address) ||
-		    vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, &address))
-			continue;
-		*ret = address;
-		return 0;
+	for (size_t i = 0; vd_subnet_range(subnet, cidr, i, &range); i++) {
+		struct vd_address address;
+		uint64_t *cursor;
+
+		snprintf(topic, sizeof(topic), "address %zu %zu", cidr, i);
+		cursor = vd_validation_cursor(validation, topic, port->head.project, port->subnet);
+		if (!cursor)
+			return -ENOMEM;
+		for (address = vd_address_add(&range.first, (int64_t)*cursor);
+		     vd_address_compare(&address, &range.last) <= 0 && vd_prefix_contains(prefix, &address);
+		     address = vd_address_add(&address, 1)) {
+			(*cursor)++;
+			if (vd_subnet_role_of(subnet, &address) || vd_prefix_reserves(prefix, &address) ||
+			    vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, &address))
+				continue;
+			*ret = address;
+			return 0;
+		}
 	}
+	if (subnet->range_count > 0)
+		return vd_error_set(validation->error, -ENOSPC,
+				    "%s: subnet %s has no free address left in its ranges of %s; add a range or give an address",
+				    object, port->subnet, vd_prefix_format(prefix, text));
 	return vd_error_set(validation->error, -ENOSPC,
 			    "%s: subnet %s has no free address left in %s; delete ports or use another subnet", object,
 			    port->subnet, vd_prefix_format(prefix, text));
@@ -265,6 +287,35 @@ static void allocate_mac(const struct vd_validation *validation, struct vd_port 
 	} while (vd_mac_equal(&mac, &gateway_mac) ||
 		 vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
 	port->assigned_mac = mac;
+}
+
+struct identity_search {
+	const struct vd_port *port;
+	uint32_t found;
+};
+
+static int search_identity(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_port *other = (const struct vd_port *)resource;
+	struct identity_search *search = userdata;
+
+	if (other->assigned_identity != 0 && same_groups(other, search->port))
+		search->found = other->assigned_identity;
+	return search->found != 0;
+}
+
+/* That of a port in the same groups, or a new one. */
+static int assign_identity(struct vd_validation *validation, struct vd_port *port, const char *object)
+{
+	struct identity_search search = {.port = port};
+	char text[VD_GROUPS_HASH_SIZE];
+
+	if (port->security_group_count == 0 || port->assigned_identity != 0)
+		return 0;
+	vd_model_each_referrer(validation->model, VD_KIND_PORT, VD_GROUP_GROUPS, port->head.project,
+			       vd_port_groups_hash(port, text), search_identity, &search);
+	port->assigned_identity = search.found;
+	return search.found != 0 ? 0 : vd_validation_give_id(validation, object, &port->assigned_identity);
 }
 
 static int port_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
@@ -289,7 +340,7 @@ static int port_assign(struct vd_validation *validation, struct vd_resource *res
 	}
 	if (vd_mac_is_zero(&port->assigned_mac))
 		allocate_mac(validation, port, subnet);
-	return 0;
+	return assign_identity(validation, port, object);
 }
 
 static int check_route(const struct vd_resource *resource, void *userdata)
@@ -304,7 +355,12 @@ static int port_check(struct vd_validation *validation, const struct vd_resource
 	char text[VD_ADDRESS_TEXT];
 	int r = 0;
 
-	if (port->instance)
+	for (size_t i = 0; r == 0 && i < port->security_group_count; i++)
+		r = vd_security_group_admit((const struct vd_security_group *)vd_model_get(validation->model,
+											   VD_KIND_SECURITY_GROUP, after->project,
+											   port->security_groups[i]),
+					    port, object, error);
+	if (r == 0 && port->instance)
 		r = vd_instance_check(validation, after->project, port->instance);
 	/* An address that it gave up may be a next hop. */
 	for (size_t i = 0; r == 0 && old && i < old->assigned_address_count; i++) {

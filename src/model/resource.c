@@ -320,6 +320,7 @@ static int read_field(const struct vd_field *field, const json_t *document, stru
 		      const struct vd_field_reading *reading)
 {
 	const json_t *value = json_object_get(document, field->name);
+	char text[VD_FIELD_TEXT_SIZE];
 	const json_t *single = field->singular ? json_object_get(document, field->singular) : NULL;
 
 	if (value && single)
@@ -334,7 +335,7 @@ static int read_field(const struct vd_field *field, const json_t *document, stru
 		return vd_field_read(field, value, resource, reading);
 	if (field->required)
 		return vd_error_set(reading->error, -EINVAL, "%s: %s is missing; it must be %s", reading->object, field->name,
-				    vd_field_type_text(field->type));
+				    vd_field_text(field, text));
 	return vd_field_set_default(field, resource);
 }
 

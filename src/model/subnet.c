@@ -80,15 +80,81 @@ static int complete_gateways(struct vd_subnet *subnet, const char *object, struc
 	return 0;
 }
 
+static bool is_domain(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+	for (;;) {
+		size_t size = strspn(text, letters);
+
+		if (size < 1 || size > 63 || (text[size] && text[size] != '.'))
+			return false;
+		if (!text[size])
+			return true;
+		text += size + 1;
+	}
+}
+
 static int complete_domain(struct vd_subnet *subnet, const char *object, struct vd_error *error)
 {
 	char domain[VD_NAME_SIZE + sizeof(".internal")];
+	size_t size = 0;
 
+	if (subnet->domain && !is_domain(subnet->domain))
+		return vd_error_set(error, -EINVAL, "%s: domain \"%.60s\" is no domain name like demo.internal", object,
+				    subnet->domain);
 	if (subnet->domain)
 		return 0;
-	snprintf(domain, sizeof(domain), "%s.internal", subnet->vpc);
+	/* Names may have what domains may not: a dot before another or at the end. */
+	for (const char *c = subnet->vpc; *c; c++)
+		if (*c != '.' || (c[1] && c[1] != '.'))
+			domain[size++] = *c;
+	strcpy(domain + size, ".internal");
 	subnet->domain = strdup(domain);
 	return subnet->domain ? 0 : -ENOMEM;
+}
+
+/* The CIDR in which an address that was given for DHCP lies; its sentence when it cannot be it. */
+static int check_dhcp_address(const struct vd_subnet *subnet, const char *object, struct vd_error *error)
+{
+	const struct vd_address *address = &subnet->dhcp_address;
+	char text[VD_ADDRESS_TEXT], cidrs[128];
+
+	if (address->family == VD_FAMILY_NONE)
+		return 0;
+	vd_address_format(address, text);
+	if (!subnet->dhcp)
+		return vd_error_set(error, -EINVAL, "%s: dhcp_address %s is given while dhcp is false; leave one out", object,
+				    text);
+	if (address->family != VD_FAMILY_IPV4)
+		return vd_error_set(error, -EINVAL, "%s: dhcp_address %s is no IPv4 address; DHCPv6 needs none", object, text);
+	for (size_t i = 0; i < subnet->cidr_count; i++) {
+		if (!vd_prefix_contains(&subnet->cidrs[i], address))
+			continue;
+		if (vd_address_equal(address, &subnet->gateways[i]))
+			return vd_error_set(error, -EINVAL, "%s: dhcp_address %s is its gateway; choose another", object, text);
+		if (vd_prefix_reserves(&subnet->cidrs[i], address))
+			return vd_error_set(error, -EINVAL,
+					    "%s: dhcp_address %s is the network or broadcast address of %s; choose another", object,
+					    text, vd_prefix_format(&subnet->cidrs[i], cidrs));
+		return 0;
+	}
+	return vd_error_set(error, -EINVAL, "%s: dhcp_address %s lies outside its CIDRs (%s); choose one inside", object, text,
+			    vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
+}
+
+static int check_dns(const struct vd_subnet *subnet, const char *object, struct vd_error *error)
+{
+	char text[VD_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < subnet->dns_count; i++)
+		for (size_t j = 0; j < subnet->gateway_count; j++)
+			if (vd_address_equal(&subnet->dns[i], &subnet->gateways[j]))
+				return vd_error_set(
+					error, -EINVAL,
+					"%s: dns %s is its gateway, which would ask itself; name the server that it asks", object,
+					vd_address_format(&subnet->dns[i], text));
+	return 0;
 }
 
 static int subnet_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
@@ -103,7 +169,13 @@ static int subnet_complete(struct vd_resource *resource, const char *object, str
 		return vd_error_set(error, -EINVAL, "%s: it has two CIDRs of IPv%u; make a second subnet", object,
 				    subnet->cidrs[0].address.family);
 	r = complete_gateways(subnet, object, error);
-	return r < 0 ? r : complete_domain(subnet, object, error);
+	if (r == 0)
+		r = complete_domain(subnet, object, error);
+	if (r == 0)
+		r = vd_ranges_validate(subnet, object, error);
+	if (r == 0)
+		r = check_dhcp_address(subnet, object, error);
+	return r < 0 ? r : check_dns(subnet, object, error);
 }
 
 const struct vd_vpc *vd_subnet_vpc(const struct vd_model *model, const struct vd_subnet *subnet)
@@ -124,16 +196,103 @@ int vd_subnet_check_inside(const struct vd_subnet *subnet, const struct vd_vpc *
 	return 0;
 }
 
+const char *vd_subnet_role_of(const struct vd_subnet *subnet, const struct vd_address *address)
+{
+	for (size_t i = 0; i < subnet->gateway_count; i++)
+		if (vd_address_equal(&subnet->gateways[i], address))
+			return "gateway";
+	return address->family != VD_FAMILY_NONE && vd_address_equal(&subnet->assigned_dhcp_address, address) ? "DHCP address"
+													      : NULL;
+}
+
+/* Could DHCP answer from this address? Who else has it is another matter. */
+static bool suits_dhcp(const struct vd_subnet *subnet, const struct vd_address *address)
+{
+	for (size_t i = 0; i < subnet->cidr_count; i++)
+		if (vd_prefix_contains(&subnet->cidrs[i], address))
+			return !vd_address_equal(&subnet->gateways[i], address) && !vd_prefix_reserves(&subnet->cidrs[i], address);
+	return false;
+}
+
+/* Instances renew their leases from the address that they know: it stays while DHCP is on and the CIDR has it. */
+static int dhcp_succeed(const struct vd_subnet *old, struct vd_subnet *subnet, const char *object, struct vd_error *error)
+{
+	const struct vd_address *kept = &old->assigned_dhcp_address;
+	char text[VD_ADDRESS_TEXT], other[VD_ADDRESS_TEXT];
+
+	subnet->assigned_dhcp_address = (struct vd_address){};
+	if (!subnet->dhcp || kept->family == VD_FAMILY_NONE || !suits_dhcp(subnet, kept))
+		return 0;
+	if (subnet->dhcp_address.family != VD_FAMILY_NONE && !vd_address_equal(&subnet->dhcp_address, kept))
+		return vd_error_set(error, -EINVAL,
+				    "%s: its dhcp_address is %s and cannot become %s while DHCP is on; leave it out", object,
+				    vd_address_format(kept, text), vd_address_format(&subnet->dhcp_address, other));
+	subnet->assigned_dhcp_address = *kept;
+	return 0;
+}
+
 static int subnet_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
 {
 	const struct vd_subnet *old = (const struct vd_subnet *)before;
 	struct vd_subnet *subnet = (struct vd_subnet *)after;
+	int r;
 
 	if (strcmp(old->vpc, subnet->vpc) != 0)
 		return vd_error_set(error, -EINVAL, "%s: its vpc is %s and cannot become %s while it stands; delete it first",
 				    object, old->vpc, subnet->vpc);
+	r = dhcp_succeed(old, subnet, object, error);
+	if (r < 0)
+		return r;
 	subnet->assigned_vni = old->assigned_vni;
 	return vd_vni_succeed(old->assigned_vni, subnet->vni, object, error);
+}
+
+static int claim_dhcp_address(const struct vd_validation *validation, const struct vd_subnet *subnet, const char *object)
+{
+	const struct vd_address *address = &subnet->assigned_dhcp_address;
+	const struct vd_port *owner;
+	char text[VD_ADDRESS_TEXT], other[VD_OBJECT_SIZE];
+
+	if (address->family == VD_FAMILY_NONE)
+		return 0;
+	owner = vd_model_port_by_address(validation->model, subnet->head.project, subnet->vpc, address);
+	if (!owner)
+		return 0;
+	return vd_error_set(validation->error, -EADDRINUSE, "%s: dhcp_address %s is taken by %s; choose another or leave it out",
+			    object, vd_address_format(address, text), vd_resource_text(&owner->head, other));
+}
+
+/* The highest free address of the ranges, so that ports keep the low ones. */
+static int allocate_dhcp_address(struct vd_validation *validation, struct vd_subnet *subnet, const char *object)
+{
+	const struct vd_prefix *prefix;
+	struct vd_address_range range;
+	char text[VD_PREFIX_TEXT];
+	size_t cidr = 0, count = 0;
+
+	while (cidr < subnet->cidr_count && subnet->cidrs[cidr].address.family != VD_FAMILY_IPV4)
+		cidr++;
+	/* A CIDR of four addresses has none to spare: there DHCP answers from the gateway. */
+	if (cidr == subnet->cidr_count || subnet->cidrs[cidr].length >= 30)
+		return 0;
+	prefix = &subnet->cidrs[cidr];
+	while (vd_subnet_range(subnet, cidr, count, &range))
+		count++;
+	while (count > 0 && vd_subnet_range(subnet, cidr, --count, &range)) {
+		struct vd_address address = range.last;
+
+		for (; vd_address_compare(&address, &range.first) >= 0 && vd_prefix_contains(prefix, &address);
+		     address = vd_address_add(&address, -1)) {
+			if (!suits_dhcp(subnet, &address) ||
+			    vd_model_port_by_address(validation->model, subnet->head.project, subnet->vpc, &address))
+				continue;
+			subnet->assigned_dhcp_address = address;
+			return 0;
+		}
+	}
+	return vd_error_set(validation->error, -ENOSPC,
+			    "%s: no address of %s is free for DHCP; delete a port, add a range, or say dhcp: false", object,
+			    vd_prefix_format(prefix, text));
 }
 
 static int subnet_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
@@ -143,6 +302,11 @@ static int subnet_claim(struct vd_validation *validation, struct vd_resource *re
 	int r;
 
 	r = vd_subnet_check_inside(subnet, vpc, error);
+	if (r < 0)
+		return r;
+	if (subnet->dhcp_address.family != VD_FAMILY_NONE)
+		subnet->assigned_dhcp_address = subnet->dhcp_address;
+	r = claim_dhcp_address(validation, subnet, object);
 	if (r < 0)
 		return r;
 	if (subnet->vni != 0)
@@ -155,9 +319,12 @@ static int subnet_claim(struct vd_validation *validation, struct vd_resource *re
 static int subnet_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_subnet *subnet = (struct vd_subnet *)resource;
+	int r = 0;
 
-	if (subnet->assigned_vni != 0)
-		return 0;
+	if (subnet->dhcp && subnet->assigned_dhcp_address.family == VD_FAMILY_NONE)
+		r = allocate_dhcp_address(validation, subnet, object);
+	if (r < 0 || subnet->assigned_vni != 0)
+		return r;
 	return vd_vxlan_pool_allocate(validation, resource, vd_subnet_vpc(validation->model, subnet)->vxlan_pool, object,
 				      &subnet->assigned_vni);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/validation.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <uthash.h>
@@ -48,6 +49,14 @@ bool vd_validation_once(struct vd_validation *validation, const char *topic, con
 
 	take_note(validation, topic, project, name, &is_new);
 	return is_new;
+}
+
+int vd_validation_give_id(struct vd_validation *validation, const char *object, uint32_t *ret)
+{
+	if (*validation->next_id == 0)
+		return vd_error_set(validation->error, -ENOSPC, "%s: all 4294967295 ids have been given", object);
+	*ret = (*validation->next_id)++;
+	return 0;
 }
 
 uint64_t *vd_validation_cursor(struct vd_validation *validation, const char *topic, const char *project, const char *name)

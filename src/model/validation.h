@@ -12,6 +12,7 @@ struct vd_validation {
 	struct vd_model *model; /* an overlay: as it will be */
 	struct vd_error *error;
 	struct vd_note *notes_taken;
+	uint32_t *next_id;
 };
 
 void vd_validation_clear(struct vd_validation *validation);
@@ -24,6 +25,9 @@ bool vd_validation_once(struct vd_validation *validation, const char *topic, con
  */
 uint64_t *vd_validation_cursor(struct vd_validation *validation, const char *topic, const char *project, const char *name);
 
+/* The next id of the installation. */
+int vd_validation_give_id(struct vd_validation *validation, const char *object, uint32_t *ret);
+
 /* vxlan_pool.c: a VNI that something of this pool was given or keeps; the lowest free one. */
 int vd_vxlan_pool_claim(struct vd_validation *validation, const struct vd_resource *resource, const char *pool, uint32_t vni,
 			const char *object);
@@ -34,6 +38,8 @@ int vd_vni_succeed(uint32_t before, uint32_t given, const char *object, struct v
 
 /* subnet.c: inside its VPC. */
 int vd_subnet_check_inside(const struct vd_subnet *subnet, const struct vd_vpc *vpc, struct vd_error *error);
+/* Is this address the router's own in the subnet (its gateway, or from where DHCP answers)? NULL when it is not. */
+const char *vd_subnet_role_of(const struct vd_subnet *subnet, const struct vd_address *address);
 /* The VPC of a subnet or port; they are known to exist. */
 const struct vd_vpc *vd_subnet_vpc(const struct vd_model *model, const struct vd_subnet *subnet);
 const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struct vd_port *port);
@@ -42,6 +48,15 @@ const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struc
 int vd_vpc_check_quota(struct vd_validation *validation, const char *project, const char *name);
 int vd_vpc_check_subnets(struct vd_validation *validation, const char *project, const char *name);
 bool vd_cidrs_equal(const struct vd_prefix *a, size_t a_count, const struct vd_prefix *b, size_t b_count);
+
+/* range.c: what a subnet allocates from. */
+int vd_ranges_validate(const struct vd_subnet *subnet, const char *object, struct vd_error *error);
+/* The first and last address of the index-th range in this CIDR (the whole CIDR when no range was given); false behind the last. */
+bool vd_subnet_range(const struct vd_subnet *subnet, size_t cidr, size_t index, struct vd_address_range *ret);
+
+/* security_group.c: may the ports in it be in it? */
+int vd_security_group_admit(const struct vd_security_group *group, const struct vd_port *port, const char *object,
+			    struct vd_error *error);
 
 /* instance.c: of the ports that name one instance. */
 int vd_instance_check(struct vd_validation *validation, const char *project, const char *instance);

@@ -12,7 +12,10 @@ static const char small[] = "kind: host\nname: h1\n---\n"
 			    "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16, fd00:10::/48]\n---\n"
 			    "kind: route_table\nname: table\nvpc: demo\n---\n"
 			    "kind: subnet\nname: nodes\nvpc: demo\ncidrs: [192.168.0.0/24, fd00:10::/64]\n---\n"
-			    "kind: port\nname: ecs1\nsubnet: nodes\naddress: 192.168.0.2\ninstance: vm\n---\n"
+			    "kind: security_group\nname: web\n---\n"
+			    "kind: security_group_rule\ngroup: web\ndirection: ingress\nprotocol: tcp\nports: 23-1024\n---\n"
+			    "kind: port\nname: ecs1\nsubnet: nodes\naddress: 192.168.0.2\ninstance: vm\n"
+			    "security_groups: [web]\n---\n"
 			    "kind: route\nvpc: demo\ndestination: 10.0.2.0/24\nnext_hop: {address: 192.168.0.2}\n";
 
 /* What is accepted once must be accepted again, and change nothing then. */

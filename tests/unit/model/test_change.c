@@ -1,55 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/change.h"
-#include "model/document.h"
+#include "fixture.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
-
-/* Documents in YAML's one-line form, so that a case is a line. */
-static json_t *documents(const char *text)
-{
-	struct vd_error error = {};
-	json_t *array = NULL;
-
-	if (vd_documents_parse(text, strlen(text), &array, &error) < 0)
-		fail_msg("%s: %s", text, error.text);
-	return array;
-}
-
-static struct vd_changes *change(const struct vd_model *model, const char *text, const char *project, uint32_t next_id)
-{
-	json_t *array = documents(text);
-	struct vd_changes *changes = NULL;
-	struct vd_error error = {};
-
-	if (vd_changes_from_documents(model, array, project, next_id, &changes, &error) < 0)
-		fail_msg("%s: %s", text, error.text);
-	json_decref(array);
-	return changes;
-}
-
-static uint32_t apply_as(struct vd_model *model, const char *text, const char *project, uint32_t next_id)
-{
-	struct vd_changes *changes = change(model, text, project, next_id);
-
-	assert_int_equal(vd_changes_apply(changes, model), 0);
-	next_id = changes->next_id;
-	vd_changes_free(changes);
-	return next_id;
-}
-
-static uint32_t apply(struct vd_model *model, const char *text, uint32_t next_id)
-{
-	return apply_as(model, text, "default", next_id);
-}
 
 static void put_claim(struct vd_model *model, const char *host, const char *address)
 {
@@ -91,21 +47,6 @@ static const struct vd_port *port(const struct vd_model *model, const char *name
 	return (const struct vd_port *)resource;
 }
 
-static void assert_assigned(const struct vd_model *model, enum vd_kind kind, const char *project, const char *name,
-			    const char *expected)
-{
-	const struct vd_resource *resource = vd_model_get(model, kind, project, name);
-	json_t *assigned;
-	char *text;
-
-	assert_non_null(resource);
-	assigned = vd_resource_assigned(resource);
-	text = json_dumps(assigned, JSON_COMPACT);
-	assert_string_equal(text, expected);
-	free(text);
-	json_decref(assigned);
-}
-
 static void test_what_is_not_given_is_allocated(void **state)
 {
 	struct vd_model *model = example();
@@ -113,8 +54,8 @@ static void test_what_is_not_given_is_allocated(void **state)
 	assert_assigned(model, VD_KIND_HOST, "default", "h1", "{\"id\":1}");
 	/* 100 was asked for by a subnet, so the VPC gets the next. */
 	assert_assigned(model, VD_KIND_VPC, "default", "demo", "{\"id\":3,\"vni\":101}");
-	assert_assigned(model, VD_KIND_SUBNET, "default", "nodes", "{\"id\":5,\"vni\":102}");
-	assert_assigned(model, VD_KIND_SUBNET, "default", "pods", "{\"id\":6,\"vni\":100}");
+	assert_assigned(model, VD_KIND_SUBNET, "default", "nodes", "{\"id\":5,\"vni\":102,\"dhcp_address\":\"192.168.0.254\"}");
+	assert_assigned(model, VD_KIND_SUBNET, "default", "pods", "{\"id\":6,\"vni\":100,\"dhcp_address\":\"192.168.1.254\"}");
 	assert_assigned(model, VD_KIND_PORT, "default", "ecs1",
 			"{\"id\":7,\"addresses\":[\"192.168.0.2\",\"fd00:10::2\"],\"mac\":\"02:76:00:00:00:07\"}");
 	assert_assigned(model, VD_KIND_PORT, "default", "ecs2",
@@ -220,7 +161,6 @@ static void test_notes_say_what_was_normalised(void **state)
 #define SUBNET(name, vpc, cidr) "{kind: subnet, name: " name ", vpc: " vpc ", cidr: " cidr "}\n"
 #define PORT(name, subnet, more) "{kind: port, name: " name ", subnet: " subnet more "}\n"
 #define ROUTE(where, destination, hop) "{kind: route, " where ", destination: " destination ", next_hop: {" hop "}}\n"
-#define AND "\n---\n"
 
 static const struct {
 	const char *text, *sentence;

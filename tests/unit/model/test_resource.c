@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -39,6 +41,16 @@ static struct vd_resource *parse(const char *text, json_t *notes)
 	return resource;
 }
 
+static struct vd_resource *decode(enum vd_kind kind, const char *project, const char *name, const char *text)
+{
+	struct vd_resource *resource = NULL;
+	struct vd_error error = {};
+
+	if (vd_resource_decode(kind, project, name, text, strlen(text), &resource, &error) < 0)
+		fail_msg("%s", error.text);
+	return resource;
+}
+
 static void assert_document(const struct vd_resource *resource, const char *expected)
 {
 	json_t *document = vd_resource_document(resource), *wanted = json(expected);
@@ -64,25 +76,59 @@ static void test_documents_come_back_normalised(void **state)
 		{"{'kind':'vxlan_pool','name':'p','vnis':7}", "{'kind':'vxlan_pool','name':'p','vnis':'7-7'}"},
 		{"{'kind':'vpc','name':'demo','description':'d','cidr':'192.168.0.0/16'}",
 		 "{'kind':'vpc','name':'demo','description':'d','cidrs':['192.168.0.0/"
-		 "16'],'vxlan_pool':'default','route_quota':50}"},
+		 "16'],'vxlan_pool':'default','router_profile':'default','route_quota':50}"},
 		{"{'name':'demo','kind':'vpc','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/48'],'vni':12}",
 		 "{'kind':'vpc','name':'demo','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/"
-		 "48'],'vxlan_pool':'default','vni':12,"
+		 "48'],'vxlan_pool':'default','router_profile':'default','vni':12,"
 		 "'route_quota':50}"},
 		{"{'kind':'route_table','name':'t','description':'d','vpcs':['a','b']}",
 		 "{'kind':'route_table','name':'t','description':'d','vpcs':['a','b']}"},
 		{"{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.7/"
 		 "24'],'gateway':'192.168.0.254'}",
 		 "{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.0/24'],"
-		 "'gateways':['fd00:10::1','192.168.0.254']}"},
+		 "'gateways':['fd00:10::1','192.168.0.254'],'dhcp':true,'dhcp_lease':86400,'domain':'demo.internal'}"},
+		{"{'kind':'subnet','name':'s','vpc':'demo','cidr':'10.0.0.0/"
+		 "24','range':'10.0.0.100-10.0.0.199','dhcp_address':'10.0.0.3',"
+		 "'dhcp_lease':60,'dns':['9.9.9.9','2620:fe::fe'],'domain':'lab.example'}",
+		 "{'kind':'subnet','name':'s','vpc':'demo','cidrs':['10.0.0.0/24'],'gateways':['10.0.0.1'],"
+		 "'ranges':['10.0.0.100-10.0.0.199'],'dhcp':true,'dhcp_address':'10.0.0.3','dhcp_lease':60,"
+		 "'dns':['9.9.9.9','2620:fe::fe'],'domain':'lab.example'}"},
+		{"{'kind':'router_profile','name':'small','cpu':0.5,'memory':'64M'}",
+		 "{'kind':'router_profile','name':'small','cpu':0.5,'memory':'64M'}"},
+		{"{'kind':'router_profile','name':'plain','cpu':2,'memory':1073741824}",
+		 "{'kind':'router_profile','name':'plain','cpu':2,'memory':'1G'}"},
+		{"{'kind':'router_profile','name':'odd','memory':33554433}",
+		 "{'kind':'router_profile','name':'odd','cpu':1,'memory':33554433}"},
+		{"{'kind':'security_group','name':'web','description':'d','network':'s'}",
+		 "{'kind':'security_group','name':'web','description':'d','networks':['s']}"},
+		{"{'kind':'security_group_rule','name':'ssh','group':'web','direction':'ingress','protocol':'tcp','port':'22-22'}",
+		 "{'kind':'security_group_rule','name':'ssh','group':'web','direction':'ingress','protocol':'tcp','ports':22,"
+		 "'default':false}"},
+		{"{'kind':'security_group_rule','group':'web','direction':'egress','protocol':'udp','ports':'1-65535','remote_cidr'"
+		 ":"
+		 "'10.1.2.3/8','remote_group':'db'}",
+		 "{'kind':'security_group_rule','group':'web','direction':'egress','protocol':'udp','ports':'1-65535',"
+		 "'remote_cidr':'10.0.0.0/8','remote_group':'db','default':false}"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','icmp_type':8}",
+		 "{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','icmp_type':8,'default':"
+		 "false}"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','icmp_type':-1}",
+		 "{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','default':false}"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','remote_group':'web','default':true}",
+		 "{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'all','remote_group':'web','default'"
+		 ":true}"},
+		{"{'kind':'port','name':'a.b_','subnet':'s','security_groups':['web','db'],'user_data':'#!/bin/sh\\n',"
+		 "'ssh_key':'ssh-ed25519 AAAA me'}",
+		 "{'kind':'port','name':'a.b_','subnet':'s','default':false,'source_check':true,'security_groups':['db','web'],"
+		 "'hostname':'a-b','user_data':'#!/bin/sh\\n','ssh_keys':['ssh-ed25519 AAAA me']}"},
 		{"{'kind':'port','name':'ecs1','description':'d','subnet':'s','address':'192.168.0.2','mac':'02:00:00:00:00:0A','"
 		 "default':true,"
 		 "'source_check':false,'allowed_source':'10.0.2.0/24','instance':'vm1','host':'h1'}",
 		 "{'kind':'port','name':'ecs1','description':'d','subnet':'s','addresses':['192.168.0.2'],'mac':'02:00:00:00:00:0a'"
 		 ",'host':'h1',"
-		 "'instance':'vm1','default':true,'source_check':false,'allowed_sources':['10.0.2.0/24']}"},
+		 "'instance':'vm1','default':true,'source_check':false,'allowed_sources':['10.0.2.0/24'],'hostname':'ecs1'}"},
 		{"{'kind':'port','name':'p','subnet':'s'}",
-		 "{'kind':'port','name':'p','subnet':'s','default':false,'source_check':true}"},
+		 "{'kind':'port','name':'p','subnet':'s','default':false,'source_check':true,'hostname':'p'}"},
 		{"{'kind':'route','description':'d','vpc':'demo','table':'main','destination':'10.0.2.1/"
 		 "24','next_hop':{'address':'192.168.0.2'}}",
 		 "{'kind':'route','description':'d','vpc':'demo','destination':'10.0.2.0/"
@@ -116,6 +162,47 @@ static void test_a_route_is_called_by_its_table_and_destination(void **state)
 	vd_resource_unref(route);
 }
 
+/* A rule is called by its name, or by what it says; only in the first case a document has a name again. */
+static void test_a_rule_is_called_by_its_group_and_name_or_content(void **state)
+{
+	static const struct {
+		const char *fields, *name;
+	} cases[] = {
+		{"'direction':'ingress'", "web/ingress-all"},
+		{"'direction':'ingress','protocol':'tcp','ports':'23-1024'", "web/ingress-tcp-23-1024"},
+		{"'direction':'egress','protocol':'udp','port':53,'remote_cidr':'FD00::1/64'", "web/egress-udp-53-fd00::/64"},
+		{"'direction':'egress','protocol':'icmp','icmp_type':0,'remote_cidr':'10.0.0.1/24','remote_group':'db'",
+		 "web/egress-icmp-type0-10.0.0.0/24-db"},
+		{"'direction':'ingress','remote_group':'web'", "web/ingress-all-web"},
+		{"'direction':'ingress','remote_group':'web','default':true", "web/default-ingress"},
+		{"'direction':'egress','remote_group':'web','default':true,'name':'default-egress'", "web/default-egress"},
+		{"'direction':'egress','name':'all.out'", "web/all.out"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		struct vd_resource *rule, *again;
+		json_t *document;
+		char *record;
+
+		snprintf(text, sizeof(text), "{'kind':'security_group_rule','group':'web',%s}", cases[i].fields);
+		rule = parse(text, NULL);
+		assert_string_equal(rule->name, cases[i].name);
+		document = vd_resource_document(rule);
+		if (strcmp(cases[i].name, "web/all.out") == 0)
+			assert_string_equal(json_string_value(json_object_get(document, "name")), "all.out");
+		else
+			assert_null(json_object_get(document, "name"));
+		json_decref(document);
+		record = vd_resource_encode(rule);
+		again = decode(VD_KIND_SECURITY_GROUP_RULE, "default", cases[i].name, record);
+		assert_true(vd_resource_equal(rule, again));
+		free(record);
+		vd_resource_unref(again);
+		vd_resource_unref(rule);
+	}
+}
+
 /* Host bits are accepted, dropped, and said so: half of R-NET-3. */
 static void test_host_bits_are_noted(void **state)
 {
@@ -138,11 +225,14 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		{"{'name':'x'}", "the document has no kind; begin with kind: vpc, subnet, port, …"},
 		{"{'kind':'subnets','name':'x'}", "unknown kind \"subnets\"; did you mean \"subnet\"?"},
 		{"{'kind':'firewall','name':'x'}",
-		 "unknown kind \"firewall\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
+		 "unknown kind \"firewall\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
+		 "security_group, security_group_rule, port and route"},
 		{"{'kind':'claim','name':'x','#line':4}",
-		 "line 4: unknown kind \"claim\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
+		 "line 4: unknown kind \"claim\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
+		 "security_group, security_group_rule, port and route"},
 		{"{'kind':7}",
-		 "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, vpc, route_table, subnet, port and route"},
+		 "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
+		 "security_group, security_group_rule, port and route"},
 		{"{'kind':'vpc','cidr':'10.0.0.0/8'}",
 		 "vpc: name is missing; it must be a name (1-63 of a-z 0-9 . _ -, a letter or digit first)"},
 		{"{'kind':'vpc','name':'Demo','cidr':'10.0.0.0/8'}",
@@ -196,8 +286,91 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "subnet s: gateway 10.0.0.255 is the network or broadcast address of 10.0.0.0/24; choose another"},
 		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','gateways':['10.0.0.1','10.0.0.2']}",
 		 "subnet s: it has two gateways in 10.0.0.0/24; leave one out"},
-		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dhcp':true}",
-		 "subnet s: unknown field \"dhcp\"; \"viaduct explain subnet\" lists them"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','firewall':true}",
+		 "subnet s: unknown field \"firewall\"; \"viaduct explain subnet\" lists them"},
+		/* R-SVC-2: what a DHCP address cannot be. */
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dhcp_address':'10.0.0.1'}",
+		 "subnet s: dhcp_address 10.0.0.1 is its gateway; choose another"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dhcp_address':'10.0.0.255'}",
+		 "subnet s: dhcp_address 10.0.0.255 is the network or broadcast address of 10.0.0.0/24; choose another"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dhcp_address':'10.0.1.2'}",
+		 "subnet s: dhcp_address 10.0.1.2 lies outside its CIDRs (10.0.0.0/24); choose one inside"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidrs':['10.0.0.0/24','fd00::/64'],'dhcp_address':'fd00::5'}",
+		 "subnet s: dhcp_address fd00::5 is no IPv4 address; DHCPv6 needs none"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dhcp':false,'dhcp_address':'10.0.0.3'}",
+		 "subnet s: dhcp_address 10.0.0.3 is given while dhcp is false; leave one out"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dhcp_lease':59}",
+		 "subnet s: dhcp_lease must be from 60 to 31536000, not 59"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/"
+		 "24','dns':['1.1.1.1','1.1.1.2','1.1.1.3','1.1.1.4','1.1.1.5']}",
+		 "subnet s: dns has 5 items, 4 are possible"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','dns':'10.0.0.1'}",
+		 "subnet s: dns 10.0.0.1 is its gateway, which would ask itself; name the server that it asks"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','domain':'a..b'}",
+		 "subnet s: domain \"a..b\" is no domain name like demo.internal"},
+		/* R-NET-3: ranges. */
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','ranges':['10.0.0.9-10.0.1.9']}",
+		 "subnet s: range 10.0.0.9-10.0.1.9 does not lie inside one of its CIDRs; choose one inside"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','ranges':['169.254.0.1-169.254.0.9']}",
+		 "subnet s: range 169.254.0.1-169.254.0.9 does not lie inside one of its CIDRs; choose one inside"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','ranges':['10.0.0.9-10.0.0.2']}",
+		 "subnet s: range 10.0.0.9-10.0.0.2 ends below its start; write the lower address first"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','ranges':['10.0.0.2-10.0.0.9','10.0.0.9-10.0.0.20']}",
+		 "subnet s: ranges 10.0.0.2-10.0.0.9 and 10.0.0.9-10.0.0.20 overlap; make one of them"},
+		{"{'kind':'subnet','name':'s','vpc':'v','cidr':'10.0.0.0/24','ranges':['10.0.0.2']}",
+		 "subnet s: ranges must be a list of ranges like 192.168.0.10-192.168.0.99, not \"10.0.0.2\""},
+		/* R-RTR-3 */
+		{"{'kind':'router_profile','name':'p','cpu':0}",
+		 "router_profile p: cpu must be a number of cores like 0.5, at least 0.01, not 0"},
+		{"{'kind':'router_profile','name':'p','memory':'31M'}",
+		 "router_profile p: memory must be an amount of memory like 64M or 1G, at least 32M, not \"31M\""},
+		{"{'kind':'router_profile','name':'p','memory':'64MB'}",
+		 "router_profile p: memory must be an amount of memory like 64M or 1G, at least 32M, not \"64MB\""},
+		/* R-SG-1: what a rule cannot say. */
+		{"{'kind':'security_group_rule','direction':'ingress'}",
+		 "security_group_rule: group is missing; it must be a name (1-63 of a-z 0-9 . _ -, a letter or digit first)"},
+		{"{'kind':'security_group_rule','group':'web'}",
+		 "security_group_rule web/…: direction is missing; it must be ingress or egress"},
+		{"{'kind':'security_group_rule','group':'web','direction':'in'}",
+		 "security_group_rule web/in: direction must be ingress or egress, not \"in\""},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'sctp'}",
+		 "security_group_rule web/ingress: protocol must be all, tcp, udp or icmp, not \"sctp\""},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','ports':'23-1024'}",
+		 "security_group_rule web/ingress: ports mean nothing with protocol all; leave them out, or say tcp or udp"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','port':8}",
+		 "security_group_rule web/ingress: ports mean nothing with protocol icmp; leave them out, or say tcp or udp"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'tcp','ports':0}",
+		 "security_group_rule web/ingress: ports must be a port like 22 or a range like 23-1024, from 1 to 65535, not 0"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'tcp','ports':'0-5'}",
+		 "security_group_rule web/ingress: ports must be a port like 22 or a range like 23-1024, from 1 to 65535, not "
+		 "\"0-5\""},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'udp','ports':65536}",
+		 "security_group_rule web/ingress: ports must be a port like 22 or a range like 23-1024, from 1 to 65535, not "
+		 "65536"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'udp','ports':'1-65536'}",
+		 "security_group_rule web/ingress: ports must be a port like 22 or a range like 23-1024, from 1 to 65535, not "
+		 "\"1-65536\""},
+		{"{'kind':'security_group_rule','name':'r','group':'web','direction':'ingress','protocol':'tcp','ports':'1024-23'}",
+		 "security_group_rule web/r: ports 1024-23 end below their start; write 23-1024"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','icmp_type':256}",
+		 "security_group_rule web/ingress: icmp_type must be an ICMP type from 0 to 255, or -1 for all, not 256"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'icmp','icmp_type':-2}",
+		 "security_group_rule web/ingress: icmp_type must be an ICMP type from 0 to 255, or -1 for all, not -2"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','protocol':'tcp','icmp_type':8}",
+		 "security_group_rule web/ingress: icmp_type means nothing with protocol tcp; leave it out, or say icmp"},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','remote_cidr':'10.0.0.0/33'}",
+		 "security_group_rule web/ingress: remote_cidr must be a CIDR like 192.168.0.0/24, not \"10.0.0.0/33\""},
+		{"{'kind':'security_group_rule','group':'web','direction':'ingress','remote_group':'db','default':true}",
+		 "security_group_rule web/ingress: a default rule allows everything from or to its own group and nothing else; "
+		 "leave "
+		 "default out"},
+		{"{'kind':'security_group_rule','name':'x','group':'web','direction':'ingress','remote_group':'web','default':"
+		 "true}",
+		 "security_group_rule web/x: the default rule's name is default-ingress; leave name out"},
+		{"{'kind':'port','name':'p','subnet':'s','security_groups':['web','web']}",
+		 "port p: security_groups names \"web\" twice"},
+		{"{'kind':'port','name':'p','subnet':'s','hostname':'a.b'}",
+		 "port p: hostname \"a.b\" is no DNS label; use 1-63 of a-z 0-9 -, neither first nor last a -"},
 		{"{'kind':'port','name':'p','subnet':'s','address':'10.0.0'}",
 		 "port p: addresses must be an address like 192.168.0.2 or fd00::2, not \"10.0.0\""},
 		{"{'kind':'port','name':'p','subnet':'s','source_check':'no'}",
@@ -241,16 +414,6 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 	}
 }
 
-static struct vd_resource *decode(enum vd_kind kind, const char *project, const char *name, const char *text)
-{
-	struct vd_resource *resource = NULL;
-	struct vd_error error = {};
-
-	if (vd_resource_decode(kind, project, name, text, strlen(text), &resource, &error) < 0)
-		fail_msg("%s", error.text);
-	return resource;
-}
-
 static void test_records_round_trip_with_what_was_assigned(void **state)
 {
 	struct vd_resource *resource = parse("{'kind':'port','name':'p','project':'acme','subnet':'s','description':'d'}", NULL),
@@ -266,7 +429,7 @@ static void test_records_round_trip_with_what_was_assigned(void **state)
 	text = vd_resource_encode(resource);
 	assert_string_equal(
 		text, "{\"spec\":{\"kind\":\"port\",\"name\":\"p\",\"project\":\"acme\",\"description\":\"d\",\"subnet\":\"s\","
-		      "\"default\":false,\"source_check\":true},"
+		      "\"default\":false,\"source_check\":true,\"hostname\":\"p\"},"
 		      "\"assigned\":{\"id\":7,\"addresses\":[\"fd00::2\"],\"mac\":\"02:76:00:00:00:07\"}}");
 	again = decode(VD_KIND_PORT, "acme", "p", text);
 	assert_true(vd_resource_equal(resource, again));
@@ -322,6 +485,8 @@ static void test_broken_records_are_refused(void **state)
 		 "vpc v: its id is no 32-bit number"},
 		{VD_KIND_ROUTE, "v/10.0.0.0/8", "{\"spec\":{\"vpc\":\"v\",\"next_hop\":{\"blackhole\":true}}}",
 		 "route v/10.0.0.0/8: its record is of v/0.0.0.0/0"},
+		{VD_KIND_SECURITY_GROUP_RULE, "web/x", "{\"spec\":{\"group\":\"db\",\"direction\":\"egress\"}}",
+		 "security_group_rule web/x: its record is of db/web/x"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -343,6 +508,8 @@ static void test_keys_round_trip(void **state)
 	} cases[] = {
 		{VD_KIND_HOST, "default", "h1", "/viaduct/v1/default/host/h1"},
 		{VD_KIND_ROUTE, "acme", "demo/10.0.2.0/24", "/viaduct/v1/acme/route/demo/10.0.2.0/24"},
+		{VD_KIND_SECURITY_GROUP_RULE, "acme", "web/egress-udp-53-fd00::/64",
+		 "/viaduct/v1/acme/security_group_rule/web/egress-udp-53-fd00::/64"},
 		{VD_KIND_ATTACHMENT, "acme", "ecs1", "/viaduct/v1/fact/attachment/acme/ecs1"},
 		{VD_KIND_CLAIM, "default", "h1", "/viaduct/v1/fact/claim/default/h1"},
 	};
@@ -396,6 +563,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_documents_come_back_normalised),
 		cmocka_unit_test(test_a_route_is_called_by_its_table_and_destination),
+		cmocka_unit_test(test_a_rule_is_called_by_its_group_and_name_or_content),
 		cmocka_unit_test(test_host_bits_are_noted),
 		cmocka_unit_test(test_bad_documents_are_refused_with_a_sentence),
 		cmocka_unit_test(test_records_round_trip_with_what_was_assigned),

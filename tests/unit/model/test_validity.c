@@ -35,8 +35,25 @@ static int write_document(unsigned *seed, char *text, size_t size)
 	static const char *const tables[] = {"", ", route_table: t0", ", route_table: t1"};
 	static const char *const instances[] = {"", ", instance: i0", ", instance: i1, default: true"};
 	static const char *const pools[] = {"default", "q"};
+	static const char *const dhcp[] = {"", ", dhcp: false", ", ranges: [10.%u.%u.4-10.%u.%u.6]", ", dhcp_address: 10.%u.%u.5"};
+	static const char *const groups[] = {"", ", security_groups: [g0]", ", security_groups: [g1, g0]"};
+	static const char *const networks[] = {"", ", networks: [s0, s1]", ", networks: [s0, s2]"};
+	static const char *const remotes[] = {"", ", remote_group: g0", ", remote_group: g1, remote_cidr: 10.0.0.0/8"};
+	static const char *const contents[] = {"", ", protocol: tcp, port: 22", ", protocol: icmp", ", name: n"};
+	char more[64];
 
-	switch (pick(seed, 8)) {
+	switch (pick(seed, 12)) {
+	case 8:
+		return snprintf(text, size, "{kind: security_group, name: g%u%s}", a % 2, networks[b]);
+	case 9:
+		return snprintf(text, size, "{kind: security_group_rule, group: g%u, direction: %s%s%s}", a % 2,
+				b ? "ingress" : "egress", remotes[a], contents[c]);
+	case 10:
+		return snprintf(text, size, "{kind: port, name: p%u, subnet: s%u%s%s}", d, c, groups[a], instances[b]);
+	case 11:
+		snprintf(more, sizeof(more), dhcp[c], b % 2, d, b % 2, d);
+		return snprintf(text, size, "{kind: subnet, name: s%u, vpc: v%u, cidr: 10.%u.%u.0/%u%s}", c, a, b % 2, d, 28 + a,
+				more);
 	case 0:
 		return snprintf(text, size, "{kind: vpc, name: v%u, cidr: %s, vxlan_pool: %s, route_quota: %u}", a, cidrs[b],
 				pools[c % 2], d + 1);
@@ -76,6 +93,7 @@ static int collect_pinned(const struct vd_resource *resource, void *userdata)
 	json_t *document = vd_resource_document(resource), *assigned = vd_resource_assigned(resource);
 
 	json_object_del(assigned, "id");
+	json_object_del(assigned, "identity");
 	json_object_update(document, assigned);
 	json_array_append_new(userdata, document);
 	json_decref(assigned);
@@ -103,6 +121,7 @@ static uint32_t begin(struct vd_model *model)
 		"---\n{kind: vxlan_pool, name: q, vnis: 3-9}\n---\n{kind: route_table, name: t0, vpc: v0}\n"
 		"---\n{kind: route_table, name: t1}\n---\n{kind: subnet, name: s0, vpc: v0, cidr: 10.0.0.0/24}\n"
 		"---\n{kind: subnet, name: s1, vpc: v1, cidr: 10.1.1.0/24, route_table: t1}\n"
+		"---\n{kind: security_group, name: g0}\n---\n{kind: security_group, name: g1, networks: [s0, s1]}\n"
 		"---\n{kind: port, name: p0, subnet: s0}\n---\n{kind: port, name: p1, subnet: s1, instance: i0}\n";
 	struct vd_changes *changes = NULL;
 	struct vd_error error = {};
@@ -151,6 +170,38 @@ static int some_apply(const struct vd_model *model, unsigned *seed, uint32_t nex
 	return r;
 }
 
+struct identities {
+	const struct vd_model *model;
+	const struct vd_port *port;
+	const char *text;
+};
+
+static int compare_identity(const struct vd_resource *resource, void *userdata)
+{
+	const struct identities *identities = userdata;
+	const struct vd_port *a = identities->port, *b = (const struct vd_port *)resource;
+	bool same = a->security_group_count == b->security_group_count;
+
+	for (size_t i = 0; same && i < a->security_group_count; i++)
+		same = strcmp(a->security_groups[i], b->security_groups[i]) == 0;
+	if (same != (a->assigned_identity == b->assigned_identity))
+		fail_msg("after %s: identities %u of port %s and %u of %s", identities->text, a->assigned_identity, a->head.name,
+			 b->assigned_identity, b->head.name);
+	return 0;
+}
+
+/* Ports have the same identity when they are in the same groups, and only then. */
+static int check_identity(const struct vd_resource *resource, void *userdata)
+{
+	struct identities *identities = userdata;
+
+	identities->port = (const struct vd_port *)resource;
+	if ((identities->port->assigned_identity == 0) != (identities->port->security_group_count == 0))
+		fail_msg("after %s: port %s has identity %u", identities->text, resource->name,
+			 identities->port->assigned_identity);
+	return vd_model_each(identities->model, VD_KIND_PORT, NULL, compare_identity, userdata);
+}
+
 static struct vd_changes *change_all(const struct vd_model *all, const struct vd_model *model, uint32_t next_id,
 				     int (*visit)(const struct vd_resource *resource, void *userdata), const char *text)
 {
@@ -170,7 +221,9 @@ static void assert_whole(const struct vd_model *model, uint32_t next_id, const c
 {
 	struct vd_changes *changes = change_all(model, model, next_id, collect, text);
 	struct vd_model *empty = vd_model_new();
+	struct identities identities = {.model = model, .text = text};
 
+	vd_model_each(model, VD_KIND_PORT, NULL, check_identity, &identities);
 	for (size_t i = 0; i < changes->count; i++)
 		if (changes->items[i].before != changes->items[i].after)
 			fail_msg("after %s: %s %s changes", text, vd_kind_word(changes->items[i].kind), changes->items[i].name);
