@@ -2,6 +2,7 @@
 #include "host/netns.h"
 
 #include "base/cleanup.h"
+#include "base/netns.h"
 #include "host/netlink.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
-#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,36 +18,6 @@
 #include <sys/vfs.h>
 
 #define SELF_PATH "/proc/thread-self/ns/net"
-
-struct job {
-	int fd;
-	int (*work)(void *userdata);
-	void *userdata;
-	int result;
-};
-
-static void *run_job(void *data)
-{
-	struct job *job = data;
-
-	if ((job->fd < 0 ? unshare(CLONE_NEWNET) : setns(job->fd, CLONE_NEWNET)) < 0)
-		job->result = -errno;
-	else
-		job->result = job->work(job->userdata);
-	return NULL;
-}
-
-int vd_host_netns_run(int fd, int (*work)(void *userdata), void *userdata)
-{
-	struct job job = {.fd = fd, .work = work, .userdata = userdata};
-	pthread_t thread;
-	int result = pthread_create(&thread, NULL, run_job, &job);
-
-	if (result)
-		return -result;
-	pthread_join(thread, NULL);
-	return job.result;
-}
 
 static int is_netns(int fd)
 {
@@ -107,7 +77,7 @@ static int open_socket(void *userdata)
 
 int vd_host_netns_socket(int fd, struct nl_sock **ret, struct vd_error *error)
 {
-	int result = vd_host_netns_run(fd, open_socket, ret);
+	int result = vd_netns_run(fd, open_socket, ret);
 
 	if (result < 0)
 		return vd_error_set(error, result, "cannot enter the network namespace: %s", strerror(-result));
@@ -158,7 +128,7 @@ static int mount_self(void *userdata)
 int vd_host_netns_pin(const char *path, struct vd_error *error)
 {
 	VD_CLOSE int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0400);
-	int result = fd < 0 ? -errno : vd_host_netns_run(-1, mount_self, (void *)path);
+	int result = fd < 0 ? -errno : vd_netns_run(-1, mount_self, (void *)path);
 
 	if (result < 0)
 		return vd_error_set(error, result, "cannot make a network namespace at %s: %s", path, strerror(-result));

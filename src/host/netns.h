@@ -6,11 +6,6 @@
 
 #include <netlink/netlink.h>
 
-/*
- * Runs work in the namespace fd, in a thread of its own: whatever fails in it, the caller's thread never left home (setns(2) with
- * CLONE_NEWNET is per thread). fd -1: in a new namespace, which lives as long as something holds it. Returns what work returned.
- */
-int vd_host_netns_run(int fd, int (*work)(void *userdata), void *userdata);
 /* The namespace at path: an open descriptor in ret_fd. -ENOENT, or -EINVAL when it is no network namespace. */
 int vd_host_netns_open(const char *path, int *ret_fd, struct vd_host_netns *ret_netns, struct vd_error *error);
 /* A netlink socket that lives in the namespace fd. */

@@ -2,7 +2,7 @@
 #include "host/sysctl.h"
 
 #include "base/cleanup.h"
-#include "host/netns.h"
+#include "base/netns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +64,7 @@ int vd_host_sysctl_ensure(int netns, const struct vd_host_sysctl *sysctls, size_
 {
 	struct vd_error reason = {"cannot enter the network namespace"};
 	struct job job = {sysctls, count, &reason};
-	int result = vd_host_netns_run(netns, write_all, &job);
+	int result = vd_netns_run(netns, write_all, &job);
 
 	return result < 0 ? vd_error_set(error, result, "%s", reason.text) : 0;
 }

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "base/cleanup.h"
+#include "base/netns.h"
 #include "host/netns.h"
 
 #include <errno.h>
@@ -74,8 +75,8 @@ static void test_the_callers_thread_never_leaves_its_namespace(void **state)
 	run("ip netns add guest");
 	assert_int_equal(vd_host_netns_self(&before), 0);
 	assert_done(fixture, vd_host_netns_open("/run/netns/guest", &fd, &netns, &fixture->error));
-	assert_int_equal(vd_host_netns_run(fd, refuse, NULL), -EPROTO);
-	assert_int_equal(vd_host_netns_run(0, refuse, NULL), -EINVAL);
+	assert_int_equal(vd_netns_run(fd, refuse, NULL), -EPROTO);
+	assert_int_equal(vd_netns_run(0, refuse, NULL), -EINVAL);
 	assert_int_equal(vd_host_netns_self(&after), 0);
 	assert_true(vd_host_netns_equal(&before, &after));
 }
