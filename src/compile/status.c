@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/compile.h"
 
+#include "base/cleanup.h"
 #include "compile/derive.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What people read about a resource. Worked out from the model, the same on every host. */
@@ -132,6 +134,8 @@ static json_t *cidr_status(const struct vd_view *view, const struct vd_subnet *s
 
 	vd_model_each_port_of_subnet(view->model, subnet->head.project, subnet->head.name, count_addresses, &usage);
 	free_addresses = capacity(usage.cidr) - usage.used;
+	if (vd_prefix_contains(usage.cidr, &subnet->assigned_dhcp_address))
+		free_addresses--;
 	return json_pack("{s:s, s:s*, s:I, s:I}", "cidr", vd_prefix_format(usage.cidr, cidr), "gateway",
 			 i < subnet->gateway_count ? vd_address_format(&subnet->gateways[i], gateway) : NULL, "used", usage.used,
 			 "free", free_addresses > 0 ? free_addresses : (json_int_t)0);
@@ -163,6 +167,84 @@ static json_t *port_status(const struct vd_view *view, const json_t *alive, cons
 					      attachment->host, port->host));
 	return json_pack("{s:s, s:s, s:o*}", "state", "attached", "host", attachment->host, "reason",
 			 silence_reason(alive, attachment->host));
+}
+
+/* ---- router_profile, security_group, security_group_rule ---- */
+
+static int list_name(const struct vd_resource *resource, void *userdata)
+{
+	return json_array_append_new(userdata, json_string(resource->name));
+}
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+}
+
+/* The model visits in no order, people read in that of names. Takes the reference; NULL: out of memory. */
+static json_t *sorted(json_t *names)
+{
+	size_t count = json_array_size(names);
+	VD_FREE json_t **items = calloc(count + 1, sizeof(json_t *));
+	json_t *result = items ? json_array() : NULL;
+
+	for (size_t i = 0; result && i < count; i++)
+		items[i] = json_array_get(names, i);
+	if (result)
+		qsort(items, count, sizeof(json_t *), compare_text);
+	for (size_t i = 0; result && i < count; i++)
+		json_array_append(result, items[i]);
+	json_decref(names);
+	return result;
+}
+
+static json_t *router_profile_status(const struct vd_view *view, const struct vd_router_profile *profile)
+{
+	json_t *vpcs = json_array();
+
+	vd_model_each_vpc_of_profile(view->model, profile->head.project, profile->head.name, list_name, vpcs);
+	vpcs = sorted(vpcs);
+	return json_pack("{s:s, s:o}", "state", json_array_size(vpcs) ? "active" : "unused", "vpcs", vpcs);
+}
+
+static int count_one(const struct vd_resource *resource, void *userdata)
+{
+	++*(json_int_t *)userdata;
+	return 0;
+}
+
+static int stop_at_first(const struct vd_resource *resource, void *userdata)
+{
+	return 1;
+}
+
+static bool has_port(const struct vd_view *view, const char *project, const char *group)
+{
+	return vd_model_each_port_of_group(view->model, project, group, stop_at_first, NULL);
+}
+
+static json_t *security_group_status(const struct vd_view *view, const struct vd_security_group *group)
+{
+	json_t *ports = json_array();
+	json_int_t rules = 0;
+
+	vd_model_each_port_of_group(view->model, group->head.project, group->head.name, list_name, ports);
+	vd_model_each_rule_of_group(view->model, group->head.project, group->head.name, count_one, &rules);
+	ports = sorted(ports);
+	return json_pack("{s:s, s:I, s:o}", "state", json_array_size(ports) ? "active" : "unused", "rules", rules, "ports", ports);
+}
+
+static json_t *security_group_rule_status(const struct vd_view *view, const struct vd_security_group_rule *rule)
+{
+	const char *project = rule->head.project;
+
+	if (!has_port(view, project, rule->group))
+		return json_pack("{s:s, s:o}", "state", "unused", "reason",
+				 json_sprintf("no port is in security group %s", rule->group));
+	if (rule->remote_group && !has_port(view, project, rule->remote_group))
+		return json_pack("{s:s, s:o}", "state", "inert", "reason",
+				 json_sprintf("it allows no one, because no port is in security group %s", rule->remote_group));
+	return status_of("active");
 }
 
 /* ---- route ---- */
@@ -300,10 +382,13 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 		return port_status(&view, alive, (const struct vd_port *)resource);
 	case VD_KIND_ROUTE:
 		return route_status(&view, alive, (const struct vd_route *)resource);
-	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_ROUTER_PROFILE:
+		return router_profile_status(&view, (const struct vd_router_profile *)resource);
 	case VD_KIND_SECURITY_GROUP:
+		return security_group_status(&view, (const struct vd_security_group *)resource);
 	case VD_KIND_SECURITY_GROUP_RULE:
+		return security_group_rule_status(&view, (const struct vd_security_group_rule *)resource);
+	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_COUNT:

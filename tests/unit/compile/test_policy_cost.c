@@ -5,7 +5,7 @@
 #include <time.h>
 
 /*
- * R-SG-7: what a change of security groups costs, counted: records that datapath puts or removes, resources looked at. Group
+ * What a change of security groups costs, counted: records that datapath puts or removes, resources looked at. Group
  * "many" has 10,000 rules, group "crowd" 1,000 ports and rules that name it; ports of both are on h1, of crowd also on h2.
  */
 #define RULES 10000
