@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/identity.h"
 #include "api/item.h"
+#include "api/policy.h"
 #include "api/server.h"
 #include "api/status.h"
 #include "api/write.h"
@@ -153,6 +154,10 @@ int vd_answer_get(struct vd_request *request, struct vd_error *error)
 	resource = vd_model_get(model, kind, project, name);
 	if (resource)
 		item = yaml ? json_pack("[o]", vd_resource_document(resource)) : vd_item_new(model, resource);
+	if (item && !yaml && vd_policy_add(model, resource, item)) {
+		json_decref(item);
+		item = NULL;
+	}
 	vd_replica_unlock(request->api->replica);
 	if (!resource)
 		return vd_error_set(error, -ENOENT, "%s %s does not exist in project %s", vd_kind_word(kind), name, project);

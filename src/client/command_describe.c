@@ -36,6 +36,82 @@ static void section_print(const json_t *item, const char *member, const char *ti
 	members_print(section, 2);
 }
 
+/* Rows of an array, with the columns that paths lead to. */
+static void table_print(const json_t *array, size_t columns, const char *const *headers, const char *const *paths)
+{
+	struct vd_text_table *table = vd_text_table_new(columns, headers);
+	const json_t *row;
+	size_t i;
+
+	if (!table)
+		return;
+	json_array_foreach (array, i, row) {
+		char *cells[8] = {NULL};
+
+		for (size_t j = 0; j < columns; j++)
+			cells[j] = vd_json_text(row, paths[j]);
+		vd_text_table_add(table, (const char *const *)cells);
+		for (size_t j = 0; j < columns; j++)
+			free(cells[j]);
+	}
+	vd_text_table_print(table, stdout);
+	vd_text_table_free(table);
+}
+
+static void rules_print(const json_t *rules)
+{
+	static const char *const headers[] = {"DIRECTION", "PROTOCOL", "PORTS", "TYPE", "REMOTE CIDR", "REMOTE GROUP", "RULE"};
+	static const char *const paths[] = {"direction", "protocol", "ports", "icmp_type", "remote_cidr", "remote_group", "name"};
+
+	table_print(rules, sizeof(headers) / sizeof(*headers), headers, paths);
+}
+
+static bool has_ingress(const json_t *rules)
+{
+	const char *direction;
+	const json_t *rule;
+	size_t i;
+
+	json_array_foreach (rules, i, rule) {
+		direction = json_string_value(json_object_get(rule, "direction"));
+		if (direction && !strcmp(direction, "ingress"))
+			return true;
+	}
+	return false;
+}
+
+/* What a port's groups allow together. */
+static void policy_print(const json_t *policy)
+{
+	const json_t *rules = json_object_get(policy, "rules");
+
+	if (!policy)
+		return;
+	if (!json_is_true(json_object_get(policy, "filtered"))) {
+		puts("security: unfiltered (it is in no security group)");
+		return;
+	}
+	printf("security:\n  ingress: %s\n  egress: %s\n",
+	       has_ingress(rules) ? "what these rules allow" : "closed (none of its groups has a rule for it)",
+	       json_is_true(json_object_get(policy, "egress_open")) ? "open (none of its groups has a rule for it but default ones)"
+								    : "what these rules allow");
+	rules_print(rules);
+}
+
+static void members_of_group_print(const json_t *item)
+{
+	static const char *const headers[] = {"PORT", "SUBNET", "ADDRESSES"};
+	static const char *const paths[] = {"name", "subnet", "addresses"};
+	const json_t *rules = json_object_get(item, "rules"), *ports = json_object_get(item, "ports");
+
+	if (!rules || !ports)
+		return;
+	puts(json_array_size(rules) ? "rules:" : "rules: none");
+	rules_print(rules);
+	puts(json_array_size(ports) ? "ports:" : "ports: none");
+	table_print(ports, sizeof(headers) / sizeof(*headers), headers, paths);
+}
+
 int vd_command_describe(struct vd_invocation *invocation)
 {
 	VD_FREE char *kind = vd_client_escape(invocation->arguments[0]), *begin = NULL, *path = NULL;
@@ -56,6 +132,8 @@ int vd_command_describe(struct vd_invocation *invocation)
 	section_print(item, "attachment", "attached");
 	section_print(item, "claim", "reported by the host");
 	section_print(item, "status", "status");
+	policy_print(json_object_get(item, "policy"));
+	members_of_group_print(item);
 	json_decref(item);
 	return VD_EXIT_DONE;
 }

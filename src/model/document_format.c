@@ -20,7 +20,7 @@ static void write_text(FILE *file, const char *text)
 	}
 	/* JSON's quoted strings are YAML's. */
 	value = json_string(text);
-	quoted = json_dumps(value, JSON_ENCODE_ANY);
+	quoted = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	json_decref(value);
 	fputs(quoted ? quoted : "\"\"", file);
 }
@@ -74,7 +74,7 @@ static void write_flow(FILE *file, const json_t *value)
 		}
 		fputc('}', file);
 	} else {
-		text = json_dumps(value, JSON_ENCODE_ANY);
+		text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 		fputs(text ? text : "null", file);
 	}
 }

@@ -20,7 +20,7 @@ char *vd_resource_encode(const struct vd_resource *resource)
 		record =
 			json_pack("{s:o, s:o}", "spec", vd_resource_document(resource), "assigned", vd_resource_assigned(resource));
 	}
-	text = json_dumps(record, JSON_COMPACT);
+	text = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	json_decref(record);
 	return text;
 }

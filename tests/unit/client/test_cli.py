@@ -91,6 +91,73 @@ def test_get_in_its_formats(cli):
     assert "web1" in cli.ok("describe", "port", "web1")
 
 
+GROUPS = """\
+kind: security_group
+name: web
+---
+kind: security_group_rule
+group: web
+direction: ingress
+protocol: tcp
+ports: 23-1024
+remote_cidr: 10.0.0.7/8
+---
+kind: port
+name: web1
+subnet: nodes
+security_groups: [web]
+---
+kind: router_profile
+name: small
+cpu: 0.1
+memory: 64M
+"""
+RULE = "web/ingress-tcp-23-1024-10.0.0.0/8"
+
+
+def test_security_groups_are_shown_and_deleted(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+    assert "security: unfiltered" in cli.ok("describe", "port", "web1")
+    applied = cli("apply", "-f", "-", text=GROUPS)
+    assert f"security_group_rule {RULE} created" in applied.stdout
+    assert "security_group_rule web/default-egress created" in applied.stdout
+    assert "host bits of 10.0.0.7/8 dropped: 10.0.0.0/8" in applied.stdout + applied.stderr
+    lines = cli.ok("get", "security_group_rules").splitlines()
+    assert lines[0].split() == ["RULE", "DIRECTION", "PROTOCOL", "PORTS", "TYPE", "REMOTE", "CIDR", "REMOTE", "GROUP"]
+    assert lines[3].split() == [RULE, "ingress", "tcp", "23-1024", "-", "10.0.0.0/8", "-"]
+    assert cli.ok("get", "security_groups").splitlines()[1].split()[0] == "web"
+    assert cli.ok("get", "router_profiles").splitlines()[1].split() == ["small", "0.1", "64M", "-"]
+
+    # R-SG-3: the default egress rule closes nothing, any other does.
+    text = cli.ok("describe", "port", "web1")
+    assert "ingress: what these rules allow" in text and "egress: open" in text and RULE in text
+    cli.ok("apply", "-f", "-", text="{kind: security_group_rule, group: web, name: dns, direction: egress, protocol: udp, port: 53}")
+    assert "egress: what these rules allow" in cli.ok("describe", "port", "web1")
+    policy = json.loads(cli.ok("describe", "port", "web1", "-o", "json"))["policy"]
+    assert [rule["name"] for rule in policy["rules"]] == ["web/default-ingress", RULE, "web/default-egress", "web/dns"]
+    assert policy["filtered"] and not policy["egress_open"]
+    group = cli.ok("describe", "security_group", "web").splitlines()
+    assert group[-1].split() == ["web1", "nodes", "192.168.0.2"] and any("web/dns" in line for line in group)
+
+    for kind in "security_groups", "security_group_rules", "router_profiles":
+        assert "unchanged" in cli.ok("apply", "-f", "-", text=cli.ok("get", kind, "-o", "yaml"))
+    assert cli.ok("delete", "security_group_rule", RULE) == f"security_group_rule {RULE} deleted\n"
+    assert cli.ok("delete", "security_group_rule", "web/dns") == "security_group_rule web/dns deleted\n"
+    busy = cli("delete", "security_group", "web")
+    assert busy.returncode == 1 and "security_group web is needed by port web1" in busy.stderr
+    cli.ok("apply", "-f", "-", text=FIRST)
+    assert cli.ok("delete", "-f", "-", text=GROUPS.split("---")[0]).count("deleted") == 3
+    assert cli("get", "security_group_rules").stderr == "there are none\n"
+
+
+def test_explain_says_what_a_rule_is(cli):
+    text = cli.ok("explain", "security_group_rule")
+    assert "direction: one of ingress,egress (needed)" in text and "name: a name" in text
+    assert "(needed)" not in [line for line in text.splitlines() if line.startswith("  name")][0]
+    assert "security_groups or security_group" in cli.ok("explain", "port")
+    assert "dhcp_address" in cli.ok("explain", "subnet")
+
+
 def test_diff_shows_lines(cli):
     cli.ok("apply", "-f", "-", text=FIRST)
     assert cli.ok("diff", "-f", "-", text=FIRST) == ""
