@@ -20,7 +20,7 @@ MAY_KNOW = {
     "src/api": {"base", "model", "store", "compile", "plan"},
     "src/client": {"base"},
     "src/agent": {"base", "model", "store", "compile", "plan", "datapath", "host", "services", "cloud", "api"},
-    "cmd": {"base", "model", "store", "compile", "plan", "datapath", "host", "agent", "api", "client"},
+    "cmd": {"base", "model", "store", "compile", "plan", "datapath", "host", "services", "agent", "api", "client"},
     "bpf": {"abi", "lib"},
     "bpf/abi": {"abi"},
     "bpf/lib": {"abi", "lib"},
@@ -37,7 +37,8 @@ ONLY = [
     (r"netlink/|linux/(rtnetlink|netlink|if_link|if_addr|neighbour)\.h$", {"src/host"}),
     (r"sqlite3\.h$", {"src/store"}),
     (r"curl/", {"src/store", "src/client", "src/api"}),
-    (r"microhttpd\.h$", {"src/api"}),
+    (r"microhttpd\.h$", {"src/api", "src/services"}),
+    (r"ldns/|unbound\.h$", {"src/services"}),
     (r"yaml\.h$", {"src/model"}),
 ]
 
