@@ -3,6 +3,7 @@
 
 #include "abi/generation.h"
 #include "base/cleanup.h"
+#include "datapath/policy.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -16,6 +17,7 @@ struct change {
 	const struct vd_entries *before, *after;
 	struct vd_slots slots;
 	bool is_announced;
+	bool narrows_first; /* vd_policy_must_narrow_first */
 	int result; /* the first error */
 	struct vd_error *error;
 };
@@ -175,13 +177,102 @@ static void removals(struct change *change)
 	for (size_t i = change->before->count; i-- > 0;) {
 		const struct vd_entry *entry = &change->before->items[i];
 
-		if (entry->map == VD_MAP_VTEP || find(change->after, entry))
+		if (entry->map == VD_MAP_VTEP || vd_policy_map(entry->map) || find(change->after, entry))
 			continue;
 		announce(change, entry, NULL);
 		if (entry->map == VD_MAP_SHARE)
 			share_remove(change, entry);
 		else
 			note(change, entry, vd_datapath_delete(change->datapath, entry));
+	}
+}
+
+/* ---- rules, and who they are about (docs/dev/upgrade.md) ---- */
+
+/* What an entry that stays is between the two passes: all that either value allows, or what both do. */
+static struct vd_entry policy_between(const struct change *change, const struct vd_entry *before, const struct vd_entry *after)
+{
+	return vd_policy_combine(before, after, !change->narrows_first);
+}
+
+/* Puts entries in place: rules' ports before their remote ends, those before the masks. */
+static void policies_widen(struct change *change)
+{
+	for (size_t i = 0; i < change->after->count; i++) {
+		const struct vd_entry *after = &change->after->items[i], *before;
+		struct vd_entry from, to = *after;
+
+		if (!vd_policy_map(after->map))
+			continue;
+		before = find(change->before, after);
+		if (before) {
+			from = change->narrows_first ? policy_between(change, before, after) : *before;
+			to = change->narrows_first ? *after : policy_between(change, before, after);
+		}
+		if (!before || !value_equal(&from, &to))
+			note(change, after, vd_datapath_update(change->datapath, &to, BPF_ANY));
+	}
+}
+
+/* Takes away what shall not be allowed any more: masks first, then what they led to. */
+static void policies_narrow(struct change *change)
+{
+	for (size_t i = change->before->count; i-- > 0;) {
+		const struct vd_entry *before = &change->before->items[i], *after;
+		struct vd_entry from, to;
+
+		if (!vd_policy_map(before->map))
+			continue;
+		after = find(change->after, before);
+		if (!after) {
+			announce(change, before, NULL);
+			note(change, before, vd_datapath_delete(change->datapath, before));
+			continue;
+		}
+		from = change->narrows_first ? *before : policy_between(change, before, after);
+		to = change->narrows_first ? policy_between(change, before, after) : *after;
+		if (value_equal(&from, &to))
+			continue;
+		announce(change, before, after);
+		note(change, before, vd_datapath_update(change->datapath, &to, BPF_ANY));
+	}
+}
+
+/* An endpoint that begins to stand for another identity while the rules about it change. */
+static bool is_moving(const struct change *change, const struct vd_entry *before, const struct vd_entry *after)
+{
+	if (!change->narrows_first || (after->map != VD_MAP_ENDPOINT4 && after->map != VD_MAP_ENDPOINT6))
+		return false;
+	return !before || vd_policy_endpoint_identity(before) != vd_policy_endpoint_identity(after);
+}
+
+static void put_anonymous(struct change *change, const struct vd_entry *endpoint)
+{
+	struct vd_entry anonymous = vd_policy_endpoint_anonymous(endpoint);
+
+	note(change, endpoint, vd_datapath_update(change->datapath, &anonymous, BPF_ANY));
+}
+
+/* No rule about an identity meets them from here until movers_name. */
+static void movers_hide(struct change *change)
+{
+	for (size_t i = 0; i < change->after->count; i++) {
+		const struct vd_entry *after = &change->after->items[i], *before = find(change->before, after);
+
+		if (!before || !is_moving(change, before, after))
+			continue;
+		announce(change, before, after);
+		put_anonymous(change, before);
+	}
+}
+
+static void movers_name(struct change *change)
+{
+	for (size_t i = 0; i < change->after->count; i++) {
+		const struct vd_entry *after = &change->after->items[i];
+
+		if (is_moving(change, find(change->before, after), after) && vd_policy_endpoint_identity(after))
+			note(change, after, vd_datapath_update(change->datapath, after, BPF_ANY));
 	}
 }
 
@@ -201,10 +292,14 @@ static void additions(struct change *change)
 		const struct vd_entry *entry = &change->after->items[i];
 		const struct vd_entry *before = find(change->before, entry);
 
+		if (vd_policy_map(entry->map))
+			continue;
 		if (!before || !value_equal(before, entry)) {
 			announce(change, before, entry);
 			if (entry->map == VD_MAP_SHARE)
 				share_put(change, entry);
+			else if (is_moving(change, before, entry))
+				put_anonymous(change, entry);
 			else
 				note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
 		}
@@ -230,8 +325,21 @@ int vd_change_carry_out(struct vd_datapath *datapath, struct vd_entries *before,
 
 	vd_entries_sort(before);
 	vd_entries_sort(after);
+	change.narrows_first = vd_policy_must_narrow_first(before, after);
+	if (change.narrows_first) {
+		movers_hide(&change);
+		policies_narrow(&change);
+	} else {
+		policies_widen(&change);
+	}
 	removals(&change);
 	additions(&change);
+	if (change.narrows_first) {
+		policies_widen(&change);
+		movers_name(&change);
+	} else {
+		policies_narrow(&change);
+	}
 	vteps_remove(&change);
 	datapath->writes += vd_generation_bump(datapath->generation, &change.slots);
 	vd_slots_done(&change.slots);

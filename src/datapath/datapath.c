@@ -195,6 +195,11 @@ int vd_datapath_lookup(const struct vd_datapath *datapath, struct vd_entry *entr
 	return 0;
 }
 
+void vd_datapath_naming_set(struct vd_datapath *datapath, const struct vd_datapath_naming *naming)
+{
+	datapath->naming = *naming;
+}
+
 uint64_t vd_datapath_writes(const struct vd_datapath *datapath)
 {
 	return datapath->writes;

@@ -48,6 +48,17 @@ int vd_datapath_service_set(struct vd_datapath *datapath, uint32_t domain, uint3
 uint64_t vd_datapath_writes(const struct vd_datapath *datapath);
 
 /*
+ * What a plan does not name, for traces and drops: a rule by its id, a port's groups ("web, default") by its id. False: unknown. Called
+ * only inside the calls below. text: size bytes.
+ */
+struct vd_datapath_naming {
+	bool (*rule)(uint32_t rule, char *text, size_t size, void *userdata);
+	bool (*groups)(uint32_t port, char *text, size_t size, void *userdata);
+	void *userdata;
+};
+void vd_datapath_naming_set(struct vd_datapath *datapath, const struct vd_datapath_naming *naming);
+
+/*
  * Names for ids come from the plan last given. JSON objects, new references:
  * counters: {"hits": …, "misses": …, …}; drops: [{"reason", "sentence", "packets", "bytes"}] with packets > 0;
  * flows: up to limit cached flows; connections: up to limit; status: entries and limits of each map, build ids.
@@ -59,7 +70,8 @@ json_t *vd_datapath_connections(struct vd_datapath *datapath, size_t limit);
 json_t *vd_datapath_status(struct vd_datapath *datapath);
 
 /* Sampled drops: becomes readable when there are some; vd_datapath_drop_events reads them all and calls back with
- * {"time", "reason", "sentence", "port", "host_interface", "source", "destination", "protocol", …}, borrowed. */
+ * {"time", "reason", "sentence", "port", "host_interface", "source", "destination", "protocol", …}, borrowed. One that a security
+ * group refused has "policy_port", "direction" ("ingress", "egress": as that port's rules see the connection) and "groups". */
 int vd_datapath_drop_fd(struct vd_datapath *datapath);
 int vd_datapath_drop_events(struct vd_datapath *datapath, void (*event)(json_t *drop, void *userdata), void *userdata);
 

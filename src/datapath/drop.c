@@ -58,6 +58,22 @@ json_t *vd_datapath_drops(struct vd_datapath *datapath)
 	return drops;
 }
 
+/* Whose groups refused it. */
+static void set_policy(json_t *drop, const struct vd_datapath *datapath, const struct vd_drop_event *event)
+{
+	char text[VD_RULE_TEXT];
+	const char *groups;
+
+	if (!event->policy_port_id)
+		return;
+	vd_json_set_port(drop, "policy_port", datapath, event->policy_port_id);
+	json_object_set_new(drop, "direction",
+			    json_string(event->policy_direction == VD_POLICY_DIRECTION_EGRESS ? "egress" : "ingress"));
+	groups = vd_port_groups(datapath, event->policy_port_id, text);
+	if (groups)
+		json_object_set_new(drop, "groups", json_string(groups));
+}
+
 static json_t *event_json(const struct vd_datapath *datapath, const struct vd_drop_event *event)
 {
 	json_t *drop = json_pack("{s:I, s:s, s:s, s:I}", "time", (json_int_t)vd_time_real(event->time), "reason",
@@ -66,6 +82,7 @@ static json_t *event_json(const struct vd_datapath *datapath, const struct vd_dr
 	char interface[IF_NAMESIZE];
 
 	vd_json_set_port(drop, "port", datapath, event->port_id);
+	set_policy(drop, datapath, event);
 	vd_json_set_name(drop, "vpc", datapath, event->domain);
 	vd_json_set_name(drop, "route", datapath, event->route_id);
 	if (event->vni)

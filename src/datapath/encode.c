@@ -76,7 +76,9 @@ static int encode_port(const struct vd_plan_port *port, struct vd_entries *entri
 		.table = port->table,
 		.mtu = port->mtu,
 		.flags = (uint16_t)((port->source_check ? VD_PORT_FLAG_SOURCE_CHECK : 0) |
-				    (port->type == VD_PLAN_PORT_TYPE_TAP ? VD_PORT_FLAG_TAP : 0)),
+				    (port->type == VD_PLAN_PORT_TYPE_TAP ? VD_PORT_FLAG_TAP : 0) |
+				    (port->dhcp ? VD_PORT_FLAG_DHCP : 0)),
+		.policy = port->policy,
 	};
 	struct vd_mac_key mac_key = {.domain = port->domain};
 	struct vd_mac_value mac = {.ifindex = port->ifindex, .port_id = port->port};
@@ -127,6 +129,7 @@ static int encode_endpoint(const struct vd_plan_endpoint *endpoint, struct vd_en
 		.subnet = endpoint->subnet,
 		.ifindex = endpoint->place == VD_PLAN_PLACE_HERE ? endpoint->ifindex : 0,
 		.host = endpoint->place == VD_PLAN_PLACE_HOST ? endpoint->host : 0,
+		.identity = is_gateway ? 0 : endpoint->identity,
 		.place = encode_place(endpoint->place),
 		.flags = endpoint->place == VD_PLAN_PLACE_HERE && endpoint->tap ? VD_PORT_FLAG_TAP : 0,
 	};
@@ -178,6 +181,67 @@ static int encode_route(const struct vd_plan_route *route, struct vd_entries *en
 	}
 }
 
+static uint32_t encode_direction(uint32_t direction)
+{
+	switch ((enum vd_plan_direction)direction) {
+	case VD_PLAN_DIRECTION_INGRESS:
+		return VD_POLICY_DIRECTION_INGRESS;
+	case VD_PLAN_DIRECTION_EGRESS:
+		return VD_POLICY_DIRECTION_EGRESS;
+	}
+	return 0;
+}
+
+static int encode_policy(const struct vd_plan_policy *policy, struct vd_entries *entries)
+{
+	struct vd_policy_key key = {.identity = policy->identity, .direction = encode_direction(policy->direction)};
+	struct vd_policy_value value = {
+		.open = policy->open,
+		.lengths4 = policy->lengths4,
+		.identity_lengths4 = policy->identity_lengths4,
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		value.lengths6[i] = policy->lengths6[i];
+		value.identity_lengths6[i] = policy->identity_lengths6[i];
+	}
+	return ADD(entries, VD_MAP_POLICY, key, value);
+}
+
+static struct vd_remote_key encode_remote(uint32_t identity, uint32_t direction, uint32_t remote_identity,
+					  const struct vd_prefix *prefix)
+{
+	return (struct vd_remote_key){
+		.identity = identity,
+		.direction = encode_direction(direction),
+		.remote_identity = remote_identity,
+		.family = prefix->address.family,
+		.length = prefix->length,
+		.prefix = vd_encode_address(&prefix->address),
+	};
+}
+
+static int encode_policy_remote(const struct vd_plan_policy_remote *remote, struct vd_entries *entries)
+{
+	struct vd_remote_key key =
+		encode_remote(remote->identity, remote->direction, remote->remote_identity, &remote->prefix);
+	struct vd_remote_value value = {remote->any_rule, remote->tcp_lengths, remote->udp_lengths, remote->icmp_lengths};
+
+	return ADD(entries, VD_MAP_REMOTE, key, value);
+}
+
+static int encode_policy_port(const struct vd_plan_policy_port *port, struct vd_entries *entries)
+{
+	struct vd_allow_key key = {
+		.remote = encode_remote(port->identity, port->direction, port->remote_identity, &port->prefix),
+		.protocol = port->protocol,
+		.length = port->length,
+		.port = port->port,
+	};
+
+	return ADD(entries, VD_MAP_ALLOW, key, port->rule);
+}
+
 int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_share, struct vd_entries *entries)
 {
 	switch (record->kind) {
@@ -196,8 +260,11 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 	case VD_PLAN_KIND_ROUTE:
 		return encode_route(&record->route, entries);
 	case VD_PLAN_KIND_POLICY:
+		return encode_policy(&record->policy, entries);
 	case VD_PLAN_KIND_POLICY_REMOTE:
+		return encode_policy_remote(&record->policy_remote, entries);
 	case VD_PLAN_KIND_POLICY_PORT:
+		return encode_policy_port(&record->policy_port, entries);
 	case VD_PLAN_KIND_NAME:
 		return 0; /* not in the maps */
 	case VD_PLAN_KIND_COUNT:

@@ -43,6 +43,8 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 		struct vd_route6_key route6;
 		struct vd_source4_key source4;
 		struct vd_source6_key source6;
+		struct vd_policy_key policy;
+		struct vd_allow_key allow; /* a remote's key is its beginning */
 	} key;
 	union {
 		struct vd_port_value port;
@@ -61,6 +63,11 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 		return vd_slot_port(key.source4.port_id);
 	case VD_MAP_SOURCE6:
 		return vd_slot_port(key.source6.port_id);
+	case VD_MAP_ALLOW:
+	case VD_MAP_REMOTE:
+		return vd_slot_policy(key.allow.remote.identity);
+	case VD_MAP_POLICY:
+		return vd_slot_policy(key.policy.identity);
 	case VD_MAP_ENDPOINT4:
 		address.word[0] = key.endpoint4.address;
 		return vd_slot_endpoint(key.endpoint4.domain, &address);
@@ -76,9 +83,6 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_DOMAIN:
 	case VD_MAP_SEGMENT:
 	case VD_MAP_SUBNET:
-	case VD_MAP_ALLOW:
-	case VD_MAP_REMOTE:
-	case VD_MAP_POLICY:
 	case VD_MAP_CONNECTION4:
 	case VD_MAP_CONNECTION6:
 	case VD_MAP_EXPIRE4:

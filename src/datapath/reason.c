@@ -79,6 +79,20 @@ const char *vd_port_name(const struct vd_datapath *datapath, uint32_t id, char t
 	return text;
 }
 
+const char *vd_rule_name(const struct vd_datapath *datapath, uint32_t rule, char text[VD_RULE_TEXT])
+{
+	if (!datapath->naming.rule || !datapath->naming.rule(rule, text, VD_RULE_TEXT, datapath->naming.userdata))
+		snprintf(text, VD_RULE_TEXT, "#%u", rule);
+	return text;
+}
+
+const char *vd_port_groups(const struct vd_datapath *datapath, uint32_t port, char text[VD_RULE_TEXT])
+{
+	if (!datapath->naming.groups || !datapath->naming.groups(port, text, VD_RULE_TEXT, datapath->naming.userdata))
+		return NULL;
+	return text;
+}
+
 void vd_json_set_port(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id)
 {
 	char text[VD_PORT_TEXT];

@@ -29,4 +29,9 @@ void vd_json_set_tuple(json_t *object, const union vd_addr *source, const union 
 uint64_t vd_time_monotonic(void);
 uint64_t vd_time_real(uint64_t monotonic);
 
+/* A rule's name, or "#id"; a port's groups, or NULL when nobody knows. text: room for them. */
+#define VD_RULE_TEXT 256
+const char *vd_rule_name(const struct vd_datapath *datapath, uint32_t rule, char text[VD_RULE_TEXT]);
+const char *vd_port_groups(const struct vd_datapath *datapath, uint32_t port, char text[VD_RULE_TEXT]);
+
 #endif

@@ -27,6 +27,7 @@ struct vd_datapath {
 	struct vd_generation *generation;
 	struct vd_names *names;
 	uint64_t writes;
+	struct vd_datapath_naming naming;
 
 	uint32_t *captured; /* port ids, for as long as this process captures */
 	size_t captured_count;

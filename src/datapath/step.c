@@ -7,7 +7,7 @@
 #include <net/if.h>
 #include <stdio.h>
 
-#define TEXT_SIZE 256
+#define TEXT_SIZE 640
 
 /* A name to print; an id without one as a number. text: room for the latter. */
 static const char *name_of(const struct vd_datapath *datapath, uint32_t id, char text[16])
@@ -119,14 +119,19 @@ static void output_text(const struct vd_datapath *datapath, const uint32_t *deta
 		snprintf(text, TEXT_SIZE, "nowhere");
 }
 
-static void policy_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+static void policy_text(const struct vd_datapath *datapath, const struct vd_trace_step *step, char *text)
 {
-	char port[16], rule[16];
+	char port[16], rule[VD_RULE_TEXT], groups[VD_RULE_TEXT];
+	const char *port_name = name_of(datapath, step->detail[3], port);
+	const char *of = vd_port_groups(datapath, step->detail[3], groups);
+	int length = snprintf(text, TEXT_SIZE, "%s%s%s%s: ", port_name, of ? " (" : "", of ? of : "", of ? ")" : "");
 
-	if (detail[0])
-		snprintf(text, TEXT_SIZE, "%s: rule %s allows it", name_of(datapath, detail[3], port), name_of(datapath, detail[0], rule));
+	if (length >= TEXT_SIZE)
+		return;
+	if (step->detail[0])
+		snprintf(text + length, TEXT_SIZE - (size_t)length, "rule %s allows it", vd_rule_name(datapath, step->detail[0], rule));
 	else
-		snprintf(text, TEXT_SIZE, "%s: no rule closes it", name_of(datapath, detail[3], port));
+		snprintf(text + length, TEXT_SIZE - (size_t)length, "%s", step->reason ? "no rule allows it" : "no rule closes it");
 }
 
 static void step_text(const struct vd_datapath *datapath, const struct vd_trace_step *step, char *text)
@@ -165,7 +170,7 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		return;
 	case VD_STAGE_EGRESS_POLICY:
 	case VD_STAGE_INGRESS_POLICY:
-		policy_text(datapath, step->detail, text);
+		policy_text(datapath, step, text);
 		return;
 	case VD_STAGE_COUNT:
 		break;
