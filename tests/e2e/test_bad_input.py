@@ -25,12 +25,35 @@ kind: port
 name: web
 subnet: nodes
 addresses: [192.168.0.2]
+security_groups: [web]
+---
+kind: security_group
+name: web
+---
+kind: security_group
+name: db
+networks: [other]
+---
+kind: security_group_rule
+group: db
+name: from-web
+direction: ingress
+remote_group: web
+---
+kind: subnet
+name: other
+vpc: demo
+cidrs: [192.168.1.0/24]
+dhcp_address: 192.168.1.3
 ---
 kind: route
 vpc: demo
 destination: 10.0.0.0/24
 next_hop: {address: 192.168.0.2}
 """
+
+RULE = "{kind: security_group_rule, group: web, name: r, direction: ingress, %s}"
+SUBNET = "{kind: subnet, name: s, vpc: demo, cidr: 192.168.9.0/24, %s}"
 
 # What, documents, words of the sentence.
 BAD = [
@@ -54,6 +77,23 @@ BAD = [
     ("duplicate key", "kind: vpc\nname: v\nname: w\ncidrs: [10.0.0.0/8]", ["name"]),
     ("no such subnet", "{kind: port, name: p, subnet: nowhere}", ["p", "nowhere"]),
     ("not YAML", "kind: [vpc", ["line"]),
+    ("ports with all", RULE % "protocol: all, ports: 23-1024", ["r", "ports", "all"]),
+    ("port 0", RULE % "protocol: tcp, ports: 0", ["r", "ports", "0"]),
+    ("port 65536", RULE % "protocol: udp, ports: 1-65536", ["r", "ports", "65536"]),
+    ("ports that end below their start", RULE % "protocol: tcp, ports: 1024-23", ["r", "1024-23"]),
+    ("ICMP type 256", RULE % "protocol: icmp, icmp_type: 256", ["r", "icmp_type", "256"]),
+    ("a remote CIDR that is none", RULE % "remote_cidr: 10.0.0.0/33", ["r", "remote_cidr", "10.0.0.0/33"]),
+    ("no such group", RULE % "remote_group: nowhere", ["r", "nowhere"]),
+    ("port in no such group", "{kind: port, name: p, subnet: nodes, security_groups: [nowhere]}", ["p", "nowhere"]),
+    ("port of another network than its group's", "{kind: port, name: p, subnet: nodes, security_groups: [db]}", ["p", "db", "nodes"]),
+    ("DHCP address is the gateway", SUBNET % "dhcp_address: 192.168.9.1", ["s", "192.168.9.1", "gateway"]),
+    ("DHCP address outside its subnet", SUBNET % "dhcp_address: 192.168.8.2", ["s", "192.168.8.2"]),
+    ("DHCP address that a port has", SUBNET % "dhcp_address: 192.168.9.2" + "\n---\n{kind: port, name: p, subnet: s, address: 192.168.9.2}",
+     ["p", "192.168.9.2", "DHCP"]),
+    ("DHCP address without DHCP", SUBNET % "dhcp: false, dhcp_address: 192.168.9.2", ["s", "192.168.9.2", "dhcp"]),
+    ("another DHCP address", "{kind: subnet, name: other, vpc: demo, cidr: 192.168.1.0/24, dhcp_address: 192.168.1.4}",
+     ["other", "192.168.1.3", "192.168.1.4"]),
+    ("range outside its subnet", SUBNET % "ranges: [192.168.9.250-192.168.10.5]", ["s", "192.168.9.250-192.168.10.5"]),
     ("the last document of many is wrong", "{kind: vpc, name: fine, cidrs: [10.0.0.0/8]}\n---\n{kind: subnet, name: s, vpc: fine, cidrs: [11.0.0.0/24]}",
      ["s", "11.0.0.0/24"]),
 ]
@@ -63,8 +103,12 @@ LAB = "one_host.yaml"
 DOCUMENTS = BASE
 
 
+KINDS = ("hosts", "vxlan_pools", "router_profiles", "vpcs", "subnets", "security_groups", "security_group_rules", "ports", "route_tables",
+         "routes")
+
+
 def everything(lab):
-    return [lab.host("h1").ask("GET", f"/v1/{kind}")["items"] for kind in ("hosts", "vxlan_pools", "vpcs", "subnets", "ports", "route_tables", "routes")]
+    return [lab.host("h1").ask("GET", f"/v1/{kind}")["items"] for kind in KINDS]
 
 
 def refused(lab, text):
@@ -79,7 +123,7 @@ def refused(lab, text):
 
 @pytest.mark.parametrize("text, words", [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_it_is_refused_with_one_sentence(lab, text, words):
-    """R-NET-2 and R-NET-3: the refusals of pools and ranges; the rest is the issue's list."""
+    """The refusals of pools and ranges (R-NET-2, R-NET-3), of rules (R-SG-1) and of DHCP addresses (R-SVC-2), and the issues' lists."""
     sentence = refused(lab, text)
     for word in words:
         assert word in sentence
@@ -93,7 +137,8 @@ def test_ten_megabytes_of_garbage_are_refused(lab):
 
 def test_what_others_need_is_not_deleted(lab):
     before = everything(lab)
-    for kind, name, needed_by in (("vpc", "demo", "nodes"), ("subnet", "nodes", "web"), ("port", "web", "10.0.0.0/24")):
+    for kind, name, needed_by in (("vpc", "demo", "nodes"), ("subnet", "nodes", "web"), ("port", "web", "10.0.0.0/24"),
+                                 ("security_group", "web", "from-web"), ("subnet", "other", "db")):
         result = lab.host("h1").viaduct("delete", kind, name, check=False)
         assert result.returncode == 1
         assert name in result.stderr and needed_by in result.stderr

@@ -123,9 +123,9 @@ def test_security_groups_are_shown_and_deleted(cli):
     assert "security_group_rule web/default-egress created" in applied.stdout
     assert "host bits of 10.0.0.7/8 dropped: 10.0.0.0/8" in applied.stdout + applied.stderr
     lines = cli.ok("get", "security_group_rules").splitlines()
-    assert lines[0].split() == ["RULE", "DIRECTION", "PROTOCOL", "PORTS", "TYPE", "REMOTE", "CIDR", "REMOTE", "GROUP"]
-    assert lines[3].split() == [RULE, "ingress", "tcp", "23-1024", "-", "10.0.0.0/8", "-"]
-    assert cli.ok("get", "security_groups").splitlines()[1].split()[0] == "web"
+    assert lines[0].split() == ["RULE", "DIRECTION", "PROTOCOL", "PORTS", "TYPE", "REMOTE", "CIDR", "REMOTE", "GROUP", "STATE"]
+    assert lines[3].split() == [RULE, "ingress", "tcp", "23-1024", "-", "10.0.0.0/8", "-", "active"]
+    assert cli.ok("get", "security_groups").splitlines()[1].split()[:2] == ["web", "3"]
     assert cli.ok("get", "router_profiles").splitlines()[1].split() == ["small", "0.1", "64M", "-"]
 
     # R-SG-3: the default egress rule closes nothing, any other does.
