@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 
 /*
- * R-SG-1, R-SG-3, R-SG-8: what a plan's records let through, looked up the way the data plane does, is what the rules say when each is read as it
+ * R-SG-3: what a plan's records let through, looked up the way the data plane does, is what the rules say when each is read as it
  * stands. Random rules, ports and packets from printed seeds; VD_SEED=n runs one alone.
  */
 #define SEEDS 300
