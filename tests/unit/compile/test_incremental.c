@@ -6,7 +6,7 @@
  * difference leads from the old plan to the new one. Random sequences from printed seeds; VD_SEED=n runs that one alone.
  * The names are few, so that things meet: one name goes and comes, moves between VPCs, or refers to what is not there.
  */
-#define SEQUENCES 1200
+#define SEQUENCES 1000
 #define STEPS 10
 
 static uint64_t state;
