@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/token.h"
 #include "model/document.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include <sys/stat.h>
 
 #define EXIT_USAGE 2
+
+VD_DEFINE_CLEANUP(char, vd_token_free)
 
 struct options {
 	char *host, *store, *underlay, *run_directory, *bpf_directory, *listen, *advertise, *tls_cert, *tls_key, *tls_ca, *token_file, *config;
@@ -255,27 +258,6 @@ static void privileges_drop(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/* What this host shows others: the first token of the file. */
-static int token_read(const char *path, char **ret, struct vd_error *error)
-{
-	VD_FCLOSE FILE *file = path ? fopen(path, "re") : NULL;
-	VD_FREE char *line = NULL;
-	size_t size = 0;
-
-	if (!path)
-		return 0;
-	if (!file)
-		return vd_error_set(error, -errno, "token file %s: cannot be read: %m", path);
-	while (getline(&line, &size, file) > 0) {
-		line[strcspn(line, " \t\r\n#")] = '\0';
-		if (line[0]) {
-			*ret = VD_TAKE(line);
-			return 0;
-		}
-	}
-	return vd_error_set(error, -EINVAL, "token file %s: holds no token", path);
-}
-
 static int store_directory_make(const char *url)
 {
 	VD_FREE char *path = NULL;
@@ -379,13 +361,13 @@ static int run(struct options *options, struct vd_error *error)
 {
 	struct vd_agent_options agent_options;
 	struct vd_identity_of_host identity;
-	VD_FREE char *token = NULL;
+	VD_CLEANUP(vd_token_free_cleanup) char *token = NULL; /* the first one: what this host shows others */
 	VD_CLOSE int lock = -1;
 	int r;
 
 	r = agent_options_fill(options, &agent_options, error);
 	if (r == 0)
-		r = token_read(options->token_file, &token, error);
+		r = options->token_file ? vd_token_read(options->token_file, &token, error) : 0;
 	if (r == 0)
 		r = vd_identity_acquire(options->run_directory, &identity, &lock, error);
 	if (r < 0)

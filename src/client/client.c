@@ -2,6 +2,7 @@
 #include "client/client.h"
 
 #include "base/cleanup.h"
+#include "base/token.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -56,23 +57,17 @@ static int header_add(struct vd_client *client, const char *header)
 
 static int token_add(struct vd_client *client, const char *path, struct vd_error *error)
 {
-	VD_FCLOSE FILE *file = fopen(path, "re");
-	VD_FREE char *line = NULL, *header = NULL;
-	size_t capacity = 0, size;
-	char *token;
+	VD_FREE char *header = NULL;
+	char *token = NULL;
+	int r;
 
-	if (!file)
-		return vd_error_set(error, -errno, "token file %s: %m", path);
-	while (getline(&line, &capacity, file) >= 0) {
-		token = line + strspn(line, " \t");
-		size = strcspn(token, " \t\r\n");
-		if (!size || *token == '#')
-			continue;
-		if (asprintf(&header, "Authorization: Bearer %.*s", (int)size, token) < 0)
-			return -ENOMEM;
-		return header_add(client, header);
-	}
-	return vd_error_set(error, -EINVAL, "token file %s: there is no token in it", path);
+	r = vd_token_read(path, &token, error);
+	if (r)
+		return r;
+	if (asprintf(&header, "Authorization: Bearer %s", token) < 0)
+		header = NULL;
+	vd_token_free(token);
+	return header ? header_add(client, header) : -ENOMEM;
 }
 
 static int server_set(struct vd_client *client, const struct vd_client_options *options, struct vd_error *error)
