@@ -125,7 +125,7 @@ def test_questions_are_passed_between_hosts(lab):
     """R-OPS-3, R-OPS-8: trace, capture, flows, drops and detach for a port on the other host."""
     host = lab.host("h1")
     trace = host.viaduct("trace", "a", "b").stdout
-    assert "host h1" in trace and "host h2" in trace and trace.splitlines()[-1] == "delivered to port b"
+    assert "host h1" in trace and "host h2" in trace and "port b on host h2, subnet two" in trace and trace.splitlines()[-1] == "delivered to port b"
     assert host.viaduct("drops", "--host", "h2").returncode == 0
     pcap = lab.directory / "b.pcap"
     capture = host.launch(*host.command(["viaduct", "capture", "b", "-w", str(pcap), "-c", "2"])[3:])
