@@ -2,6 +2,7 @@
 """Two hosts that trust each other by certificates and a token, as a person sets them up: R-OPS-3 over TCP."""
 
 import pathlib
+import socket
 import stat
 import struct
 
@@ -141,6 +142,39 @@ def test_questions_are_passed_between_hosts(lab):
     assert lab.instance("a").ping("10.0.2.2", timeout=0.5).received == 0
     lab.instance("b").attach()
     wait_until(lambda: lab.instance("a").ping("10.0.2.2", timeout=0.5).received, "b is attached again")
+
+
+def test_capture_merges_ports_of_both_hosts(lab):
+    """R-OPS-8: one file with what one host's port sent and what the other's received."""
+    host, pcap = lab.host("h1"), lab.directory / "both.pcap"
+    capture = host.launch(*host.command(["viaduct", "capture", "a", "b", "-w", str(pcap)])[3:])
+    try:
+        wait_until(lambda: lab.instance("a").ping("10.0.2.2").received and seen_twice(pcap), "both hosts' packets are there")
+    finally:
+        capture.kill()
+        capture.wait()
+    limited = host.viaduct("capture", "a", "nobody", "-w", pcap, check=False)
+    assert_one_sentence(limited, "viaduct", "nobody")
+    capture = host.launch(*host.command(["viaduct", "capture", "a", "b", "-c", "5", "-w", str(pcap)])[3:])
+    try:
+        wait_until(lambda: lab.instance("a").ping("10.0.2.2").received and capture.poll() is not None, "five packets end it")
+    finally:
+        capture.kill()
+    assert capture.wait() == 0 and len(list(packets(pcap))) == 5
+
+
+def packets(path):
+    """The frames in a pcap file that is perhaps still being written."""
+    data, offset = path.read_bytes() if path.exists() else b"", 24
+    while len(data) >= offset + 16 + (size := struct.unpack_from("=I", data, offset + 8)[0] if len(data) >= offset + 16 else 0) and size:
+        yield data[offset + 16:offset + 16 + size]
+        offset += 16 + size
+
+
+def seen_twice(path):
+    """Whether a request of a's is there as its own host saw it, and b's."""
+    requests = [frame for frame in packets(path) if frame[12:14] == b"\x08\x00" and frame[26:30] == socket.inet_aton("10.0.1.2")]
+    return any(requests.count(frame) == 2 for frame in requests)
 
 
 def test_tokens_are_kept_secret(lab):
