@@ -174,6 +174,10 @@ static int config_read(struct options *options, struct vd_error *error)
 	r = vd_documents_parse(text, strlen(text), &documents, error);
 	if (r < 0)
 		return vd_error_prefix(error, r, "%s", options->config);
+	if (json_array_size(documents) > 1) {
+		json_decref(documents);
+		return vd_error_set(error, -EINVAL, "%s: holds more than one document: write all options in one", options->config);
+	}
 
 	json_object_foreach(json_array_get(documents, 0), name, value) {
 		const struct option *option = long_options;
@@ -275,7 +279,8 @@ static int store_directory_make(const char *url)
 
 static int agent_options_fill(const struct options *options, struct vd_agent_options *ret, struct vd_error *error)
 {
-	unsigned long port = strtoul(options->vxlan_port, NULL, 10);
+	char *end;
+	unsigned long port = strtoul(options->vxlan_port, &end, 10);
 
 	*ret = (struct vd_agent_options){
 		.host = options->host,
@@ -284,7 +289,7 @@ static int agent_options_fill(const struct options *options, struct vd_agent_opt
 		.vxlan_port = (uint16_t)port,
 		.api = options->advertise,
 	};
-	if (port == 0 || port > 65535)
+	if (*end || port == 0 || port > 65535)
 		return vd_error_set(error, -EINVAL, "--vxlan-port %s: a number from 1 to 65535", options->vxlan_port);
 	if (options->underlay && vd_address_parse(options->underlay, &ret->underlay) < 0)
 		return vd_error_set(error, -EINVAL, "--underlay %s: not an address", options->underlay);
