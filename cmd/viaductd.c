@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/token.h"
 #include "model/document.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include <sys/stat.h>
 
 #define EXIT_USAGE 2
+
+VD_DEFINE_CLEANUP(char, vd_token_free)
 
 struct options {
 	char *host, *store, *underlay, *run_directory, *bpf_directory, *listen, *advertise, *tls_cert, *tls_key, *tls_ca, *token_file, *config;
@@ -171,6 +174,10 @@ static int config_read(struct options *options, struct vd_error *error)
 	r = vd_documents_parse(text, strlen(text), &documents, error);
 	if (r < 0)
 		return vd_error_prefix(error, r, "%s", options->config);
+	if (json_array_size(documents) > 1) {
+		json_decref(documents);
+		return vd_error_set(error, -EINVAL, "%s: holds more than one document: write all options in one", options->config);
+	}
 
 	json_object_foreach(json_array_get(documents, 0), name, value) {
 		const struct option *option = long_options;
@@ -255,27 +262,6 @@ static void privileges_drop(void)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/* What this host shows others: the first token of the file. */
-static int token_read(const char *path, char **ret, struct vd_error *error)
-{
-	VD_FCLOSE FILE *file = path ? fopen(path, "re") : NULL;
-	VD_FREE char *line = NULL;
-	size_t size = 0;
-
-	if (!path)
-		return 0;
-	if (!file)
-		return vd_error_set(error, -errno, "token file %s: cannot be read: %m", path);
-	while (getline(&line, &size, file) > 0) {
-		line[strcspn(line, " \t\r\n#")] = '\0';
-		if (line[0]) {
-			*ret = VD_TAKE(line);
-			return 0;
-		}
-	}
-	return vd_error_set(error, -EINVAL, "token file %s: holds no token", path);
-}
-
 static int store_directory_make(const char *url)
 {
 	VD_FREE char *path = NULL;
@@ -293,7 +279,8 @@ static int store_directory_make(const char *url)
 
 static int agent_options_fill(const struct options *options, struct vd_agent_options *ret, struct vd_error *error)
 {
-	unsigned long port = strtoul(options->vxlan_port, NULL, 10);
+	char *end;
+	unsigned long port = strtoul(options->vxlan_port, &end, 10);
 
 	*ret = (struct vd_agent_options){
 		.host = options->host,
@@ -302,7 +289,7 @@ static int agent_options_fill(const struct options *options, struct vd_agent_opt
 		.vxlan_port = (uint16_t)port,
 		.api = options->advertise,
 	};
-	if (port == 0 || port > 65535)
+	if (*end || port == 0 || port > 65535)
 		return vd_error_set(error, -EINVAL, "--vxlan-port %s: a number from 1 to 65535", options->vxlan_port);
 	if (options->underlay && vd_address_parse(options->underlay, &ret->underlay) < 0)
 		return vd_error_set(error, -EINVAL, "--underlay %s: not an address", options->underlay);
@@ -379,13 +366,13 @@ static int run(struct options *options, struct vd_error *error)
 {
 	struct vd_agent_options agent_options;
 	struct vd_identity_of_host identity;
-	VD_FREE char *token = NULL;
+	VD_CLEANUP(vd_token_free_cleanup) char *token = NULL; /* the first one: what this host shows others */
 	VD_CLOSE int lock = -1;
 	int r;
 
 	r = agent_options_fill(options, &agent_options, error);
 	if (r == 0)
-		r = token_read(options->token_file, &token, error);
+		r = options->token_file ? vd_token_read(options->token_file, &token, error) : 0;
 	if (r == 0)
 		r = vd_identity_acquire(options->run_directory, &identity, &lock, error);
 	if (r < 0)

@@ -62,12 +62,15 @@ class Host(Namespace):
             return "etcd://" + ",".join(f"{url_address(member.layout.underlay)}:{API_PORT}" for member in self.lab.etcd.values())
         if "://" in store:
             return store
-        return f"etcd://{url_address(self.lab.hosts[store].layout.underlay)}:{API_PORT}"
+        return f"etcd{'s' if self.lab.credentials else ''}://{url_address(self.lab.hosts[store].layout.underlay)}:{API_PORT}"
 
     def daemon_command(self, binary=None):
         return [binary or binary_path("viaductd"), "--host", self.layout.name, "--run-dir", self.run_directory,
                 "--bpf-dir", self.lab.bpf_directory / self.layout.name, "--store", self.store_url(), "--underlay", self.layout.underlay,
-                "--listen", f"{url_address(self.layout.underlay)}:{API_PORT}", "--insecure", *self.layout.arguments]
+                "--listen", f"{url_address(self.layout.underlay)}:{API_PORT}", *self.trust(), *self.layout.arguments]
+
+    def trust(self):
+        return self.lab.credentials.daemon_arguments(self.layout.name) if self.lab.credentials else ["--insecure"]
 
     def start(self, binary=None, wait=True):
         with open(self.log_path, "ab") as log:

@@ -63,6 +63,7 @@ class Layout:
     etcd: dict       # member -> HostLayout
     instances: dict
     apply: list      # paths
+    tls: bool = False  # hosts speak TLS with a token, instead of plain TCP
 
     @classmethod
     def from_file(cls, path):
@@ -88,6 +89,7 @@ class Layout:
             etcd={member: read_host(member, body, segments) for member, body in fields.take("etcd", dict, {}).items()},
             instances={},
             apply=[str(pathlib.Path(folder) / item) for item in fields.take("apply", list, [])],
+            tls=fields.take("tls", bool, False),
         )
         layout.instances = {instance: read_instance(instance, body or {}, layout.hosts)
                             for instance, body in fields.take("instances", dict, {}).items()}

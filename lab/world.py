@@ -9,6 +9,7 @@ import time
 
 import yaml
 
+from lab.credentials import Credentials
 from lab.host import EtcdMember, Host
 from lab.instance import Instance
 from lab.layout import LabError, Layout
@@ -38,6 +39,7 @@ class Lab:
         self.layout, self.name, self.daemons, self.documents = layout, name or layout.name, daemons, documents
         self.directory = DIRECTORY / f"{prefix()}-{self.name}"
         self.bpf_directory = self.directory / "bpf"
+        self.credentials = Credentials(self.directory / "credentials") if layout.tls else None
         self.segments = {segment: Namespace(self.namespace_name(f"segment.{segment}"), segment) for segment in layout.segments}
         self.hosts = {host: Host(self, item) for host, item in layout.hosts.items()}
         self.etcd = {member: EtcdMember(self, item) for member, item in layout.etcd.items()}
@@ -89,6 +91,8 @@ class Lab:
     def build(self):
         self.directory.mkdir()
         self.remember()
+        if self.credentials:
+            self.credentials.make({host.name: host.underlay for host in self.layout.hosts.values()})
         # A bpffs of its own: everything pinned in it goes with one unmount.
         self.bpf_directory.mkdir()
         run("mount", "-t", "bpf", f"viaduct-lab-{self.name}", self.bpf_directory)
@@ -104,7 +108,7 @@ class Lab:
     def remember(self):
         """For `lab.py exec`, in another process: the same file, with paths that hold from anywhere."""
 
-        document = {"name": self.layout.name, "segments": {name: {"mtu": mtu} for name, mtu in self.layout.segments.items()}}
+        document = {"name": self.layout.name, "tls": self.layout.tls, "segments": {name: {"mtu": mtu} for name, mtu in self.layout.segments.items()}}
         for key, nodes in (("hosts", self.layout.hosts), ("etcd", self.layout.etcd)):
             document[key] = {host.name: {"links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay,
                                          "store": host.store, "arguments": host.arguments} for host in nodes.values()}

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 struct trace {
@@ -128,10 +129,24 @@ static int ends_read(struct vd_agent *agent, const struct vd_model *model, const
 	return source ? 0 : end_resolve(model, trace, trace->from, trace->request.destination.family, &trace->request.source, error);
 }
 
+static int name_find(uint32_t id, char *text, size_t size, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+	const struct vd_resource *resource = vd_model_get_by_id(vd_replica_lock(agent->replica, NULL, NULL, NULL), id);
+	bool is_default = resource && strcmp(resource->project, "default") == 0;
+
+	if (resource)
+		snprintf(text, size, "%s%s%s", is_default ? "" : resource->project, is_default ? "" : "/", resource->name);
+	vd_replica_unlock(agent->replica);
+	return resource ? 0 : -ENOENT;
+}
+
 static int trace_run(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct trace *trace = userdata;
 
+	trace->request.name = name_find;
+	trace->request.name_userdata = agent;
 	return vd_datapath_trace(agent->datapath, &trace->request, &trace->reply, error);
 }
 

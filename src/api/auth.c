@@ -2,6 +2,7 @@
 #include "api/auth.h"
 
 #include "base/cleanup.h"
+#include "base/token.h"
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #define GROUP "viaduct"
 
@@ -35,38 +35,27 @@ static int tokens_add(struct vd_tokens *tokens, const char *token, size_t size)
 
 static int tokens_read(struct vd_tokens *tokens, FILE *file)
 {
-	VD_FREE char *line = NULL;
-	size_t capacity = 0, size;
 	char *token;
 	int r;
 
-	while (getline(&line, &capacity, file) >= 0) {
-		token = line + strspn(line, " \t");
-		size = strcspn(token, " \t\r\n");
-		if (!size || *token == '#')
-			continue;
-		r = tokens_add(tokens, token, size);
+	while ((r = vd_token_file_next(file, &token)) == 0) {
+		r = tokens_add(tokens, token, strlen(token));
+		vd_token_free(token);
 		if (r)
 			return r;
 	}
-	if (line)
-		OPENSSL_cleanse(line, capacity);
-	return ferror(file) ? -EIO : 0;
+	return r == -ENOENT ? 0 : r;
 }
 
 int vd_tokens_load(const char *path, struct vd_tokens **ret, struct vd_error *error)
 {
-	VD_FCLOSE FILE *file = fopen(path, "re");
+	VD_FCLOSE FILE *file = NULL;
 	struct vd_tokens *tokens;
-	struct stat status;
 	int r;
 
-	if (!file)
-		return vd_error_set(error, -errno, "token file %s: %m", path);
-	if (fstat(fileno(file), &status) < 0)
-		return vd_error_set(error, -errno, "token file %s: %m", path);
-	if (status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP))
-		return vd_error_set(error, -EPERM, "token file %s: others may read or change it; chmod 600 it", path);
+	r = vd_token_file_open(path, &file, error);
+	if (r)
+		return r;
 	tokens = calloc(1, sizeof(*tokens));
 	if (!tokens)
 		return -ENOMEM;

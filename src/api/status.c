@@ -20,6 +20,7 @@ struct vd_statuses {
 	pthread_cond_t changed;
 	json_t *hosts; /* name -> status/host's object */
 	json_t *alive; /* name -> status/alive's object */
+	json_t *gone;  /* name -> when we saw its life end; seconds since 1970 */
 	bool stopping;
 	bool stale;     /* the watch ended compacted: it must be begun anew */
 	bool repairing; /* somebody does so */
@@ -61,6 +62,8 @@ static void watch_events(const struct vd_event *events, size_t count, int64_t re
 	pthread_mutex_lock(&statuses->lock);
 	for (size_t i = 0; i < count; i++) {
 		table = statuses_table(statuses, events[i].kv.key, &host);
+		if (table && table == statuses->alive && events[i].is_delete && json_object_get(table, host))
+			json_object_set_new(statuses->gone, host, json_integer(time(NULL)));
 		if (table && events[i].is_delete)
 			json_object_del(table, host);
 		else
@@ -145,6 +148,7 @@ int vd_statuses_new(struct vd_store *store, struct vd_statuses **ret, struct vd_
 	statuses->store = store;
 	statuses->hosts = json_object();
 	statuses->alive = json_object();
+	statuses->gone = json_object();
 	pthread_mutex_init(&statuses->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -167,6 +171,7 @@ void vd_statuses_free(struct vd_statuses *statuses)
 		vd_watch_free(statuses->watch);
 	json_decref(statuses->hosts);
 	json_decref(statuses->alive);
+	json_decref(statuses->gone);
 	pthread_cond_destroy(&statuses->changed);
 	pthread_mutex_destroy(&statuses->lock);
 	free(statuses);
@@ -230,6 +235,22 @@ int vd_statuses_wait(struct vd_statuses *statuses, int64_t revision, unsigned se
 				    "\"viaduct status\"",
 				    (intmax_t)revision, seconds, names);
 	return 0;
+}
+
+json_t *vd_statuses_absent(struct vd_statuses *statuses)
+{
+	json_t *absent = json_object(), *status, *gone;
+	const char *host;
+
+	pthread_mutex_lock(&statuses->lock);
+	json_object_foreach (statuses->hosts, host, status) {
+		if (json_object_get(statuses->alive, host))
+			continue;
+		gone = json_object_get(statuses->gone, host);
+		json_object_set_new(absent, host, json_integer(json_integer_value(gone ? gone : json_object_get(status, "time"))));
+	}
+	pthread_mutex_unlock(&statuses->lock);
+	return absent;
 }
 
 /* Locked. */

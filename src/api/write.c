@@ -6,6 +6,7 @@
 #include "api/status.h"
 
 #include <errno.h>
+#include <time.h>
 
 /* How long our own replica may take to see what it wrote itself. */
 #define CATCH_UP_MS 5000
@@ -80,6 +81,36 @@ static int changes_finish(struct vd_api *api, struct vd_changes *changes, const 
 	return 0;
 }
 
+/* "2026-01-31 12:00:00 UTC"; "" when it is not known. */
+static void since_format(json_int_t seconds, char *text, size_t size)
+{
+	time_t time = (time_t)seconds;
+	struct tm utc;
+
+	text[0] = '\0';
+	if (seconds > 0 && gmtime_r(&time, &utc))
+		strftime(text, size, " since %F %T UTC", &utc);
+}
+
+/* Says which hosts were not waited for: they obey the change when their daemons are back. */
+static void absent_note(struct vd_api *api, json_t *notes)
+{
+	json_t *absent = vd_statuses_absent(api->statuses), *seconds;
+	const struct vd_model *model;
+	const char *host;
+	char since[64];
+
+	model = vd_replica_lock(api->replica, NULL, NULL, NULL);
+	json_object_foreach (absent, host, seconds) {
+		if (!vd_model_get(model, VD_KIND_HOST, "default", host))
+			continue;
+		since_format(json_integer_value(seconds), since, sizeof(since));
+		json_array_append_new(notes, json_sprintf("host %s has not been heard of%s: not waited for", host, since));
+	}
+	vd_replica_unlock(api->replica);
+	json_decref(absent);
+}
+
 /*
  * The write, then what was asked to follow it. When nothing changed, the revision is the last that changed something: hosts may
  * still be behind it. A wait that fails does not undo the change: the reply holds both.
@@ -107,6 +138,8 @@ static int intent_write(struct vd_request *request, struct intent *intent, const
 	vd_replica_wait(api->replica, revision, CATCH_UP_MS);
 	if (options->wait)
 		r = vd_statuses_wait(api->statuses, revision, options->timeout, &waited);
+	if (options->wait)
+		absent_note(api, json_object_get(reply, "notes"));
 	if (r)
 		json_object_set_new(reply, "error", json_string(waited.text));
 	return vd_request_reply(request, r ? vd_request_status(r) : MHD_HTTP_OK, reply);

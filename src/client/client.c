@@ -2,9 +2,11 @@
 #include "client/client.h"
 
 #include "base/cleanup.h"
+#include "base/token.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -22,6 +24,7 @@ struct vd_client {
 	char *base;   /* the URL's begin */
 	const char *progress;
 	time_t begun;
+	atomic_bool stopped;
 	bool said; /* the progress line stands on standard error */
 	char problem[CURL_ERROR_SIZE];
 };
@@ -56,23 +59,17 @@ static int header_add(struct vd_client *client, const char *header)
 
 static int token_add(struct vd_client *client, const char *path, struct vd_error *error)
 {
-	VD_FCLOSE FILE *file = fopen(path, "re");
-	VD_FREE char *line = NULL, *header = NULL;
-	size_t capacity = 0, size;
-	char *token;
+	VD_FREE char *header = NULL;
+	char *token = NULL;
+	int r;
 
-	if (!file)
-		return vd_error_set(error, -errno, "token file %s: %m", path);
-	while (getline(&line, &capacity, file) >= 0) {
-		token = line + strspn(line, " \t");
-		size = strcspn(token, " \t\r\n");
-		if (!size || *token == '#')
-			continue;
-		if (asprintf(&header, "Authorization: Bearer %.*s", (int)size, token) < 0)
-			return -ENOMEM;
-		return header_add(client, header);
-	}
-	return vd_error_set(error, -EINVAL, "token file %s: there is no token in it", path);
+	r = vd_token_read(path, &token, error);
+	if (r)
+		return r;
+	if (asprintf(&header, "Authorization: Bearer %s", token) < 0)
+		header = NULL;
+	vd_token_free(token);
+	return header ? header_add(client, header) : -ENOMEM;
 }
 
 static int server_set(struct vd_client *client, const struct vd_client_options *options, struct vd_error *error)
@@ -104,6 +101,8 @@ static int progress_tell(void *userdata, curl_off_t total, curl_off_t now, curl_
 	struct vd_client *client = userdata;
 	long seconds = (long)(time(NULL) - client->begun);
 
+	if (atomic_load(&client->stopped))
+		return 1;
 	if (!client->progress || seconds < PROGRESS_AFTER)
 		return 0;
 	if (isatty(STDERR_FILENO))
@@ -159,6 +158,11 @@ void vd_client_close(struct vd_client *client)
 	free(client->server);
 	free(client->base);
 	free(client);
+}
+
+void vd_client_stop(struct vd_client *client)
+{
+	atomic_store(&client->stopped, true);
 }
 
 void vd_client_set_progress(struct vd_client *client, const char *text)
@@ -292,7 +296,7 @@ static int transfer_perform(struct transfer *transfer, struct vd_error *error)
 	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &transfer->reply.status);
 	if (transfer->error.text[0])
 		return vd_error_set(error, -EIO, "%s", transfer->error.text);
-	if (transfer->stop)
+	if (transfer->stop || (transfer->take && atomic_load(&client->stopped)))
 		return 0;
 	/* A server that refuses early may close before it has read the whole body: its answer counts. */
 	if (code != CURLE_OK && !(code == CURLE_SEND_ERROR && transfer->reply.status >= 400))

@@ -50,6 +50,9 @@ int vd_client_call(struct vd_client *client, const char *method, const char *pat
 int vd_client_stream(struct vd_client *client, const char *method, const char *path, const json_t *body,
 		     bool (*take)(const json_t *object, void *userdata), void *userdata, struct vd_error *error);
 
+/* Ends a stream under way within a second, as if take had returned false; from any thread. Later ones end at once. */
+void vd_client_stop(struct vd_client *client);
+
 /* Text as one segment of a path or one value of a query; a string to free. */
 char *vd_client_escape(const char *text);
 

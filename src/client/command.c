@@ -155,8 +155,8 @@ const struct vd_command vd_commands[] = {
 		.name = "capture",
 		.arguments = "PORT…",
 		.summary = "record a port's packets, as pcap",
-		.text = "tcpdump on the host misses packets that are redirected past it; this does not. Ends with Ctrl-C or after "
-			"--count packets.",
+		.text = "tcpdump on the host misses packets that are redirected past it; this does not. The ports may be on "
+			"several hosts. Ends with Ctrl-C or after --count packets.",
 		.example = "viaduct capture web1 -w web1.pcap\nviaduct capture web1 | tcpdump -nr -",
 		.options = vd_capture_options,
 		.minimum = 1,
@@ -408,7 +408,7 @@ static int check(const struct vd_invocation *invocation)
 	return VD_EXIT_DONE;
 }
 
-static int run(struct vd_invocation *invocation)
+int vd_invocation_connect(const struct vd_invocation *invocation, struct vd_client **ret, struct vd_error *error)
 {
 	struct vd_client_options options = {
 		.server = vd_invocation_option(invocation, "server"),
@@ -418,10 +418,16 @@ static int run(struct vd_invocation *invocation)
 		.key = vd_invocation_option(invocation, "key"),
 		.insecure = vd_invocation_has(invocation, "insecure"),
 	};
+
+	return vd_client_open(&options, ret, error);
+}
+
+static int run(struct vd_invocation *invocation)
+{
 	struct vd_error error = {0};
 	int status;
 
-	if (vd_client_open(&options, &invocation->client, &error))
+	if (vd_invocation_connect(invocation, &invocation->client, &error))
 		return vd_fail(&error);
 	status = invocation->command->run(invocation);
 	vd_client_close(invocation->client);

@@ -69,6 +69,9 @@ bool vd_invocation_json(const struct vd_invocation *invocation);
 /* "project", from --project, VIADUCT_PROJECT, or "default". */
 const char *vd_invocation_project(const struct vd_invocation *invocation);
 
+/* Another client to the same server, to be closed; invocation->client is the first. */
+int vd_invocation_connect(const struct vd_invocation *invocation, struct vd_client **ret, struct vd_error *error);
+
 /* Says the sentence on standard error and returns the exit status. */
 int vd_fail(const struct vd_error *error);
 int vd_fail_usage(const struct vd_invocation *invocation, const char *format, ...) __attribute__((format(printf, 2, 3)));

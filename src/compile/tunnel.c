@@ -78,16 +78,16 @@ static int take_smaller(const struct vd_resource *resource, void *userdata)
 	const struct vd_claim *claim = (const struct vd_claim *)resource;
 	struct smallest *smallest = userdata;
 	struct vd_address vtep;
-	uint32_t overhead, mtu;
+	uint32_t overhead, carried;
 
 	if (vtep_of(smallest->pool, claim, &vtep) < 0)
 		return 0;
 	overhead = vtep.family == VD_FAMILY_IPV6 ? OVERHEAD_IPV6 : OVERHEAD_IPV4;
-	if (claim->underlay_mtu <= overhead)
+	carried = vd_claim_mtu(claim, &vtep);
+	if (carried <= overhead)
 		return 0;
-	mtu = claim->underlay_mtu - overhead;
-	if (smallest->mtu == 0 || mtu < smallest->mtu)
-		smallest->mtu = mtu;
+	if (smallest->mtu == 0 || carried - overhead < smallest->mtu)
+		smallest->mtu = carried - overhead;
 	return 0;
 }
 

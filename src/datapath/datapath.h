@@ -104,6 +104,9 @@ struct vd_trace_request {
 	uint16_t source_port, destination_port; /* 0 for ICMP: an echo request */
 	uint8_t ttl;      /* 0: 64 */
 	uint16_t size;    /* bytes of payload */
+	/* Names what this host's plan has no name for, like a port on another host: 0 and a text, or -ENOENT. NULL: nobody knows more. */
+	int (*name)(uint32_t id, char *text, size_t size, void *userdata);
+	void *name_userdata;
 };
 int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_request *request, json_t **ret, struct vd_error *error);
 

@@ -9,8 +9,8 @@
 
 #define TEXT_SIZE 640
 
-/* A name to print; an id without one as a number. text: room for the latter. */
-static const char *name_of(const struct vd_datapath *datapath, uint32_t id, char text[16])
+/* A name to print; an id without one as a number. text: room for the latter, 16 bytes. */
+static const char *name_of(const struct vd_datapath *datapath, uint32_t id, char *text)
 {
 	const char *name = vd_names_find(datapath->names, id);
 
@@ -67,9 +67,18 @@ static void route_text(const struct vd_datapath *datapath, const uint32_t *detai
 	snprintf(text, TEXT_SIZE, "table %s: no route", where);
 }
 
-static void endpoint_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+/* A port of another host: this host's plan has no name for it. */
+static const char *remote_name(const struct vd_datapath *datapath, const struct vd_trace_request *request, uint32_t id,
+			       char text[VD_PORT_TEXT])
 {
-	char port[16], host[16], subnet[16];
+	if (request->name && request->name(id, text, VD_PORT_TEXT, request->name_userdata) == 0)
+		return text;
+	return name_of(datapath, id, text);
+}
+
+static void endpoint_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail, char *text)
+{
+	char port[VD_PORT_TEXT], host[16], subnet[16];
 	const char *subnet_name = name_of(datapath, detail[2], subnet);
 
 	switch (detail[1]) {
@@ -77,7 +86,7 @@ static void endpoint_text(const struct vd_datapath *datapath, const uint32_t *de
 		snprintf(text, TEXT_SIZE, "port %s on this host, subnet %s", name_of(datapath, detail[0], port), subnet_name);
 		return;
 	case VD_ENDPOINT_PLACE_HOST:
-		snprintf(text, TEXT_SIZE, "port %s on host %s, subnet %s", name_of(datapath, detail[0], port),
+		snprintf(text, TEXT_SIZE, "port %s on host %s, subnet %s", remote_name(datapath, request, detail[0], port),
 			 name_of(datapath, detail[3], host), subnet_name);
 		return;
 	case VD_ENDPOINT_PLACE_GATEWAY:
@@ -134,7 +143,8 @@ static void policy_text(const struct vd_datapath *datapath, const struct vd_trac
 		snprintf(text + length, TEXT_SIZE - (size_t)length, "%s", step->reason ? "no rule allows it" : "no rule closes it");
 }
 
-static void step_text(const struct vd_datapath *datapath, const struct vd_trace_step *step, char *text)
+static void step_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace_step *step,
+		      char *text)
 {
 	text[0] = 0;
 	switch ((enum vd_stage)step->stage) {
@@ -157,7 +167,7 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		route_text(datapath, step->detail, text);
 		return;
 	case VD_STAGE_ENDPOINT:
-		endpoint_text(datapath, step->detail, text);
+		endpoint_text(datapath, request, step->detail, text);
 		return;
 	case VD_STAGE_TTL:
 		ttl_text(step->detail, text);
@@ -177,11 +187,11 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 	}
 }
 
-json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_step *step)
+json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace_step *step)
 {
 	char text[TEXT_SIZE];
 
-	step_text(datapath, step, text);
+	step_text(datapath, request, step, text);
 	/* A stage that drops says why; what it knew of the packet may be half of it. */
 	if (step->reason)
 		return json_pack("{s:s, s:s, s:s}", "stage", vd_stage_name(step->stage), "text", vd_reason_sentence(step->reason),

@@ -5,7 +5,10 @@
 #include "abi/maps.h"
 #include "datapath/state.h"
 
-/* One step of a trace in the user's words: {"stage", "text"}. What the numbers of each stage are stands in bpf/lib/trace.h. */
-json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_step *step);
+/*
+ * One step of a trace in the user's words: {"stage", "text"}. What the numbers of each stage are stands in bpf/lib/trace.h; the
+ * request knows names.
+ */
+json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace_step *step);
 
 #endif

@@ -167,7 +167,8 @@ static void set_verdict(json_t *object, const struct vd_datapath *datapath, cons
 	}
 }
 
-static json_t *result_json(const struct vd_datapath *datapath, const struct vd_trace *area, uint32_t verdict)
+static json_t *result_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace *area,
+			   uint32_t verdict)
 {
 	json_t *object = json_object(), *steps = json_array();
 	uint32_t reason = 0;
@@ -175,7 +176,7 @@ static json_t *result_json(const struct vd_datapath *datapath, const struct vd_t
 	/* Where a stage said why, the exit says it again. */
 	for (uint32_t i = 0; i < area->step_count && i < VD_TRACE_STEPS && !reason; i++) {
 		reason = area->step[i].reason;
-		json_array_append_new(steps, vd_step_json(datapath, &area->step[i]));
+		json_array_append_new(steps, vd_step_json(datapath, request, &area->step[i]));
 	}
 	set_verdict(object, datapath, area, verdict);
 	json_object_set_new(object, "steps", steps);
@@ -208,6 +209,6 @@ int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_reques
 	if (bpf_prog_test_run_opts(request->from_port ? datapath->tracer->port : datapath->tracer->overlay, &run) ||
 	    bpf_map_lookup_elem(datapath->maps[VD_MAP_TRACE], &key, &area))
 		return vd_error_set(error, -errno, "cannot run the tracing programs: %m");
-	*ret = result_json(datapath, &area, run.retval);
+	*ret = result_json(datapath, request, &area, run.retval);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct vd_host_underlay {
 	struct vd_address address; /* the one asked for, or the source address of the default route, or the first global one */
 	uint32_t mtu;
 	struct vd_address *addresses; /* all global ones of links that are not ours */
+	uint32_t *mtus;               /* bytes, one per address */
 	size_t count;
 };
 /* wanted: family none: choose. -EADDRNOTAVAIL when the host does not have it. */

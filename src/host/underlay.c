@@ -148,21 +148,37 @@ static int survey_read(struct survey *survey, struct vd_error *error)
 	return result < 0 ? vd_error_set(error, result, "cannot read this host's addresses: %s", strerror(-result)) : 0;
 }
 
+static int survey_mtus(const struct survey *survey, uint32_t **ret)
+{
+	uint32_t *mtus = calloc(survey->count, sizeof(*mtus));
+
+	if (!mtus)
+		return -ENOMEM;
+	for (size_t i = 0; i < survey->count; i++)
+		mtus[i] = underlay_mtu(survey, survey->owners[i]);
+	*ret = mtus;
+	return 0;
+}
+
 static int survey_result(struct survey *survey, const struct vd_address *wanted, struct vd_host_underlay *ret,
 			 struct vd_error *error)
 {
 	bool asked = wanted && wanted->family != VD_FAMILY_NONE;
 	ssize_t index = asked ? find_address(survey, wanted) : choose(survey);
 	char text[VD_ADDRESS_TEXT];
+	uint32_t *mtus;
 
 	if (index < 0 && asked)
 		return vd_error_set(error, -EADDRNOTAVAIL, "this host has no address %s: give --underlay one of its own",
 				    vd_address_format(wanted, text));
 	if (index < 0)
 		return vd_error_set(error, -EADDRNOTAVAIL, "this host has no address that others can reach: set one up first");
+	if (survey_mtus(survey, &mtus) < 0)
+		return -ENOMEM;
 	*ret = (struct vd_host_underlay){
 		.address = survey->addresses[index],
-		.mtu = underlay_mtu(survey, survey->owners[index]),
+		.mtu = mtus[index],
+		.mtus = mtus,
 		.addresses = VD_TAKE(survey->addresses),
 		.count = survey->count,
 	};
@@ -186,5 +202,6 @@ int vd_host_underlay_read(struct vd_host_net *net, const struct vd_address *want
 void vd_host_underlay_done(struct vd_host_underlay *underlay)
 {
 	free(underlay->addresses);
+	free(underlay->mtus);
 	*underlay = (struct vd_host_underlay){0};
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "model/change.h"
 #include "model/kind.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define OFFSET(member) offsetof(struct vd_claim, member)
 
@@ -13,9 +17,26 @@ static const struct vd_field fields[] = {
 	{"underlay_mtu", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(underlay_mtu), .help = "Bytes, of the link that owns it."},
 	{"addresses", .type = VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(addresses), .count_offset = OFFSET(address_count),
 	 .help = "All of the host's own."},
+	{"address_mtus", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(address_mtus),
+	 .help = "Bytes, of the link of each of the addresses, in their order and with spaces between."},
 	{"api", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(api), .help = "URL for other hosts' questions."},
 	{"version", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(version), .help = "Of its viaductd."},
 };
+
+uint32_t vd_claim_mtu(const struct vd_claim *claim, const struct vd_address *address)
+{
+	const char *text = claim->address_mtus ? claim->address_mtus : "";
+
+	for (size_t i = 0; i < claim->address_count; i++) {
+		unsigned long mtu = strtoul(text, NULL, 10);
+
+		if (mtu > 0 && mtu <= UINT32_MAX && vd_address_equal(&claim->addresses[i], address))
+			return (uint32_t)mtu;
+		text += strcspn(text, " ");
+		text += strspn(text, " ");
+	}
+	return claim->underlay_mtu;
+}
 
 const struct vd_kind_type vd_kind_type_claim = {
 	.word = "claim",

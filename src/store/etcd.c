@@ -166,6 +166,12 @@ enum outcome {
 	OUTCOME_UNKNOWN, /* sent; done or not */
 };
 
+/* Trying again does not help then: a certificate or key is wrong, ours or theirs. */
+static bool is_mistrust(CURLcode code)
+{
+	return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM;
+}
+
 /* One try at one endpoint; r and error get what the call returns should it be the last. */
 static enum outcome call_try(struct vd_etcd *etcd, struct call *call, CURL *curl, size_t endpoint, int *ret_r,
 			     struct vd_error *error)
@@ -195,6 +201,11 @@ static enum outcome call_try(struct vd_etcd *etcd, struct call *call, CURL *curl
 		*ret_r = vd_wire_error_decode(etcd->endpoints[endpoint], (int)status, call->answer.data ? call->answer.data : "",
 					      call->answer.size, error);
 		return *ret_r == -ETIMEDOUT ? OUTCOME_UNKNOWN : OUTCOME_DONE;
+	}
+	if (is_mistrust(code)) {
+		*ret_r = vd_error_set(error, -EACCES, "store %s: %s and this host do not trust each other: %s; check the certificates",
+				      etcd->name, etcd->endpoints[endpoint], reason[0] ? reason : curl_easy_strerror(code));
+		return OUTCOME_NOTHING;
 	}
 	*ret_r = vd_error_set(error, upload.begun || call->idempotent ? -ETIMEDOUT : -ECONNREFUSED,
 			      "store %s: %s does not answer: %s; check that it runs and is reachable", etcd->name,

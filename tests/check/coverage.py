@@ -3,10 +3,11 @@
 """docs/coverage.md: which test proves which row of the requirements. `coverage.py` writes it, `coverage.py --check` fails when stale.
 
 The rows come from ../shared/requirements.md, beside the checkout (VIADUCT_REQUIREMENTS names another place). A test proves a row
-when its docstring or the comment above it names the row with its prefix (written R-, then the id); several ids of one group may follow
-with commas ("R-NET-1, 2"), and a range with an ellipsis is not understood.
+when it, the comment above it, or a table that it uses names the row with its prefix (written R-, then the id); several ids of one group
+may follow with commas ("R-NET-1, 2"), and a range with an ellipsis is not understood.
 """
 
+import ast
 import os
 import pathlib
 import re
@@ -15,8 +16,6 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROW = re.compile(r"^\|\s*([A-Z]+-\d+)\s*\|\s*(.*?)\s*\|[^|]*\|\s*$")
 NAMED = re.compile(r"\bR-([A-Z]+)-(\d+)((?:\s*(?:,|and)\s*\d+\b(?!-))*)")
-PYTHON_TEST = re.compile(r"^\s*(?:async )?def (test_\w+)\(", re.M)
-C_TEST = re.compile(r"^static void (test_\w+)\(", re.M)
 SKIP = {"check"}  # the checks' own tests name rows as examples
 
 
@@ -48,26 +47,90 @@ def ids(text):
     return found
 
 
-def tests_of(text, pattern, comment_above):
-    """[(test name or "" for the whole file, ids)]: a comment belongs to the test below it, a docstring to the test above it."""
-    starts = [(match.start(), match.group(1)) for match in pattern.finditer(text)]
-    if not starts:
-        return [("", ids(text))]
-    found = []
-    pieces = []
-    for index, (start, name) in enumerate(starts):
-        begin = start
-        if comment_above:
-            # Lines of comment or decorator directly above.
-            head = text[:start].splitlines(keepends=True)
-            while head and re.match(r"\s*(#|@|\*|/\*|//)", head[-1]):
-                begin -= len(head.pop())
-        pieces.append((begin, name))
-    found.append(("", ids(text[:pieces[0][0]])))
-    for index, (begin, name) in enumerate(pieces):
-        end = pieces[index + 1][0] if index + 1 < len(pieces) else len(text)
-        found.append((name, ids(text[begin:end])))
+class Piece:
+    """A declaration of a test file with the comment above it: a test, or something that tests use."""
+
+    def __init__(self, text, name):
+        self.text, self.name = text, name
+        self.is_test = bool(name and name.startswith("test_"))
+
+
+def python_pieces(text):
+    lines = text.splitlines(keepends=True)
+    nodes = []
+    for node in ast.parse(text).body:
+        nodes += node.body if isinstance(node, ast.ClassDef) else [node]
+    pieces, begin = [], 0
+    for node in nodes:
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        name = getattr(node, "name", None) or getattr(targets[0], "id", None)
+        pieces.append(Piece("".join(lines[begin:node.end_lineno]), name))
+        begin = node.end_lineno
+    return [*pieces, Piece("".join(lines[begin:]), None)]
+
+
+def c_pieces(text):
+    pieces, piece, in_comment = [], "", False
+    for line in text.splitlines(keepends=True):
+        if not line.strip() and not in_comment and not c_code(piece):
+            # A comment that stands alone speaks of the file.
+            pieces.append(Piece(piece, None))
+            piece = ""
+        piece += line
+        in_comment = "*/" not in line if in_comment or line.lstrip().startswith("/*") else False
+        ends = line.startswith(("}", "#")) or (line[0].isalpha() and line.rstrip().endswith(";"))
+        if ends and not in_comment and not line.rstrip().endswith(("{", "\\")):
+            pieces.append(Piece(piece, c_name(piece)))
+            piece = ""
+    return [*pieces, Piece(piece, None)]
+
+
+def c_code(piece):
+    return re.sub(r"/\*.*?\*/", "", piece, flags=re.S).strip()
+
+
+def c_name(piece):
+    code = c_code(piece)
+    match = re.search(r"^\} (\w+)", code, re.M) or re.search(r"(?!struct|enum|union)\b(\w+)\s*(?:\[[^\]]*\]\s*)*[=({;]", code)
+    return match.group(1) if match and not code.startswith("#") else None
+
+
+def users(pieces, name):
+    """The tests that use a name, themselves or by what they call."""
+    found, known, due = [], set(), [name]
+    while due:
+        word = re.compile(rf"\b{re.escape(due.pop())}\b")
+        for piece in pieces:
+            if piece.name in known or not piece.name or not word.search(piece.text):
+                continue
+            known.add(piece.name)
+            if piece.is_test:
+                found.append(piece.name)
+            else:
+                due.append(piece.name)
     return found
+
+
+def tests_of(text, split):
+    """
+    [(test name or "" for the whole file, ids)]. What is named in a test, or above it, is the test's. What is named elsewhere belongs
+    to the tests that use that table or function; when none does, to the whole file above the first test, to the next test below it.
+    """
+    pieces = split(text)
+    found, any_test = [], False
+    for index, piece in enumerate(pieces):
+        any_test |= piece.is_test
+        named = ids(piece.text)
+        if not named:
+            continue
+        names = [piece.name] if piece.is_test else users(pieces, piece.name) if piece.name else []
+        if not names and any_test:
+            names = [after.name for after in pieces[index:] if after.is_test][:1]
+        found += [(name, named) for name in names or [""]]
+    return found
+
+
+SPLIT = {".py": python_pieces, ".c": c_pieces, ".h": c_pieces}
 
 
 def proofs(root):
@@ -78,8 +141,8 @@ def proofs(root):
         relative = path.relative_to(tests)
         if path.suffix not in (".py", ".c", ".h", ".sh") or relative.parts[0] in SKIP:
             continue
-        pattern = PYTHON_TEST if path.suffix == ".py" else C_TEST
-        for name, named in tests_of(path.read_text(errors="replace"), pattern, True):
+        split = SPLIT.get(path.suffix, lambda text: [Piece(text, None)])
+        for name, named in tests_of(path.read_text(errors="replace"), split):
             for row in named:
                 found.setdefault(row, []).append(f"tests/{relative.as_posix()}" + (f": {name}" if name else ""))
     return found

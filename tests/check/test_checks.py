@@ -121,6 +121,18 @@ def test_coverage_reads_rows_and_tests(tmp_path):
     assert "not yet" in coverage.page(coverage.rows(REQUIREMENTS), {})
 
 
+def test_coverage_gives_a_tables_rows_to_the_test_that_uses_it():
+    text = (HEADER + "/* R-NET-9: of the file. */\n#include <x.h>\n\nstatic void test_first(void **state)\n{\n}\n\n"
+            "static const struct {\n\tint x;\n} rows[] = {\n\t{\"one\"}, /* R-NET-1 */\n};\n\n"
+            "/* R-NET-2 */\nstatic void check(const struct row *row)\n{\n\tx(row);\n}\n\n/* R-NET-3: nobody uses it. */\nstatic int unused;\n\n"
+            "static void test_second(void **state)\n{\n}\n\nstatic void test_third(void **state)\n{\n\tcheck(rows);\n}\n")
+    assert coverage.tests_of(text, coverage.c_pieces) == [
+        ("", {"NET-9"}), ("test_third", {"NET-1"}), ("test_third", {"NET-2"}), ("test_second", {"NET-3"})]
+    text = ('"""R-NET-9"""\n\n\ndef test_first():\n    pass\n\n\n# R-NET-1\nTABLE = """\nx: 1\n"""\n\n\n'
+            "def test_second():\n    pass\n\n\n@pytest.mark.parametrize(\"row\", TABLE)\ndef test_third(row):\n    pass\n")
+    assert coverage.tests_of(text, coverage.python_pieces) == [("", {"NET-9"}), ("test_third", {"NET-1"})]
+
+
 def test_coverage_names_rows_that_do_not_exist():
     assert coverage.unknown(coverage.rows(REQUIREMENTS), {"NET-99": ["tests/x.py: test_x"]})
 

@@ -7,7 +7,7 @@ from scapy.layers.l2 import Ether
 
 LAB = """
 name: vxlan
-segments: {underlay: {}, tunnels: {}}
+segments: {underlay: {}, tunnels: {mtu: 1400}}
 hosts:
   h1: {links: {underlay: [172.31.0.1/24], tunnels: [10.99.0.1/24]}, arguments: [--vxlan-port, "8472"]}
   h2: {links: {underlay: [172.31.0.2/24], tunnels: [10.99.0.2/24]}, arguments: [--vxlan-port, "8472"]}
@@ -39,6 +39,13 @@ def one(lab, reach):
     reach(lab.instance("one"), "10.1.1.7")
     reach(lab.instance("one"), "10.1.2.7")
     return lab.instance("one")
+
+
+def test_mtu_is_that_of_the_links_that_the_tunnels_use(lab, one):
+    """R-NET-8: the pool's VTEPs lie on a smaller segment than the hosts' own addresses."""
+    for instance in ("one", "near", "far"):
+        assert " mtu 1350 " in lab.instance(instance).ip("link", "show", "eth0")
+    assert one.ping("10.1.2.7", size=1350 - 28, dont_fragment=True, count=2).received == 2
 
 
 def vnis(frames):

@@ -106,6 +106,14 @@ static void test_neighbour_in_the_subnet_is_delivered(void **state)
 	vd_datapath_close(datapath);
 }
 
+static int name_remote(uint32_t id, char *text, size_t size, void *userdata)
+{
+	if (id != 500)
+		return -ENOENT;
+	snprintf(text, size, "%s", (const char *)userdata);
+	return 0;
+}
+
 static void test_other_host_is_sent_through_the_tunnel(void **state)
 {
 	struct vd_datapath *datapath = fixture_open();
@@ -120,7 +128,12 @@ static void test_other_host_is_sent_through_the_tunnel(void **state)
 	assert_int_equal(json_integer_value(json_object_get(reply, "to_host")), 50);
 	assert_int_equal(json_integer_value(json_object_get(reply, "vni")), 1008);
 	assert_string_equal(text_of(reply, "destination_mac"), "02:01:00:00:01:f4");
-	assert_step(reply, "endpoint", "on host h2");
+	assert_step(reply, "endpoint", "port #500 on host h2");
+	json_decref(reply);
+	made.name = name_remote;
+	made.name_userdata = "web9";
+	reply = trace(datapath, &made);
+	assert_step(reply, "endpoint", "port web9 on host h2");
 	json_decref(reply);
 
 	/* The way back, as it comes from that host. */

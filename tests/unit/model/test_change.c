@@ -392,6 +392,36 @@ static void test_a_claim_needs_an_address_inside_the_vtep_cidr(void **state)
 	vd_model_free(model);
 }
 
+static uint32_t claimed_mtu(const char *record, const char *text)
+{
+	struct vd_resource *claim = NULL;
+	struct vd_error error = {};
+	struct vd_address address;
+	uint32_t mtu;
+
+	assert_int_equal(vd_resource_decode(VD_KIND_CLAIM, "default", "h1", record, strlen(record), &claim, &error), 0);
+	assert_int_equal(vd_address_parse(text, &address), 0);
+	mtu = vd_claim_mtu((const struct vd_claim *)claim, &address);
+	vd_resource_unref(claim);
+	return mtu;
+}
+
+static void test_a_claim_knows_what_each_of_its_addresses_links_carries(void **state)
+{
+	static const char said[] = "{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"172.16.0.1\",\"192.168.29.7\","
+				   "\"fd00::1\"],\"address_mtus\":\"9000 1400 1280\"}";
+	static const char short_list[] = "{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"172.16.0.1\","
+					 "\"192.168.29.7\"],\"address_mtus\":\"1500 x\"}";
+	static const char of_old[] = "{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"192.168.29.7\"]}";
+
+	assert_int_equal(claimed_mtu(said, "172.16.0.1"), 9000);
+	assert_int_equal(claimed_mtu(said, "192.168.29.7"), 1400);
+	assert_int_equal(claimed_mtu(said, "fd00::1"), 1280);
+	assert_int_equal(claimed_mtu(said, "fd00::2"), 9000);
+	assert_int_equal(claimed_mtu(short_list, "192.168.29.7"), 9000);
+	assert_int_equal(claimed_mtu(of_old, "192.168.29.7"), 9000);
+}
+
 static void test_what_others_need_is_not_deleted(void **state)
 {
 	static const struct {
@@ -558,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_what_looks_alike_but_is_right_is_accepted),
 		cmocka_unit_test(test_the_route_quota_is_50_by_default_and_can_be_raised),
 		cmocka_unit_test(test_a_claim_needs_an_address_inside_the_vtep_cidr),
+		cmocka_unit_test(test_a_claim_knows_what_each_of_its_addresses_links_carries),
 		cmocka_unit_test(test_what_others_need_is_not_deleted),
 		cmocka_unit_test(test_a_next_hop_is_not_lost_by_changes_elsewhere),
 		cmocka_unit_test(test_a_vpc_does_not_grow_into_another_of_an_instance),
