@@ -57,7 +57,7 @@ bool vd_subnet_range(const struct vd_subnet *subnet, size_t cidr, size_t index, 
 			return true;
 		}
 	}
-	if (count > 0 || index > 0)
+	if (index > 0)
 		return false;
 	*ret = (struct vd_address_range){.first = vd_prefix_first(prefix), .last = vd_prefix_last(prefix)};
 	return true;

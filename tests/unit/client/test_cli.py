@@ -106,6 +106,10 @@ kind: port
 name: web1
 subnet: nodes
 security_groups: [web]
+user_data: |
+  #!/bin/sh
+  echo "a: b" > /etc/motd
+ssh_keys: [ssh-ed25519 AAAA me@home]
 ---
 kind: router_profile
 name: small
@@ -139,7 +143,7 @@ def test_security_groups_are_shown_and_deleted(cli):
     group = cli.ok("describe", "security_group", "web").splitlines()
     assert group[-1].split() == ["web1", "nodes", "192.168.0.2"] and any("web/dns" in line for line in group)
 
-    for kind in "security_groups", "security_group_rules", "router_profiles":
+    for kind in "ports", "security_groups", "security_group_rules", "router_profiles":
         assert "unchanged" in cli.ok("apply", "-f", "-", text=cli.ok("get", kind, "-o", "yaml"))
     assert cli.ok("delete", "security_group_rule", RULE) == f"security_group_rule {RULE} deleted\n"
     assert cli.ok("delete", "security_group_rule", "web/dns") == "security_group_rule web/dns deleted\n"

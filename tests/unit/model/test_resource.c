@@ -438,6 +438,36 @@ static void test_records_round_trip_with_what_was_assigned(void **state)
 	vd_resource_unref(resource);
 }
 
+static void test_texts_have_a_limit(void **state)
+{
+	static const struct {
+		const char *field;
+		size_t size;
+		const char *sentence;
+	} cases[] = {
+		{"user_data", 65537, "port p: user_data has 65537 bytes, 65536 are possible"},
+		{"ssh_keys", 16385, "port p: ssh_keys has 16385 bytes, 16384 are possible"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = calloc(1, cases[i].size + 1);
+		struct vd_resource *resource = NULL;
+		struct vd_error error = {};
+		json_t *document;
+
+		memset(text, 'x', cases[i].size);
+		document = json_pack("{s:s, s:s, s:s, s:s}", "kind", "port", "name", "p", "subnet", "s", cases[i].field, text);
+		assert_int_equal(vd_resource_parse(document, NULL, &resource, &error), -EINVAL);
+		assert_string_equal(error.text, cases[i].sentence);
+		text[cases[i].size - 1] = '\0';
+		json_object_set_new(document, cases[i].field, json_string(text));
+		assert_int_equal(vd_resource_parse(document, NULL, &resource, &error), 0);
+		vd_resource_unref(resource);
+		json_decref(document);
+		free(text);
+	}
+}
+
 static void test_facts_round_trip(void **state)
 {
 	static const char claim[] =
@@ -567,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_host_bits_are_noted),
 		cmocka_unit_test(test_bad_documents_are_refused_with_a_sentence),
 		cmocka_unit_test(test_records_round_trip_with_what_was_assigned),
+		cmocka_unit_test(test_texts_have_a_limit),
 		cmocka_unit_test(test_facts_round_trip),
 		cmocka_unit_test(test_records_of_a_newer_version_are_read),
 		cmocka_unit_test(test_broken_records_are_refused),
