@@ -15,6 +15,7 @@ import pytest
 
 VIADUCT = os.environ["VIADUCT"]
 DAEMON = os.environ["API_DAEMON"]
+EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "examples"
 FIRST = """\
 kind: vpc
 name: demo
@@ -152,6 +153,13 @@ def test_security_groups_are_shown_and_deleted(cli):
     cli.ok("apply", "-f", "-", text=FIRST)
     assert cli.ok("delete", "-f", "-", text=GROUPS.split("---")[0]).count("deleted") == 3
     assert cli("get", "security_group_rules").stderr == "there are none\n"
+
+
+@pytest.mark.parametrize("path", sorted(path for path in EXAMPLES.glob("*.yaml") if ".lab." not in path.name), ids=lambda path: path.name)
+def test_examples_are_accepted_and_accepted_again(cli, path):
+    assert "created" in cli.ok("apply", "-f", str(path))
+    again = cli.ok("apply", "-f", str(path))
+    assert "created" not in again and "changed" not in again.replace("unchanged", "")
 
 
 def test_explain_says_what_a_rule_is(cli):
