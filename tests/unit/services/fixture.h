@@ -22,7 +22,7 @@
 #define SUBNET_OFF \
 	"{'kind':'subnet','id':3,'name':'nodes','cidr4':'10.0.0.0/24','gateway4':'10.0.0.1','cidr6':'fd00::/" \
 	"64','gateway6':'fd00::1'," \
-	"'dhcp':false,'lease':600}"
+	"'dhcp':false,'dhcp_address':'10.0.0.254','lease':600}"
 #define PORT \
 	"{'kind':'port','id':7,'name':'web1','mac':'02:00:00:00:00:07','subnet':3,'addresses':['10.0.0.2/24','fd00::2/64']," \
 	"'default':true,'vpc_cidrs':['10.0.0.0/16','fd00::/48'],'mtu':1430}"
