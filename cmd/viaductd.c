@@ -21,7 +21,8 @@
 VD_DEFINE_CLEANUP(char, vd_token_free)
 
 struct options {
-	char *host, *store, *underlay, *run_directory, *bpf_directory, *listen, *advertise, *tls_cert, *tls_key, *tls_ca, *token_file, *config;
+	char *host, *store, *underlay, *run_directory, *bpf_directory, *listen, *advertise, *tls_cert, *tls_key, *tls_ca,
+		*token_file, *config;
 	char *vxlan_port;
 	bool insecure, purge, verbose;
 };
@@ -179,7 +180,7 @@ static int config_read(struct options *options, struct vd_error *error)
 		return vd_error_set(error, -EINVAL, "%s: holds more than one document: write all options in one", options->config);
 	}
 
-	json_object_foreach(json_array_get(documents, 0), name, value) {
+	json_object_foreach (json_array_get(documents, 0), name, value) {
 		const struct option *option = long_options;
 		VD_FREE char *number = NULL;
 		const char *word = json_string_value(value);
@@ -232,7 +233,7 @@ static int defaults_set(struct options *options)
 	return r;
 }
 
-/* Only what the daemon's work needs is kept, here and in whatever it might start. */
+/* Only what the daemon's work needs is kept, here and in what it starts. */
 static void privileges_drop(void)
 {
 	static const cap_value_t kept[] = {
@@ -244,6 +245,10 @@ static void privileges_drop(void)
 		CAP_DAC_OVERRIDE, /* namespaces and sockets of other users' directories */
 		CAP_CHOWN,        /* the socket's group */
 		CAP_NET_BIND_SERVICE,
+		/* of viaduct-router, until its sockets are open: */
+		CAP_NET_RAW,            /* frames of DHCP clients, who have no address yet */
+		CAP_SETUID, CAP_SETGID, /* to become nobody; and for us: */
+		CAP_KILL,               /* to end it then */
 	};
 	cap_t wanted = cap_init();
 
@@ -357,7 +362,8 @@ static int place_take(const struct options *options, struct vd_error *error)
 	struct vd_place place;
 
 	if ((size_t)snprintf(place.host, sizeof(place.host), "%s", options->host) >= sizeof(place.host) ||
-	    (size_t)snprintf(place.pin_directory, sizeof(place.pin_directory), "%s", options->bpf_directory) >= sizeof(place.pin_directory))
+	    (size_t)snprintf(place.pin_directory, sizeof(place.pin_directory), "%s", options->bpf_directory) >=
+		    sizeof(place.pin_directory))
 		return vd_error_set(error, -ENAMETOOLONG, "--host takes up to 63 characters, --bpf-dir up to 255");
 	return vd_place_take(options->run_directory, &place, error);
 }

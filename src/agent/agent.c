@@ -271,6 +271,7 @@ void vd_agent_free(struct vd_agent *agent)
 		vd_replica_free(agent->replica);
 	vd_reporter_free(agent->reporter);
 
+	vd_agent_routers_leave(agent);
 	uv_walk(&agent->loop, handle_close, NULL);
 	uv_run(&agent->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&agent->loop);
@@ -304,6 +305,8 @@ int vd_agent_purge(const struct vd_agent_options *options, struct vd_error *erro
 	int r;
 
 	r = vd_datapath_purge(&datapath, error);
+	if (r == 0)
+		r = vd_agent_routers_purge(options, error);
 	if (r < 0)
 		return r;
 	r = vd_host_net_open(options->host, options->run_directory, &net, error);

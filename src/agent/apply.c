@@ -29,12 +29,17 @@ static int router_carry_out(struct vd_agent *agent, const struct vd_router_job *
 	uint32_t ifindex = 0;
 	int r;
 
-	if (job->remove)
+	if (job->remove) {
+		vd_agent_router_end(agent, job->domain);
 		return vd_host_router_remove(agent->net, job->domain, error);
+	}
 	r = vd_host_router_ensure(agent->net, job->domain, job->gateways, job->gateway_count, job->mtu, &ifindex, error);
 	if (r < 0)
 		return r;
-	return vd_datapath_service_set(agent->datapath, job->domain, ifindex, error);
+	r = vd_datapath_service_set(agent->datapath, job->domain, ifindex, error);
+	if (r == 0)
+		vd_agent_router_want(agent, job);
+	return r;
 }
 
 /* A guest's namespace may be gone by now: its own affair, the monitor detaches it. */
@@ -65,6 +70,7 @@ static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch,
 {
 	struct vd_router_job *router;
 	struct vd_guest_job *guest;
+	struct vd_feed *feed;
 	int r = 0;
 
 	if (!synced)
@@ -78,6 +84,8 @@ static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch,
 	}
 	DL_FOREACH(batch->guests, guest)
 		guest_carry_out(agent, guest);
+	DL_FOREACH(batch->feeds, feed)
+		vd_agent_router_feed(agent, feed);
 	links_remove(agent, batch->difference);
 	return 0;
 }

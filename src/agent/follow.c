@@ -10,6 +10,9 @@
 #include <string.h>
 #include <utlist.h>
 
+/* Every router has it; instances know it from every cloud. */
+#define METADATA_ADDRESS "169.254.169.254"
+
 static void router_job_free(struct vd_router_job *job)
 {
 	free(job->gateways);
@@ -28,13 +31,16 @@ void vd_batch_free(struct vd_batch *batch)
 {
 	struct vd_router_job *router, *next_router;
 	struct vd_guest_job *guest, *next_guest;
+	struct vd_feed *feed, *next_feed;
 
 	if (!batch)
 		return;
 	DL_FOREACH_SAFE(batch->routers, router, next_router)
-		router_job_free(router);
+	router_job_free(router);
 	DL_FOREACH_SAFE(batch->guests, guest, next_guest)
-		guest_job_free(guest);
+	guest_job_free(guest);
+	DL_FOREACH_SAFE(batch->feeds, feed, next_feed)
+	vd_feed_free(feed);
 	if (batch->difference)
 		vd_plan_difference_free(batch->difference);
 	free(batch);
@@ -62,13 +68,16 @@ static int gateways_of_subnet(const struct vd_plan_record *record, void *userdat
 	if (record->subnet.domain != job->domain)
 		return 0;
 	r = gateway_append(job, &record->subnet.gateway4);
-	return r < 0 ? r : gateway_append(job, &record->subnet.gateway6);
+	if (r == 0)
+		r = gateway_append(job, &record->subnet.gateway6);
+	return r < 0 ? r : gateway_append(job, &record->subnet.dhcp_address);
 }
 
 /* The router of the domain as the plan has it now; once per batch. */
 static int router_job_add(struct vd_batch *batch, const struct vd_plan *plan, uint32_t domain)
 {
 	struct vd_plan_record key, record;
+	struct vd_address metadata;
 	struct vd_router_job *job;
 	int r;
 
@@ -91,11 +100,18 @@ static int router_job_add(struct vd_batch *batch, const struct vd_plan *plan, ui
 	if (r < 0)
 		return r;
 	job->mtu = record.domain.mtu;
-	return vd_plan_each(plan, VD_PLAN_KIND_SUBNET, gateways_of_subnet, job);
+	job->cpu_milli = record.domain.cpu_milli;
+	job->memory = record.domain.memory;
+	memcpy(job->name, record.domain.name, sizeof(job->name));
+	memcpy(job->project, record.domain.project, sizeof(job->project));
+	vd_address_parse(METADATA_ADDRESS, &metadata);
+	r = gateway_append(job, &metadata);
+	return r < 0 ? r : vd_plan_each(plan, VD_PLAN_KIND_SUBNET, gateways_of_subnet, job);
 }
 
 /* The interface of a port attached here to a namespace. */
-static int guest_job_add(struct vd_batch *batch, const struct vd_model *model, const struct vd_plan *plan, const struct vd_plan_port *port)
+static int guest_job_add(struct vd_batch *batch, const struct vd_model *model, const struct vd_plan *plan,
+			 const struct vd_plan_port *port)
 {
 	const struct vd_attachment *attachment =
 		(const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, port->project, port->name);
@@ -147,6 +163,9 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 		const struct vd_plan_step *step = &batch->difference->steps[i];
 		const struct vd_plan_record *record = step->after ? step->after : step->before;
 
+		r = vd_feed_step(batch, model, step);
+		if (r < 0)
+			return r;
 		switch (record->kind) {
 		case VD_PLAN_KIND_DOMAIN:
 			r = router_job_add(batch, plan, record->domain.domain);
@@ -200,6 +219,8 @@ void vd_agent_follow(const struct vd_model *model, const struct vd_changes *chan
 	}
 	if (r == 0)
 		r = batch_fill(batch, model, vd_compiler_plan(agent->compiler));
+	if (r == 0)
+		r = vd_feed_changes(batch, model, vd_compiler_plan(agent->compiler), changes);
 	if (changes)
 		detach_deleted(agent, model, changes);
 	if (r < 0) {

@@ -24,6 +24,7 @@ static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *
 	pthread_mutex_unlock(&agent->lock);
 	json_object_set_new(question->reply, "counters", vd_datapath_counters(agent->datapath));
 	json_object_set_new(question->reply, "datapath", vd_datapath_status(agent->datapath));
+	json_object_set_new(question->reply, "routers", vd_agent_routers_status(agent));
 	return 0;
 }
 

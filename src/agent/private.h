@@ -18,6 +18,9 @@
 struct vd_router_job {
 	struct vd_router_job *prev, *next;
 	uint32_t domain, mtu;
+	uint32_t cpu_milli; /* what its process may use */
+	uint64_t memory;
+	char name[VD_PLAN_NAME_SIZE], project[VD_PLAN_NAME_SIZE]; /* the VPC's */
 	bool remove;
 	struct vd_address *gateways;
 	size_t gateway_count;
@@ -33,6 +36,15 @@ struct vd_guest_job {
 	struct vd_host_guest guest;
 };
 
+/* A record of a router's process, as the line that says it (services/router/control.h). */
+struct vd_feed {
+	struct vd_feed *prev, *next;
+	uint32_t domain;
+	bool remove;
+	char *key; /* tells records of one router apart */
+	char *line;
+};
+
 /* What one revision (or several) asks of the kernel: made on a store thread, carried out on the loop. */
 struct vd_batch {
 	struct vd_batch *prev, *next;
@@ -40,6 +52,7 @@ struct vd_batch {
 	struct vd_plan_difference *difference;
 	struct vd_router_job *routers;
 	struct vd_guest_job *guests;
+	struct vd_feed *feeds;
 };
 
 /* Something an api thread wants done on the loop while it waits. */
@@ -86,14 +99,40 @@ struct vd_agent {
 	bool needs_sync; /* loop only: make everything as the plan says, not just the difference */
 	unsigned retries;
 	struct vd_channel *drops, *captures;
-	json_t *recent_drops; /* loop only: array of the last sampled ones */
+	json_t *recent_drops;                  /* loop only: array of the last sampled ones */
 	struct vd_capture_port *capture_ports; /* loop only */
 	struct vd_pending *pending;            /* loop only */
+	struct vd_agent_router *routers;       /* loop only */
 };
 
 /* ---- follow.c: store thread ---- */
 vd_replica_callback vd_agent_follow;
 void vd_batch_free(struct vd_batch *batch);
+
+/* ---- feed.c: store thread ---- */
+/* Adds what a step of the plan's difference means for the routers' processes. */
+int vd_feed_step(struct vd_batch *batch, const struct vd_model *model, const struct vd_plan_step *step);
+/* Adds what changed beside the plan; changes NULL: everything of that. */
+int vd_feed_changes(struct vd_batch *batch, const struct vd_model *model, const struct vd_plan *plan,
+		    const struct vd_changes *changes);
+void vd_feed_free(struct vd_feed *feed);
+
+/* ---- router.c: loop; the process that serves DHCP, DNS and metadata to a VPC ---- */
+struct vd_agent_router;
+/* It shall run: an old one is taken over, a missing one started. Idempotent; the namespace stands already. */
+void vd_agent_router_want(struct vd_agent *agent, const struct vd_router_job *job);
+/* It shall not: ends it and forgets what it was fed. */
+void vd_agent_router_end(struct vd_agent *agent, uint32_t domain);
+/* Remembers the record, and passes it on when the process does not have it yet. */
+void vd_agent_router_feed(struct vd_agent *agent, const struct vd_feed *feed);
+/* Ends processes that nobody wants, left by an earlier daemon. */
+void vd_agent_routers_sweep(struct vd_agent *agent);
+/* [{"vpc", "project", "domain", "state", "pid"?, "dhcp"?, "dns"?, "metadata"?}]. */
+json_t *vd_agent_routers_status(const struct vd_agent *agent);
+/* The daemon stops; the processes go on. Before the loop's handles are closed. */
+void vd_agent_routers_leave(struct vd_agent *agent);
+/* Ends every process below the run directory, and removes their control groups. */
+int vd_agent_routers_purge(const struct vd_agent_options *options, struct vd_error *error);
 
 /* ---- apply.c: loop ---- */
 /* Carries out what is queued; on failure logs and asks for a retry. */

@@ -88,6 +88,7 @@ void vd_agent_sweep(struct vd_agent *agent)
 	sweep.model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	vd_model_each(sweep.model, VD_KIND_ATTACHMENT, NULL, attachment_check, &sweep);
 	vd_host_link_each_ours(agent->net, link_check, &sweep);
+	vd_agent_routers_sweep(agent);
 	vd_host_router_each(agent->net, router_check, &sweep);
 	vd_replica_unlock(agent->replica);
 }
