@@ -152,6 +152,8 @@ class Lab:
         for namespace in names:
             Namespace(namespace, namespace).delete()
         directory = DIRECTORY / start
+        for identity in directory.glob("*/run/id"):
+            remove_control_groups(identity.read_text().strip()[:8])
         for mount in reversed(mounts_below(directory)):
             run("umount", "-l", mount)
         if directory.exists():
@@ -179,6 +181,15 @@ class Lab:
         if error is not None:
             self.save_logs()
         self.down()
+
+
+def remove_control_groups(run_id):
+    """What limited the routers of a daemon; who was in them is dead."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    for group in [*root.glob(f"viaduct/*-{run_id}"), *root.glob(f"*/viaduct/*-{run_id}")]:
+        for path in [*group.iterdir(), group]:
+            if path.is_dir():
+                path.rmdir()
 
 
 def mounts_below(directory):
