@@ -2,6 +2,7 @@
 #ifndef VD_LIB_CONNECTION_H
 #define VD_LIB_CONNECTION_H
 
+#include "handover.h"
 #include "parse.h"
 #include "policy.h"
 
@@ -38,58 +39,6 @@ static __always_inline __u64 vd_connection_timeout(__u8 protocol, const struct v
 		return VD_TIMEOUT_ICMP * VD_SECOND;
 	}
 	return VD_TIMEOUT_OTHER * VD_SECOND;
-}
-
-/* Whether the sender of the tuple is the connection's high end: compares (address, port) as bytes. */
-static __always_inline bool vd_tuple_sender_is_high4(const struct vd_tuple *tuple)
-{
-	__u32 source = bpf_ntohl(tuple->source.word[0]), destination = bpf_ntohl(tuple->destination.word[0]);
-
-	if (source != destination)
-		return source > destination;
-	return bpf_ntohs(tuple->source_port) > bpf_ntohs(tuple->destination_port);
-}
-
-static __always_inline bool vd_tuple_sender_is_high6(const struct vd_tuple *tuple)
-{
-	__u32 i;
-
-#pragma unroll
-	for (i = 0; i < 4; i++) {
-		__u32 source = bpf_ntohl(tuple->source.word[i]), destination = bpf_ntohl(tuple->destination.word[i]);
-
-		if (source != destination)
-			return source > destination;
-	}
-	return bpf_ntohs(tuple->source_port) > bpf_ntohs(tuple->destination_port);
-}
-
-static __always_inline bool vd_connection4_key_set(struct vd_connection4_key *key, __u32 domain, const struct vd_tuple *tuple)
-{
-	bool high = vd_tuple_sender_is_high4(tuple);
-
-	__builtin_memset(key, 0, sizeof(*key));
-	key->domain = domain;
-	key->low = high ? tuple->destination.word[0] : tuple->source.word[0];
-	key->high = high ? tuple->source.word[0] : tuple->destination.word[0];
-	key->low_port = high ? tuple->destination_port : tuple->source_port;
-	key->high_port = high ? tuple->source_port : tuple->destination_port;
-	key->protocol = tuple->protocol;
-	return high;
-}
-
-static __always_inline bool vd_connection6_key_set(struct vd_connection6_key *key, __u32 domain, const struct vd_tuple *tuple)
-{
-	bool high = vd_tuple_sender_is_high6(tuple);
-
-	__builtin_memset(key, 0, sizeof(*key));
-	key->domain = domain;
-	key->low = high ? tuple->destination : tuple->source;
-	key->high = high ? tuple->source : tuple->destination;
-	key->low_port = high ? tuple->destination_port : tuple->source_port;
-	key->high_port = high ? tuple->source_port : tuple->destination_port;
-	key->protocol = tuple->protocol;
-	return high;
 }
 
 /* ret_is_high: the tuple's sender is the high end. NULL: unknown. */
@@ -230,6 +179,8 @@ static __noinline int vd_connection_create(const struct vd_packet *packet, __u64
 		error = vd_connection_insert4(packet->domain, &packet->tuple, &connection, now);
 	else
 		error = vd_connection_insert6(packet->domain, &packet->tuple, &connection, now);
+	if (!error && vd_has_previous)
+		vd_handover_tell(packet, &connection);
 	if (!error)
 		return 0;
 	vd_share_give(packet->domain);
@@ -270,6 +221,8 @@ static __always_inline int vd_connection_stage(struct vd_packet *packet)
 	int reason = 0;
 
 	connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
+	if (!connection && vd_has_previous && vd_handover_recall(packet, packet->is_icmp_error))
+		connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
 	if (packet->is_icmp_error)
 		reason = connection ? 0 : VD_DROP_REASON_ICMP_UNRELATED;
 	vd_trace_step(VD_STAGE_CONNECTION, reason,

@@ -13,7 +13,7 @@ enum vd_map_role {
 	VD_MAP_ROLE_KEPT,    /* copied once: generations, counters */
 	VD_MAP_ROLE_CACHE,   /* shared, or starts empty */
 	VD_MAP_ROLE_QUEUE,   /* filled together with the connections */
-	VD_MAP_ROLE_PRIVATE, /* every build has its own: the tail calls' program array */
+	VD_MAP_ROLE_PRIVATE, /* every build has its own: the tail calls' program array, the connections of the build before it */
 };
 
 /*
@@ -40,6 +40,8 @@ enum vd_map_role {
 	X(ROUTE6, "vd_route6", PLAN) \
 	X(CONNECTION4, "vd_conn4", LIVE) \
 	X(CONNECTION6, "vd_conn6", LIVE) \
+	X(PREVIOUS4, "vd_previous4", PRIVATE) \
+	X(PREVIOUS6, "vd_previous6", PRIVATE) \
 	X(EXPIRE4, "vd_expire4", QUEUE) \
 	X(EXPIRE6, "vd_expire6", QUEUE) \
 	X(GENERATION, "vd_generation", KEPT) \

@@ -168,6 +168,16 @@ static int sizes_set(struct bpf_object *object, const struct vd_program_settings
 	return 0;
 }
 
+static int pinned_open(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
 /* The pinned map that can stand in for ours, -ENOENT: none is there, or it was made by another definition. */
 static int map_find(const struct bpf_map *map, const char *directory)
 {
@@ -179,14 +189,11 @@ static int map_find(const struct bpf_map *map, const char *directory)
 		.flags = bpf_map__map_flags(map),
 	};
 	struct vd_map_definition theirs;
-	VD_CLOSE int fd = -1;
-	char path[PATH_MAX];
+	VD_CLOSE int fd = pinned_open(directory, bpf_map__name(map));
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%s", directory, bpf_map__name(map));
-	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = vd_map_definition_read(fd, &theirs);
 	if (r)
 		return r;
@@ -203,7 +210,8 @@ static enum vd_map companion(enum vd_map map)
 					   : map;
 }
 
-static int map_share(struct bpf_object *object, enum vd_map id, const char *directory)
+/* The pinned map that ours shall be, -ENOENT: we make our own. */
+static int map_share_find(struct bpf_object *object, enum vd_map id, const char *directory)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(id));
 	struct bpf_map *other = bpf_object__find_map_by_name(object, vd_map_name(companion(id)));
@@ -215,7 +223,14 @@ static int map_share(struct bpf_object *object, enum vd_map id, const char *dire
 	other_fd = map_find(other, directory);
 	if (fd < 0 || other_fd < 0)
 		return fd < 0 ? fd : other_fd;
-	return bpf_map__reuse_fd(map, fd);
+	return VD_TAKE_FD(fd);
+}
+
+static int map_share(struct bpf_object *object, enum vd_map id, const char *directory)
+{
+	VD_CLOSE int fd = map_share_find(object, id, directory);
+
+	return fd < 0 ? fd : bpf_map__reuse_fd(bpf_object__find_map_by_name(object, vd_map_name(id)), fd);
 }
 
 static int maps_share(struct bpf_object *object, const char *directory, bool all)
@@ -230,6 +245,51 @@ static int maps_share(struct bpf_object *object, const char *directory, bool all
 			return r;
 	}
 	return 0;
+}
+
+/* What the inner maps are modelled on, until the object is loaded. */
+struct previous {
+	int fds[2];
+};
+
+static void previous_done(struct previous *previous)
+{
+	for (unsigned i = 0; i < 2; i++)
+		vd_cleanup_close(&previous->fds[i]);
+}
+
+/*
+ * Connections of another layout stay within reach while we take over: both tables, or none. What they hold beyond what we know of a
+ * connection is not read.
+ */
+static int previous_use(struct bpf_object *object, const char *directory, struct previous *previous)
+{
+	static const enum vd_map maps[][2] = {{VD_MAP_CONNECTION4, VD_MAP_PREVIOUS4}, {VD_MAP_CONNECTION6, VD_MAP_PREVIOUS6}};
+	const bool has_previous = true;
+	uint32_t size = sizeof(struct vd_connection);
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(maps[i][0]));
+		VD_CLOSE int shared = map ? map_share_find(object, maps[i][0], directory) : -EINVAL;
+		VD_CLOSE int fd = pinned_open(directory, vd_map_name(maps[i][0]));
+		struct vd_map_definition definition;
+		int r;
+
+		if (!map || shared >= 0 || fd < 0)
+			return map ? 0 : -EINVAL;
+		r = vd_map_definition_read(fd, &definition);
+		if (!r && definition.key_size != bpf_map__key_size(map))
+			r = -EINVAL;
+		map = bpf_object__find_map_by_name(object, vd_map_name(maps[i][1]));
+		if (!r)
+			r = map ? bpf_map__set_inner_map_fd(map, fd) : -EINVAL;
+		if (r)
+			return r;
+		previous->fds[i] = VD_TAKE_FD(fd);
+		size = definition.value_size < size ? definition.value_size : size;
+	}
+	return constant_set(object, "vd_previous_size", &size, sizeof(size))
+		       ?: constant_set(object, "vd_has_previous", &has_previous, sizeof(has_previous));
 }
 
 static int tail_calls_set(struct bpf_object *object, bool tracing)
@@ -263,6 +323,7 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 		    struct bpf_object **ret, struct vd_error *error)
 {
 	VD_CLEANUP(object_close) struct bpf_object *loaded = NULL;
+	VD_CLEANUP(previous_done) struct previous previous = {{-1, -1}};
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "viaduct");
 	int r;
 
@@ -278,6 +339,8 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 		r = sizes_set(loaded, settings);
 	if (!r && directory)
 		r = maps_share(loaded, directory, tracing);
+	if (!r && directory && !tracing)
+		r = previous_use(loaded, directory, &previous);
 	if (r)
 		return vd_error_set(error, r,
 				    "cannot prepare the data plane's programs (%s): the binary's programs do not fit it, or pins "

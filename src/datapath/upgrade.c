@@ -71,22 +71,6 @@ static int step_clear(struct run *run, struct vd_error *error)
 	return vd_version_remove(run->making, error);
 }
 
-static int step_make(struct run *run, struct vd_error *error)
-{
-	const struct vd_version *old = current(run);
-	struct bpf_object *object;
-	int r;
-
-	if (mkdir(run->making, 0700))
-		return vd_error_set(error, -errno, "cannot make %s: %m", run->making);
-	r = vd_program_load(&run->upgrade->object, &run->upgrade->settings, old ? old->path : NULL, false, &object, error);
-	if (r)
-		return r;
-	r = vd_program_pin(object, run->making, error);
-	bpf_object__close(object);
-	return r;
-}
-
 /* Both versions' map; 1 when they are two, 0 when one is shared or the old version has none. */
 static int map_pair(const char *from, const char *to, enum vd_map map, int *ret_from, int *ret_to)
 {
@@ -107,6 +91,39 @@ static int map_pair(const char *from, const char *to, enum vd_map map, int *ret_
 	*ret_from = VD_TAKE_FD(old);
 	*ret_to = VD_TAKE_FD(new);
 	return 1;
+}
+
+/* The connections of the old build, where ours has others: its programs are to know them while interfaces are swapped. */
+static int previous_show(const char *from, const char *to, struct vd_error *error)
+{
+	static const enum vd_map maps[][2] = {{VD_MAP_CONNECTION4, VD_MAP_PREVIOUS4}, {VD_MAP_CONNECTION6, VD_MAP_PREVIOUS6}};
+	int r = 1;
+
+	for (unsigned i = 0; i < 2 && r == 1; i++) {
+		VD_CLOSE int old = -1, new = -1, previous = pinned_open(to, vd_map_name(maps[i][1]));
+		uint32_t zero = 0;
+
+		r = previous < 0 ? previous : map_pair(from, to, maps[i][0], &old, &new);
+		if (r == 1 && bpf_map_update_elem(previous, &zero, &old, BPF_ANY))
+			r = -errno;
+	}
+	return r < 0 ? vd_error_set(error, r, "cannot show the connections of %s to the new programs: %s", from, strerror(-r)) : 0;
+}
+
+static int step_make(struct run *run, struct vd_error *error)
+{
+	const struct vd_version *old = current(run);
+	struct bpf_object *object;
+	int r;
+
+	if (mkdir(run->making, 0700))
+		return vd_error_set(error, -errno, "cannot make %s: %m", run->making);
+	r = vd_program_load(&run->upgrade->object, &run->upgrade->settings, old ? old->path : NULL, false, &object, error);
+	if (r)
+		return r;
+	r = vd_program_pin(object, run->making, error);
+	bpf_object__close(object);
+	return r || !old ? r : previous_show(old->path, run->making, error);
 }
 
 /* ---- connections: copied with the queue by which they expire ---- */
@@ -197,7 +214,7 @@ static int step_carry(struct run *run, struct vd_error *error)
 		enum vd_map_role role = vd_map_role(i);
 		int r;
 
-		if (role == VD_MAP_ROLE_CACHE || role == VD_MAP_ROLE_PRIVATE || role == VD_MAP_ROLE_QUEUE)
+		if (role != VD_MAP_ROLE_PLAN && role != VD_MAP_ROLE_LIVE && role != VD_MAP_ROLE_KEPT)
 			continue;
 		r = map_carry(old->path, run->making, i, 0, &copied);
 		if (r)
@@ -293,6 +310,22 @@ static int settle_from(const struct run *run, const char *from, const char *to, 
 	return 0;
 }
 
+/* Nobody runs the build before any more: its tables go with its pins. A version of a build that knew no handover has none. */
+static int previous_forget(const char *path)
+{
+	int r = 0;
+
+	for (unsigned i = VD_MAP_PREVIOUS4; i <= VD_MAP_PREVIOUS6 && !r; i++) {
+		VD_CLOSE int previous = pinned_open(path, vd_map_name(i));
+		uint32_t zero = 0;
+
+		if (previous == -ENOENT)
+			continue;
+		r = previous < 0 ? previous : bpf_map_delete_elem(previous, &zero) && errno != ENOENT ? -errno : 0;
+	}
+	return r;
+}
+
 /*
  * What CARRY copied and nobody saw since is settled: the new programs may have closed it meanwhile. The rest appeared, or went on,
  * under the old programs.
@@ -307,6 +340,8 @@ static int step_settle(struct run *run, struct vd_error *error)
 		r = settle_from(run, run->versions.items[i].path, new->path, &copied);
 	if (!r && copied)
 		r = shares_recount(new->path);
+	if (!r)
+		r = previous_forget(new->path);
 	return r ? vd_error_set(error, r, "cannot carry over the newest connections to %s: %s", new->path, strerror(-r)) : 0;
 }
 
@@ -324,6 +359,19 @@ static int (*const steps[VD_UPGRADE_STEP_COUNT])(struct run *run, struct vd_erro
 	VD_UPGRADE_STEPS(X)
 #undef X
 };
+
+/* An upgrade between two others was cut: each build knows the connections of one before it only, so that one is settled first. */
+static int finish_others(struct run *run, struct vd_error *error)
+{
+	int r = 0;
+
+	for (enum vd_upgrade_step step = VD_UPGRADE_STEP_SWAP; step < VD_UPGRADE_STEP_COUNT && !r; step++)
+		r = steps[step](run, error);
+	if (r)
+		return r;
+	vd_versions_done(&run->versions);
+	return vd_versions_list(run->upgrade->pin_directory, &run->versions, error);
+}
 
 int vd_upgrade_run(const struct vd_upgrade *upgrade, enum vd_upgrade_step until, struct vd_error *error)
 {
@@ -345,6 +393,8 @@ int vd_upgrade_run(const struct vd_upgrade *upgrade, enum vd_upgrade_step until,
 			r = step_clear(&run, error);
 		first = run.versions.count > 1 ? VD_UPGRADE_STEP_SWAP : VD_UPGRADE_STEP_COUNT;
 	}
+	if (!r && first == VD_UPGRADE_STEP_CLEAR && run.versions.count > 1 && until > VD_UPGRADE_STEP_CLEAR)
+		r = finish_others(&run, error);
 	for (enum vd_upgrade_step step = first; step < until && !r; step++) {
 		r = steps[step](&run, error);
 		if (!r && step == VD_UPGRADE_STEP_PUBLISH) {

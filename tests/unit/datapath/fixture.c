@@ -205,6 +205,78 @@ void fixture_plan_remote(struct vd_plan *plan, const char *address, uint32_t por
 	put_endpoint(plan, &record, address);
 }
 
+static void put_policy(struct vd_plan *plan, uint32_t identity, enum vd_plan_direction direction)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY);
+	record.policy.identity = identity;
+	record.policy.direction = direction;
+	record.policy.open = direction == VD_PLAN_DIRECTION_EGRESS;
+	put(plan, &record);
+}
+
+void fixture_plan_policy(struct vd_plan *plan, unsigned port, uint32_t identity)
+{
+	struct vd_plan_record record;
+	char address[32];
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY);
+	record.policy.identity = identity;
+	record.policy.direction = VD_PLAN_DIRECTION_INGRESS;
+	if (vd_plan_get(plan, &record, &record)) {
+		put_policy(plan, identity, VD_PLAN_DIRECTION_INGRESS);
+		put_policy(plan, identity, VD_PLAN_DIRECTION_EGRESS);
+	}
+	vd_plan_record_init(&record, VD_PLAN_KIND_PORT);
+	record.port.port = 100 + port;
+	assert_int_equal(vd_plan_get(plan, &record, &record), 0);
+	record.port.policy = identity;
+	put(plan, &record);
+	for (int family = 0; family < 2; family++) {
+		vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+		record.endpoint.domain = 7;
+		snprintf(address, sizeof(address), family ? "fd00::%u" : "10.0.1.%u", 10 + port);
+		assert_int_equal(vd_address_parse(address, &record.endpoint.address), 0);
+		assert_int_equal(vd_plan_get(plan, &record, &record), 0);
+		record.endpoint.identity = identity;
+		put(plan, &record);
+	}
+}
+
+void fixture_plan_rule(struct vd_plan *plan, uint32_t identity, uint32_t rule, uint16_t port, const char *prefix,
+		       uint32_t remote_identity)
+{
+	struct vd_plan_record policy, remote, block;
+
+	vd_plan_record_init(&remote, VD_PLAN_KIND_POLICY_REMOTE);
+	remote.policy_remote.identity = identity;
+	remote.policy_remote.direction = VD_PLAN_DIRECTION_INGRESS;
+	remote.policy_remote.remote_identity = remote_identity;
+	assert_int_equal(vd_prefix_parse(prefix ? prefix : "0.0.0.0/0", &remote.policy_remote.prefix), 0);
+	vd_plan_get(plan, &remote, &remote);
+	remote.policy_remote.tcp_lengths |= 1u << 16;
+	vd_plan_put(plan, &remote);
+
+	vd_plan_record_init(&block, VD_PLAN_KIND_POLICY_PORT);
+	block.policy_port.identity = identity;
+	block.policy_port.direction = VD_PLAN_DIRECTION_INGRESS;
+	block.policy_port.remote_identity = remote_identity;
+	block.policy_port.prefix = remote.policy_remote.prefix;
+	block.policy_port.protocol = 6;
+	block.policy_port.length = 16;
+	block.policy_port.port = port;
+	block.policy_port.rule = rule;
+	put(plan, &block);
+
+	vd_plan_record_init(&policy, VD_PLAN_KIND_POLICY);
+	policy.policy.identity = identity;
+	policy.policy.direction = VD_PLAN_DIRECTION_INGRESS;
+	assert_int_equal(vd_plan_get(plan, &policy, &policy), 0);
+	*(remote_identity ? &policy.policy.identity_lengths4 : &policy.policy.lengths4) |= 1ull << remote.policy_remote.prefix.length;
+	vd_plan_put(plan, &policy);
+}
+
 struct vd_datapath *fixture_open(void)
 {
 	struct vd_datapath_options options = fixture_options();

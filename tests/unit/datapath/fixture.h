@@ -35,6 +35,12 @@ void fixture_plan_route(struct vd_plan *plan, const char *destination, uint32_t 
 			const char *next_hop);
 void fixture_plan_remote(struct vd_plan *plan, const char *address, uint32_t port);
 
+/* Gives port n an identity: nothing comes in, everything goes out. */
+void fixture_plan_policy(struct vd_plan *plan, unsigned port, uint32_t identity);
+/* Lets TCP first-last from a prefix (NULL: anyone) or an identity in. */
+void fixture_plan_rule(struct vd_plan *plan, uint32_t identity, uint32_t rule, uint16_t port, const char *prefix,
+		       uint32_t remote_identity);
+
 struct vd_datapath *fixture_open(void);
 void fixture_sync(struct vd_datapath *datapath, const struct vd_plan *plan);
 void fixture_apply(struct vd_datapath *datapath, const struct vd_plan *before, const struct vd_plan *after);

@@ -361,6 +361,85 @@ static void test_incomplete_version_is_made_anew(void **state)
 	fixture_teardown(NULL);
 }
 
+/* What the program that stands on a port's interface says to a UDP packet from there to another port. */
+static uint32_t forward(unsigned from, unsigned to, uint16_t source_port, uint16_t destination_port)
+{
+	struct vd_trace_request request = {.protocol = IPPROTO_UDP,
+					   .source_port = source_port,
+					   .destination_port = destination_port,
+					   .source_mac = {{2, 0, 0, 0, 0, (uint8_t)from}}};
+	struct __sk_buff context = {.ifindex = fixture_ifindex(from)};
+	uint8_t packet[VD_PACKET_SIZE];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .ctx_in = &context, .ctx_size_in = sizeof(context));
+	VD_CLOSE int program = bpf_prog_get_fd_by_id(attached(fixture_ifindex(from)));
+	char address[32];
+	size_t size;
+
+	snprintf(address, sizeof(address), "10.0.1.%u", 10 + from);
+	assert_int_equal(vd_address_parse(address, &request.source), 0);
+	snprintf(address, sizeof(address), "10.0.1.%u", 10 + to);
+	assert_int_equal(vd_address_parse(address, &request.destination), 0);
+	assert_int_equal(vd_packet_build(&request, packet, &size), 0);
+	run.data_size_in = (uint32_t)size;
+	assert_int_equal(bpf_prog_test_run_opts(program, &run), 0);
+	return run.retval;
+}
+
+static void attach_next(const char *directory, unsigned port)
+{
+	VD_CLOSE int program = pinned(directory, "vd_port_ingress");
+
+	assert_int_equal(vd_program_attach(fixture_ifindex(port), program), 0);
+}
+
+/*
+ * Half of the interfaces run the new build. Port 1 lets nothing in but replies: those that come by the other build's programs, to
+ * what its own have sent, and the other way round. What is no reply stays out on both.
+ */
+static void test_replies_pass_between_two_builds(void **state)
+{
+	for (unsigned swapped = 1; swapped <= 2; swapped++) {
+		VD_VERSIONS struct vd_versions versions = {};
+		struct vd_datapath *datapath;
+		struct vd_upgrade next;
+		struct vd_plan *plan;
+		size_t count;
+
+		assert_int_equal(fixture_setup(NULL), 0);
+		datapath = fixture_open();
+		plan = fixture_plan();
+		fixture_plan_policy(plan, 1, 9);
+		fixture_sync(datapath, plan);
+		vd_plan_free(plan);
+		vd_datapath_close(datapath);
+		next = upgrade_next();
+		assert_int_equal(forward(1, 2, 1000, 1), TC_ACT_REDIRECT);
+		run_until(&next, VD_UPGRADE_STEP_SWAP);
+		assert_int_equal(vd_versions_list(fixture_pins(), &versions, NULL), 0);
+		assert_int_equal(versions.count, 2);
+		assert_int_equal(forward(1, 2, 1000, 2), TC_ACT_REDIRECT); /* recorded by the old build, after the copy */
+		attach_next(versions.items[1].path, swapped);
+		assert_int_equal(forward(1, 2, 1000, 3), TC_ACT_REDIRECT); /* recorded by whichever port 1 has */
+		for (uint16_t port = 1; port <= 3; port++)
+			assert_int_equal(forward(2, 1, port, 1000), TC_ACT_REDIRECT);
+		assert_int_equal(forward(2, 1, 4, 1000), TC_ACT_SHOT);
+		run_until(&next, VD_UPGRADE_STEP_COUNT);
+		for (uint16_t port = 1; port <= 3; port++)
+			assert_int_equal(forward(2, 1, port, 1000), TC_ACT_REDIRECT);
+		assert_int_equal(forward(2, 1, 4, 1000), TC_ACT_SHOT);
+		{
+			VD_CLOSE int previous = pinned(versions.items[1].path, "vd_previous4");
+			VD_CLOSE int connections = pinned(versions.items[1].path, "vd_conn4");
+			uint32_t zero = 0, id;
+
+			assert_int_equal(bpf_map_lookup_elem(previous, &zero, &id), -ENOENT);
+			assert_int_equal(vd_map_entry_count(connections, &count), 0);
+			assert_int_equal(count, 3);
+		}
+		fixture_teardown(NULL);
+	}
+}
+
 /* A process in a network namespace of its own, with the instance's end of port `port` in it. */
 static pid_t instance_start(unsigned port)
 {
@@ -448,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_upgrade_leaves_sync_nothing_to_write),
 		cmocka_unit_test(test_connections_of_the_meantime_are_carried_over),
 		cmocka_unit_test(test_share_is_counted_anew),
+		cmocka_unit_test(test_replies_pass_between_two_builds),
 		cmocka_unit_test(test_incomplete_version_is_made_anew),
 		cmocka_unit_test(test_killed_upgrades_lose_no_packet),
 	};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_HANDOVER_H
+#define VD_LIB_HANDOVER_H
+
+#include "packet.h"
+
+/* A connection's keys; and how two builds with different connections know each other's while one takes over from the other. */
+
+/* Whether the sender of the tuple is the connection's high end: compares (address, port) as bytes. */
+static __always_inline bool vd_tuple_sender_is_high4(const struct vd_tuple *tuple)
+{
+	__u32 source = bpf_ntohl(tuple->source.word[0]), destination = bpf_ntohl(tuple->destination.word[0]);
+
+	if (source != destination)
+		return source > destination;
+	return bpf_ntohs(tuple->source_port) > bpf_ntohs(tuple->destination_port);
+}
+
+static __always_inline bool vd_tuple_sender_is_high6(const struct vd_tuple *tuple)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		__u32 source = bpf_ntohl(tuple->source.word[i]), destination = bpf_ntohl(tuple->destination.word[i]);
+
+		if (source != destination)
+			return source > destination;
+	}
+	return bpf_ntohs(tuple->source_port) > bpf_ntohs(tuple->destination_port);
+}
+
+static __always_inline bool vd_connection4_key_set(struct vd_connection4_key *key, __u32 domain, const struct vd_tuple *tuple)
+{
+	bool high = vd_tuple_sender_is_high4(tuple);
+
+	__builtin_memset(key, 0, sizeof(*key));
+	key->domain = domain;
+	key->low = high ? tuple->destination.word[0] : tuple->source.word[0];
+	key->high = high ? tuple->source.word[0] : tuple->destination.word[0];
+	key->low_port = high ? tuple->destination_port : tuple->source_port;
+	key->high_port = high ? tuple->source_port : tuple->destination_port;
+	key->protocol = tuple->protocol;
+	return high;
+}
+
+static __always_inline bool vd_connection6_key_set(struct vd_connection6_key *key, __u32 domain, const struct vd_tuple *tuple)
+{
+	bool high = vd_tuple_sender_is_high6(tuple);
+
+	__builtin_memset(key, 0, sizeof(*key));
+	key->domain = domain;
+	key->low = high ? tuple->destination : tuple->source;
+	key->high = high ? tuple->source : tuple->destination;
+	key->low_port = high ? tuple->destination_port : tuple->source_port;
+	key->high_port = high ? tuple->source_port : tuple->destination_port;
+	key->protocol = tuple->protocol;
+	return high;
+}
+
+/* A connection with room behind it: the previous build's may be longer. */
+struct vd_handover_value {
+	struct vd_connection connection;
+	__u8 room[256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct vd_handover_value);
+	__uint(max_entries, 1);
+} vd_scratch_handover SEC(".maps") __weak;
+
+static __always_inline bool vd_handover_copy(struct vd_connection *to, const void *from)
+{
+	__u32 size = vd_previous_size;
+
+	return from && size <= sizeof(*to) && !bpf_probe_read_kernel(to, size, from);
+}
+
+/* Takes over the connection of the packet (of the one that an error speaks of), if the previous build knows it. */
+static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of_embedded)
+{
+	const struct vd_tuple *tuple = of_embedded ? &packet->embedded : &packet->tuple;
+	__u32 zero = 0;
+	struct vd_connection connection = {};
+	struct vd_expire4_value entry4 = {};
+	struct vd_expire6_value entry6 = {};
+	void *previous;
+
+	if (packet->family == 4) {
+		previous = bpf_map_lookup_elem(&vd_previous4, &zero);
+		if (!previous)
+			return 0;
+		vd_connection4_key_set(&entry4.key, packet->domain, tuple);
+		if (!vd_handover_copy(&connection, bpf_map_lookup_elem(previous, &entry4.key)))
+			return 0;
+		if (!bpf_map_update_elem(&vd_conn4, &entry4.key, &connection, BPF_NOEXIST))
+			bpf_map_push_elem(&vd_expire4, &entry4, 0);
+		return 1;
+	}
+	previous = bpf_map_lookup_elem(&vd_previous6, &zero);
+	if (!previous)
+		return 0;
+	vd_connection6_key_set(&entry6.key, packet->domain, tuple);
+	if (!vd_handover_copy(&connection, bpf_map_lookup_elem(previous, &entry6.key)))
+		return 0;
+	if (!bpf_map_update_elem(&vd_conn6, &entry6.key, &connection, BPF_NOEXIST))
+		bpf_map_push_elem(&vd_expire6, &entry6, 0);
+	return 1;
+}
+
+/* Lets the previous build know a new connection: its reply may come in where that still runs. */
+static __noinline int vd_handover_tell(const struct vd_packet *packet, const struct vd_connection *connection)
+{
+	struct vd_connection4_key key4;
+	struct vd_connection6_key key6;
+	struct vd_handover_value *value;
+	__u32 zero = 0;
+	void *previous;
+
+	value = bpf_map_lookup_elem(&vd_scratch_handover, &zero);
+	if (!value)
+		return 0;
+	value->connection = *connection;
+	if (packet->family == 4) {
+		previous = bpf_map_lookup_elem(&vd_previous4, &zero);
+		if (!previous)
+			return 0;
+		vd_connection4_key_set(&key4, packet->domain, &packet->tuple);
+		bpf_map_update_elem(previous, &key4, value, BPF_NOEXIST);
+		return 0;
+	}
+	previous = bpf_map_lookup_elem(&vd_previous6, &zero);
+	if (!previous)
+		return 0;
+	vd_connection6_key_set(&key6, packet->domain, &packet->tuple);
+	bpf_map_update_elem(previous, &key6, value, BPF_NOEXIST);
+	return 0;
+}
+
+#endif
