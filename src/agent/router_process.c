@@ -26,7 +26,8 @@ int vd_router_socket_path(const char *run_directory, uint32_t domain, char ret[V
 		return vd_error_set(error, -ENAMETOOLONG, "the run directory %s has too long a name for sockets in it",
 				    run_directory);
 	*strrchr(path, '/') = '\0';
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+	/* The process looks after its socket as nobody; who may not list the directory may still pass. */
+	if ((mkdir(path, 0711) < 0 && errno != EEXIST) || chmod(path, 0711) < 0)
 		return vd_error_set(error, -errno, "the directory %s cannot be made: %m", path);
 	path[strlen(path)] = '/';
 	memcpy(ret, path, sizeof(path));

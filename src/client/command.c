@@ -117,8 +117,9 @@ const struct vd_command vd_commands[] = {
 	{
 		.name = "status",
 		.arguments = "",
-		.summary = "show the hosts: which live, and whether they obey the last change",
-		.example = "viaduct status",
+		.summary = "show the hosts: which live, and whether they obey the last change; and a host's routers",
+		.example = "viaduct status --host h2",
+		.options = vd_host_options,
 		.run = vd_command_status,
 	},
 	{

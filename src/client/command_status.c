@@ -41,6 +41,39 @@ static void host_add(struct vd_text_table *table, const json_t *host)
 			free(cells[i]);
 }
 
+/* The routers' processes of one host: the one that is asked, or --host. One that cannot tell leaves the rest as it is. */
+static void routers_print(struct vd_invocation *invocation)
+{
+	static const char *const headers[] = {"ROUTER", "PROJECT", "HOST", "PROCESS", "PID", "DNS QUERIES", "METADATA REQUESTS"};
+	static const char *const paths[] = {"vpc", "project", NULL, "state", "pid", "dns.queries", "metadata.requests"};
+	enum { ROUTER_COLUMNS = sizeof(paths) / sizeof(paths[0]) };
+	const char *host = vd_invocation_option(invocation, "host");
+	json_t *arguments = json_object(), *status = NULL, *router;
+	struct vd_text_table *table;
+	struct vd_error error = {0};
+	size_t i;
+
+	if (host)
+		json_object_set_new(arguments, "host", json_string(host));
+	if (vd_client_call(invocation->client, "POST", "/v1/live/status", arguments, &status, &error) == 0 &&
+	    json_array_size(json_object_get(status, "routers")) > 0 && (table = vd_text_table_new(ROUTER_COLUMNS, headers))) {
+		json_array_foreach (json_object_get(status, "routers"), i, router) {
+			char *cells[ROUTER_COLUMNS];
+
+			for (size_t column = 0; column < ROUTER_COLUMNS; column++)
+				cells[column] = paths[column] ? vd_json_text(router, paths[column]) : vd_json_text(status, "host");
+			vd_text_table_add(table, (const char *const *)cells);
+			for (size_t column = 0; column < ROUTER_COLUMNS; column++)
+				free(cells[column]);
+		}
+		putchar('\n');
+		vd_text_table_print(table, stdout);
+		vd_text_table_free(table);
+	}
+	json_decref(arguments);
+	json_decref(status);
+}
+
 int vd_command_status(struct vd_invocation *invocation)
 {
 	static const char *const headers[COLUMNS] = {"HOST", "STATE", "REVISION", "UNDERLAY", "VERSION", "API"};
@@ -62,6 +95,7 @@ int vd_command_status(struct vd_invocation *invocation)
 	vd_text_table_print(table, stdout);
 	vd_text_table_free(table);
 	json_decref(status);
+	routers_print(invocation);
 	return VD_EXIT_DONE;
 }
 

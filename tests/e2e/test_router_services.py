@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -145,6 +146,14 @@ def test_process_outlives_the_daemon_and_is_taken_over(lab):
     assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
 
 
+def test_process_stays(lab):
+    """It ends by itself when its namespace is gone; it must not think so."""
+    host = lab.host("h1")
+    pid = router(host)["pid"]
+    time.sleep(5)
+    assert router(host).get("pid") == pid and is_up(host)
+
+
 def test_killed_process_is_started_again_and_told_everything(lab):
     """R-RTR-3."""
     host, one = lab.host("h1"), lab.instance("one")
@@ -152,6 +161,39 @@ def test_killed_process_is_started_again_and_told_everything(lab):
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: is_up(host) and router(host).get("pid", pid) != pid, "another process is up")
     assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
+
+
+STRANGER = """
+import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+while True:
+    connection = listener.accept()[0]
+    for line in connection.makefile():
+        connection.sendall(b'{"ok":true,"version":"0.0.1","pid":1}\\n')
+"""
+
+
+def test_process_of_another_version_is_replaced(lab):
+    """R-OPS-5: the one who listens is ended, whatever pid it claims."""
+    host, one = lab.host("h1"), lab.instance("one")
+    pid = router(host)["pid"]
+    host.kill9()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid), "the process has ended")
+    socket_path = next((host.run_directory / "router").glob("*.sock"))
+    socket_path.unlink()
+    stranger = subprocess.Popen(["/usr/bin/python3", "-c", STRANGER, socket_path])
+    try:
+        wait_until(socket_path.exists, "the stranger listens")
+        host.start()
+        assert stranger.wait(10) == -signal.SIGKILL
+    finally:
+        stranger.kill()
+    wait_until(lambda: is_up(host), "a process of this version is up")
+    assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
+    assert "up" in host.viaduct("status").stdout.split("ROUTER")[1]
 
 
 def test_process_comes_with_the_first_instance_and_goes_with_the_last(lab):

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <utlist.h>
 
 /* A port with 64 KiB of user data, every byte of it escaped, and its keys. */
@@ -215,6 +216,11 @@ int vd_router_control_new(uv_loop_t *loop, struct vd_router_state *state, const 
 	mode_t mask;
 	int r;
 
+	/* libuv would cut it in silence. */
+	if (strlen(socket_path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+		free(control);
+		return vd_error_set(error, -ENAMETOOLONG, "the path %s is too long for a socket", socket_path);
+	}
 	if (!control)
 		return vd_error_set(error, -ENOMEM, "out of memory");
 	control->state = state;

@@ -58,11 +58,14 @@ static void signalled(uv_signal_t *handle, int number)
 	uv_stop(handle->loop);
 }
 
-static bool is_same(const char *path, const struct stat *before)
+/* What cannot be looked at (a directory that nobody may search) is taken for standing. */
+static bool is_gone(const char *path, const struct stat *before)
 {
 	struct stat now;
 
-	return stat(path, &now) == 0 && now.st_dev == before->st_dev && now.st_ino == before->st_ino;
+	if (stat(path, &now) < 0)
+		return errno == ENOENT || errno == ENOTDIR;
+	return now.st_dev != before->st_dev || now.st_ino != before->st_ino;
 }
 
 /* The VPC has left this host, or somebody else has our place: whoever took it away may not have known of us. */
@@ -70,7 +73,7 @@ static void watch_due(uv_timer_t *timer)
 {
 	struct vd_router_process *process = timer->data;
 
-	if (!is_same(process->options.netns_path, &process->netns) || !is_same(process->options.socket_path, &process->socket))
+	if (is_gone(process->options.netns_path, &process->netns) || is_gone(process->options.socket_path, &process->socket))
 		uv_stop(timer->loop);
 }
 

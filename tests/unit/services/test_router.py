@@ -389,6 +389,14 @@ def test_bad_control_lines_are_answered_with_a_sentence(router):
     assert dig("web1.demo.internal", "+short") == "10.0.0.2\n"
 
 
+def test_router_stays_where_it_may_not_look(router):
+    """Its run directory is root's alone, and the router is nobody."""
+    router.directory.chmod(0o700)
+    time.sleep(5)
+    assert router.process.poll() is None
+    assert dig("web1.demo.internal", "+short") == "10.0.0.2\n"
+
+
 def test_router_ends_when_its_place_is_taken_away(router):
     os.unlink(router.socket_path)
     router.process.wait(6)
