@@ -184,7 +184,10 @@ static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
 	r = vd_host_overlay_ensure(agent->net, agent->options.vxlan_port, &datapath.overlay_ifindex, error);
 	if (r < 0)
 		return r;
-	return vd_datapath_open(&datapath, &agent->datapath, error);
+	r = vd_datapath_open(&datapath, &agent->datapath, error);
+	if (r == 0)
+		vd_agent_naming_start(agent);
+	return r;
 }
 
 static int store_follow(struct vd_agent *agent, struct vd_error *error)

@@ -109,6 +109,10 @@ struct vd_agent {
 vd_replica_callback vd_agent_follow;
 void vd_batch_free(struct vd_batch *batch);
 
+/* ---- naming.c ---- */
+/* Tells the data plane, which stands, whom to ask for names of rules and groups. */
+void vd_agent_naming_start(struct vd_agent *agent);
+
 /* ---- feed.c: store thread ---- */
 /* Adds what a step of the plan's difference means for the routers' processes. */
 int vd_feed_step(struct vd_batch *batch, const struct vd_model *model, const struct vd_plan_step *step);

@@ -173,6 +173,79 @@ static void test_hosts_of_one_vtep_are_one_vtep(void **state)
 	only(&entries, VD_MAP_VTEP);
 }
 
+/* A policy's masks, a remote end and a block of ports, by the keys that the data plane looks up. */
+static void test_policy_is_found_by_remote_end_and_port(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	const struct vd_policy_key policy_key = {.identity = 9, .direction = VD_POLICY_DIRECTION_EGRESS};
+	const struct vd_policy_value policy = {
+		.open = 1, .lengths4 = 1ull << 24, .identity_lengths4 = 1, .lengths6 = {1, 2, 3}, .identity_lengths6 = {4, 5, 6}};
+	const struct vd_remote_key remote_key = {
+		.identity = 9, .direction = VD_POLICY_DIRECTION_INGRESS, .remote_identity = 5, .family = 4, .length = 24, .prefix.byte = {10}};
+	const struct vd_remote_value remote = {.any_rule = 77, .tcp_lengths = 1, .udp_lengths = 2, .icmp_lengths = 4};
+	const struct vd_allow_key allow_key = {.remote = remote_key, .protocol = 6, .length = 15, .port = 80};
+	const uint32_t rule = 78;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY);
+	record.policy = (struct vd_plan_policy){.identity = 9,
+						.direction = VD_PLAN_DIRECTION_EGRESS,
+						.open = true,
+						.lengths4 = 1ull << 24,
+						.identity_lengths4 = 1,
+						.lengths6 = {1, 2, 3},
+						.identity_lengths6 = {4, 5, 6}};
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_POLICY, policy_key, policy);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_REMOTE);
+	record.policy_remote = (struct vd_plan_policy_remote){.identity = 9,
+							      .direction = VD_PLAN_DIRECTION_INGRESS,
+							      .remote_identity = 5,
+							      .any_rule = 77,
+							      .tcp_lengths = 1,
+							      .udp_lengths = 2,
+							      .icmp_lengths = 4};
+	assert_int_equal(vd_prefix_parse("10.0.0.0/24", &record.policy_remote.prefix), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_REMOTE, remote_key, remote);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_PORT);
+	record.policy_port = (struct vd_plan_policy_port){.identity = 9,
+							  .direction = VD_PLAN_DIRECTION_INGRESS,
+							  .remote_identity = 5,
+							  .protocol = 6,
+							  .length = 15,
+							  .port = 80,
+							  .rule = 78};
+	assert_int_equal(vd_prefix_parse("10.0.0.0/24", &record.policy_port.prefix), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_ALLOW, allow_key, rule);
+}
+
+/* A filtered port says so by its interface, its address by its identity. */
+static void test_port_and_endpoint_carry_their_identity(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_port_value port;
+	struct vd_endpoint_value endpoint;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_PORT);
+	record.port = (struct vd_plan_port){.port = 9, .ifindex = 42, .policy = 33, .dhcp = true};
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	memcpy(&port, only(&entries, VD_MAP_PORT)->value, sizeof(port));
+	assert_int_equal(port.policy, 33);
+	assert_int_equal(port.flags, VD_PORT_FLAG_DHCP);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint = (struct vd_plan_endpoint){.domain = 7, .port = 9, .place = VD_PLAN_PLACE_HERE, .identity = 33};
+	assert_int_equal(vd_address_parse("10.0.0.2", &record.endpoint.address), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	memcpy(&endpoint, only(&entries, VD_MAP_ENDPOINT4)->value, sizeof(endpoint));
+	assert_int_equal(endpoint.identity, 33);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +255,8 @@ int main(void)
 		cmocka_unit_test(test_route_prefix_counts_domain_and_table),
 		cmocka_unit_test(test_opened_source_prefix_counts_the_port),
 		cmocka_unit_test(test_domain_brings_its_segment_and_its_share),
+		cmocka_unit_test(test_policy_is_found_by_remote_end_and_port),
+		cmocka_unit_test(test_port_and_endpoint_carry_their_identity),
 		cmocka_unit_test(test_hosts_of_one_vtep_are_one_vtep),
 	};
 
