@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 
 #define EXIT_USAGE 2
+/* What a store may take to hear that we stop; systemd waits 10 s (packaging/viaductd.service). */
+#define FINISH_SECONDS 3
 
 VD_DEFINE_CLEANUP(char, vd_token_free)
 
@@ -348,6 +350,7 @@ static int serve(const struct options *options, struct vd_agent_options *agent_o
 		vd_log_info("host %s is ready: store %s, socket %s%s%s", options->host, options->store, socket_path,
 			    options->listen ? ", listening on " : "", options->listen ? options->listen : "");
 		r = vd_agent_run(agent);
+		vd_store_finish(store, FINISH_SECONDS);
 	}
 	if (api)
 		vd_api_stop(api);

@@ -80,7 +80,7 @@ class Host(Namespace):
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds=20):
+    def wait_ready(self, seconds=60):
         deadline = time.monotonic() + seconds
         while not self.answers():
             if self.process and self.process.poll() is not None:

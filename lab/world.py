@@ -202,7 +202,7 @@ def mounts_below(directory):
     return found
 
 
-def wait_until(condition, what, seconds=10.0, step=0.05):
+def wait_until(condition, what, seconds=30.0, step=0.05):
     """What condition() returned once it was true; a LabError that says what never became so."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -7,9 +7,13 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #define RECENT_DROPS 256
+/* Between tries to reach the store at start. */
+#define STORE_PAUSE_FIRST_MS 250
+#define STORE_PAUSE_LAST_MS  4000
 
 /* ---- tasks: what api threads want done on the loop ---- */
 
@@ -78,11 +82,12 @@ static void wake(uv_async_t *handle)
 	struct vd_agent *agent = handle->data;
 	bool stopping;
 
-	tasks_run(agent);
-	vd_agent_apply(agent);
+	/* Asked first: what was queued before the stop is done before the end, and nothing is queued after it. */
 	pthread_mutex_lock(&agent->lock);
 	stopping = agent->stopping;
 	pthread_mutex_unlock(&agent->lock);
+	tasks_run(agent);
+	vd_agent_apply(agent);
 	if (stopping)
 		uv_stop(&agent->loop);
 }
@@ -147,7 +152,12 @@ static void loop_init(struct vd_agent *agent)
 
 static void poll_start(struct vd_agent *agent, uv_poll_t *handle, int fd, uv_poll_cb callback)
 {
-	uv_poll_init(&agent->loop, handle, fd);
+	/* Traffic does not depend on it. */
+	if (fd < 0 || uv_poll_init(&agent->loop, handle, fd) < 0) {
+		vd_log_error("some events of the kernel (drops, captures, links that go) cannot be followed: %s",
+			     fd < 0 ? strerror(-fd) : "out of memory");
+		return;
+	}
 	handle->data = agent;
 	uv_poll_start(handle, UV_READABLE, callback);
 }
@@ -190,17 +200,40 @@ static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
 	return r;
 }
 
+static int store_begin(struct vd_agent *agent, struct vd_error *error)
+{
+	int r = 0;
+
+	if (!agent->reporter)
+		r = vd_reporter_new(agent, &agent->reporter, error);
+	if (r == 0 && !agent->replica)
+		r = vd_replica_new(agent->options.store, vd_agent_follow, agent, &agent->replica, error);
+	return r < 0 ? r : vd_agent_claim(agent, error);
+}
+
+/*
+ * A store that does not answer yet is waited for: what stands in the kernel does its work meanwhile, and SIGTERM ends the wait as it
+ * ends any process. What the store refuses is final.
+ */
 static int store_follow(struct vd_agent *agent, struct vd_error *error)
 {
+	unsigned pause = STORE_PAUSE_FIRST_MS;
+	bool waited = false;
 	int r;
 
-	r = vd_reporter_new(agent, &agent->reporter, error);
-	if (r < 0)
-		return r;
-	r = vd_replica_new(agent->options.store, vd_agent_follow, agent, &agent->replica, error);
-	if (r < 0)
-		return r;
-	return vd_agent_claim(agent, error);
+	for (;;) {
+		r = store_begin(agent, error);
+		if (r != -ECONNREFUSED && r != -ETIMEDOUT)
+			break;
+		if (!waited)
+			vd_log_warning("%s; trying again until it answers (what stands in the kernel goes on)", error->text);
+		waited = true;
+		usleep(pause * 1000);
+		pause = pause * 2 < STORE_PAUSE_LAST_MS ? pause * 2 : STORE_PAUSE_LAST_MS;
+	}
+	if (r == 0 && waited)
+		vd_log_info("the store answers");
+	return r;
 }
 
 int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, struct vd_error *error)

@@ -29,8 +29,8 @@ struct vd_agent_options {
 };
 
 /*
- * Adopts what stands in the kernel, claims the host's name, reads the store and brings the data plane to it. Refuses with
- * a sentence when another live daemon holds the name (-EEXIST) or a VXLAN pool asks for an address that the host does not have.
+ * Adopts what stands in the kernel, claims the host's name, reads the store and brings the data plane to it. Waits
+ * for a store that does not answer. Refuses with a sentence when another live daemon holds the name (-EEXIST) or a VXLAN pool asks for an address that the host does not have.
  */
 int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, struct vd_error *error);
 /* Runs until vd_agent_stop or SIGTERM, SIGINT. What is in the kernel stays. */

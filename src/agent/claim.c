@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define MTU_TEXT sizeof(" 4294967295")
 
@@ -58,10 +59,13 @@ int vd_agent_claim(struct vd_agent *agent, struct vd_error *error)
 	const struct vd_resource *standing;
 	const struct vd_model *model;
 	VD_FREE char *request = NULL;
+	struct timespec now;
 	bool same;
 	int r;
 
-	if (asprintf(&request, "host-%s-%s", agent->options.host, agent->identity.run_id) < 0)
+	/* Of this start: one that was answered before the host was deleted must not stand for this one. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (asprintf(&request, "host-%s-%lld.%09ld", agent->identity.run_id, (long long)now.tv_sec, now.tv_nsec) < 0)
 		return -ENOMEM;
 	r = vd_replica_write(agent->replica, request, host_decide, agent, NULL, NULL, error);
 	if (r < 0)

@@ -162,8 +162,8 @@ void vd_reporter_stop(struct vd_reporter *reporter);
 void vd_reporter_free(struct vd_reporter *reporter);
 /* This revision is obeyed here. */
 void vd_reporter_applied(struct vd_reporter *reporter, int64_t revision);
-/* This very attachment is gone from the kernel: take it out of the store too. */
-void vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment *attachment);
+/* This very attachment is gone from the kernel: take it out of the store too. False: that is to be done already, or memory ran out. */
+bool vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment *attachment);
 
 /* ---- claim.c ---- */
 /* Declares the host when nobody did, checks the claim against the pools and writes it. */

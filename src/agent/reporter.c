@@ -14,6 +14,7 @@
 
 #define LEASE_SECONDS 10
 #define LEASE_REFRESH_SECONDS 3
+#define NAME_TRIES 5
 
 struct detachment {
 	struct detachment *prev, *next;
@@ -63,8 +64,8 @@ static bool is_us(const struct vd_agent *agent, const struct vd_kv *kv, json_t *
 	return us;
 }
 
-/* Puts the alive key under a fresh lease, unless another daemon's stands there. */
-static int name_take(struct vd_reporter *reporter, struct vd_error *error)
+/* Puts the alive key under a fresh lease, unless another daemon's stands there. -EAGAIN when it changed meanwhile. */
+static int name_try(struct vd_reporter *reporter, struct vd_error *error)
 {
 	const struct vd_agent *agent = reporter->agent;
 	VD_FREE char *key = NULL, *value = alive_value(agent);
@@ -109,6 +110,21 @@ static int name_take(struct vd_reporter *reporter, struct vd_error *error)
 		vd_error_set(error, r, "host %s: another daemon takes this name at this moment", agent->options.host);
 	if (r == 0)
 		reporter->lease = lease;
+	else if (r == -EAGAIN)
+		vd_store_lease_revoke(agent->options.store, lease, NULL);
+	return r;
+}
+
+/*
+ * What changes the key meanwhile may be our own past: a lease that runs out, or what we asked a store that hung before we were
+ * started again. Another daemon that was faster is seen by the next try.
+ */
+static int name_take(struct vd_reporter *reporter, struct vd_error *error)
+{
+	int r = -EAGAIN;
+
+	for (unsigned i = 0; r == -EAGAIN && i < NAME_TRIES; i++)
+		r = name_try(reporter, error);
 	return r;
 }
 
@@ -288,8 +304,8 @@ void vd_reporter_stop(struct vd_reporter *reporter)
 	pthread_mutex_unlock(&reporter->lock);
 	pthread_join(reporter->thread, NULL);
 
-	/* An orderly end gives the name free at once. */
-	if (reporter->lease != 0)
+	/* An orderly end gives the name free at once; where the store is away, the lease does it later. */
+	if (reporter->lease != 0 && !reporter->store_away)
 		vd_store_lease_revoke(reporter->agent->options.store, reporter->lease, &error);
 }
 
@@ -314,22 +330,37 @@ void vd_reporter_applied(struct vd_reporter *reporter, int64_t revision)
 	pthread_mutex_unlock(&reporter->lock);
 }
 
-void vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment *attachment)
+static bool is_same(const struct detachment *a, const struct detachment *b)
 {
-	struct detachment *detachment = calloc(1, sizeof(*detachment));
+	return a->ifindex == b->ifindex && strcmp(a->boot_id, b->boot_id) == 0 && strcmp(a->project, b->project) == 0 &&
+	       strcmp(a->port, b->port) == 0;
+}
+
+bool vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment *attachment)
+{
+	struct detachment *detachment = calloc(1, sizeof(*detachment)), *queued;
 
 	if (!detachment)
-		return;
+		return false;
 	detachment->project = strdup(attachment->head.project);
 	detachment->port = strdup(attachment->head.name);
 	detachment->ifindex = attachment->ifindex;
 	memcpy(detachment->boot_id, attachment->boot_id, sizeof(detachment->boot_id));
 	if (!detachment->project || !detachment->port) {
 		detachment_free(detachment);
-		return;
+		return false;
 	}
 	pthread_mutex_lock(&reporter->lock);
-	DL_APPEND(reporter->detachments, detachment);
-	pthread_cond_signal(&reporter->due);
+	DL_FOREACH(reporter->detachments, queued) {
+		if (is_same(queued, detachment))
+			break;
+	}
+	if (!queued) {
+		DL_APPEND(reporter->detachments, detachment);
+		pthread_cond_signal(&reporter->due);
+	}
 	pthread_mutex_unlock(&reporter->lock);
+	if (queued)
+		detachment_free(detachment);
+	return !queued;
 }

@@ -7,12 +7,15 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 struct sweep {
 	struct vd_agent *agent;
 	const struct vd_model *model;
+	uint32_t *attached; /* the links of this host's attachments, sorted */
+	size_t attached_count;
 };
 
 static int attachment_check(const struct vd_resource *resource, void *userdata)
@@ -27,44 +30,59 @@ static int attachment_check(const struct vd_resource *resource, void *userdata)
 	if (port && strcmp(attachment->boot_id, agent->identity.boot_id) == 0 &&
 	    vd_host_link_is_port(agent->net, attachment->ifindex, port->id))
 		return 0;
-	vd_log_info("port %s: its interface %s is gone, so it is detached", resource->name, attachment->ifname);
-	vd_reporter_detach(agent->reporter, attachment);
+	if (vd_reporter_detach(agent->reporter, attachment))
+		vd_log_info("port %s: its interface %s is gone, so it is detached", resource->name, attachment->ifname);
 	return 0;
 }
 
-struct known {
-	uint32_t ifindex;
-	bool found;
-};
-
-static int attachment_known(const struct vd_resource *resource, void *userdata)
+/* Other hosts' links have their own numbers. */
+static int attachment_note(const struct vd_resource *resource, void *userdata)
 {
 	const struct vd_attachment *attachment = (const struct vd_attachment *)resource;
-	struct known *known = userdata;
+	struct sweep *sweep = userdata;
+	uint32_t *grown;
 
-	known->found |= attachment->ifindex == known->ifindex;
+	if (strcmp(attachment->host, sweep->agent->options.host) != 0)
+		return 0;
+	grown = reallocarray(sweep->attached, sweep->attached_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	sweep->attached = grown;
+	grown[sweep->attached_count++] = attachment->ifindex;
 	return 0;
+}
+
+static int number_compare(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return left < right ? -1 : left > right;
 }
 
 static void link_check(const char *what, uint32_t ifindex, const char *ifname, void *userdata)
 {
 	struct sweep *sweep = userdata;
 	struct vd_agent *agent = sweep->agent;
-	struct known known = {.ifindex = ifindex};
 	struct vd_pending *pending;
 	struct vd_error error;
 
 	if (strncmp(what, "port", 4) != 0)
 		return;
 	DL_SEARCH_SCALAR(agent->pending, pending, ifindex, ifindex);
-	if (pending)
-		return;
-	vd_model_each(sweep->model, VD_KIND_ATTACHMENT, NULL, attachment_known, &known);
-	if (known.found)
+	if (pending || (sweep->attached_count && bsearch(&ifindex, sweep->attached, sweep->attached_count, sizeof(ifindex), number_compare)))
 		return;
 	vd_log_info("interface %s belongs to no attached port: removed", ifname);
 	if (vd_host_link_remove(agent->net, ifindex, &error) < 0)
 		vd_log_warning("%s", error.text);
+}
+
+static void links_check(struct sweep *sweep)
+{
+	if (vd_model_each(sweep->model, VD_KIND_ATTACHMENT, NULL, attachment_note, sweep) < 0)
+		return;
+	if (sweep->attached_count)
+		qsort(sweep->attached, sweep->attached_count, sizeof(*sweep->attached), number_compare);
+	vd_host_link_each_ours(sweep->agent->net, link_check, sweep);
 }
 
 static void router_check(uint32_t domain, void *userdata)
@@ -87,8 +105,9 @@ void vd_agent_sweep(struct vd_agent *agent)
 
 	sweep.model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	vd_model_each(sweep.model, VD_KIND_ATTACHMENT, NULL, attachment_check, &sweep);
-	vd_host_link_each_ours(agent->net, link_check, &sweep);
+	links_check(&sweep);
 	vd_agent_routers_sweep(agent);
 	vd_host_router_each(agent->net, router_check, &sweep);
 	vd_replica_unlock(agent->replica);
+	free(sweep.attached);
 }

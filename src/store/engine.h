@@ -21,6 +21,7 @@ struct vd_store_engine {
 	int (*lease_grant)(struct vd_store *store, int64_t ttl, int64_t *ret_lease, struct vd_error *error);
 	int (*lease_keepalive)(struct vd_store *store, int64_t lease, int64_t *ret_ttl, struct vd_error *error);
 	int (*lease_revoke)(struct vd_store *store, int64_t lease, struct vd_error *error);
+	void (*finish)(struct vd_store *store, unsigned seconds); /* NULL: its calls do not wait for others */
 	int (*compact)(struct vd_store *store, int64_t revision, struct vd_error *error);
 };
 

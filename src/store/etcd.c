@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
 
@@ -44,6 +45,23 @@ static size_t on_write(char *bytes, size_t one, size_t size, void *userdata)
 	return vd_etcd_buffer_add(userdata, bytes, size) < 0 ? 0 : size;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* libcurl asks once a second at least. */
+static int on_progress(void *userdata, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t upload_now)
+{
+	const struct vd_etcd *etcd = userdata;
+	int64_t deadline = atomic_load(&etcd->deadline);
+
+	return deadline && now_ms() >= deadline;
+}
+
 CURL *vd_etcd_curl_new(struct vd_etcd *etcd)
 {
 	CURL *curl = curl_easy_init();
@@ -57,6 +75,9 @@ CURL *vd_etcd_curl_new(struct vd_etcd *etcd)
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, etcd->headers);
 	curl_easy_setopt(curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, etcd->tls ? (long)CONNECT_TLS_MS : (long)CONNECT_MS);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, etcd);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, 5L);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, 2L);
@@ -206,6 +227,10 @@ static enum outcome call_try(struct vd_etcd *etcd, struct call *call, CURL *curl
 		*ret_r = vd_error_set(error, -EACCES, "store %s: %s and this host do not trust each other: %s; check the certificates",
 				      etcd->name, etcd->endpoints[endpoint], reason[0] ? reason : curl_easy_strerror(code));
 		return OUTCOME_NOTHING;
+	}
+	if (code == CURLE_ABORTED_BY_CALLBACK) {
+		*ret_r = vd_error_set(error, -ECANCELED, "store %s: this daemon stops and waits no longer", etcd->name);
+		return OUTCOME_DONE;
 	}
 	*ret_r = vd_error_set(error, upload.begun || call->idempotent ? -ETIMEDOUT : -ECONNREFUSED,
 			      "store %s: %s does not answer: %s; check that it runs and is reachable", etcd->name,
@@ -362,6 +387,11 @@ static int etcd_lease_revoke(struct vd_store *store, int64_t lease, struct vd_er
 	return number_call(store, "/v3/lease/revoke", vd_wire_number_encode("ID", lease), NULL, NULL, error);
 }
 
+static void etcd_finish(struct vd_store *store, unsigned seconds)
+{
+	atomic_store(&((struct vd_etcd *)store)->deadline, now_ms() + seconds * 1000);
+}
+
 static int etcd_compact(struct vd_store *store, int64_t revision, struct vd_error *error)
 {
 	int r = number_call(store, "/v3/kv/compaction", vd_wire_number_encode("revision", revision), NULL, NULL, error);
@@ -402,6 +432,7 @@ static const struct vd_store_engine engine = {
 	.lease_grant = etcd_lease_grant,
 	.lease_keepalive = etcd_lease_keepalive,
 	.lease_revoke = etcd_lease_revoke,
+	.finish = etcd_finish,
 	.compact = etcd_compact,
 };
 

@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* The engine etcd, between its own files: etcd.c (calls), etcd_watch.c (streams). */
 
@@ -23,6 +24,7 @@ struct vd_etcd {
 	bool tls;
 	char *tls_cert, *tls_key, *tls_ca; /* may be NULL */
 	struct curl_slist *headers;
+	_Atomic int64_t deadline; /* of every call, CLOCK_MONOTONIC in milliseconds; 0: none */
 	pthread_mutex_t lock; /* guards what follows */
 	size_t current;	      /* the endpoint that answered last */
 	struct vd_etcd_handle *idle;

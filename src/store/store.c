@@ -194,6 +194,12 @@ int vd_store_lease_revoke(struct vd_store *store, int64_t lease, struct vd_error
 	return store->engine->lease_revoke(store, lease, error);
 }
 
+void vd_store_finish(struct vd_store *store, unsigned seconds)
+{
+	if (store->engine->finish)
+		store->engine->finish(store, seconds);
+}
+
 int vd_store_compact(struct vd_store *store, int64_t revision, struct vd_error *error)
 {
 	return store->engine->compact(store, revision, error);

@@ -147,6 +147,8 @@ int vd_store_lease_grant(struct vd_store *store, int64_t ttl, int64_t *ret_lease
 /* ret_ttl: what is left; -ENOENT when it has ended. */
 int vd_store_lease_keepalive(struct vd_store *store, int64_t lease, int64_t *ret_ttl, struct vd_error *error);
 int vd_store_lease_revoke(struct vd_store *store, int64_t lease, struct vd_error *error);
+/* For the end of a process: calls under way and later ones fail (-ECANCELED) when this many seconds have passed, from any thread. */
+void vd_store_finish(struct vd_store *store, unsigned seconds);
 /* Forgets revisions before this one. */
 int vd_store_compact(struct vd_store *store, int64_t revision, struct vd_error *error);
 

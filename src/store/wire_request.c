@@ -189,8 +189,8 @@ static int get_number(const json_t *object, const char *name, int64_t *ret, stru
 	return r == -EINVAL ? vd_error_set(error, r, "gateway: the field %s is no number", name) : r;
 }
 
-/* A key is text here; the single byte NUL is etcd's way to say "from the first". */
-static int get_key(const json_t *object, char **ret, struct vd_error *error)
+/* A key is text here. The single byte NUL is etcd's way to say "from the first": it comes out empty, and only a range may say it. */
+static int get_key(const json_t *object, bool is_range, char **ret, struct vd_error *error)
 {
 	VD_FREE char *key = NULL;
 	size_t size;
@@ -200,7 +200,7 @@ static int get_key(const json_t *object, char **ret, struct vd_error *error)
 		return r;
 	if (!key || !size)
 		return refuse(error, "a key is missing");
-	if (strlen(key) != size && size != 1)
+	if (strlen(key) != size && !(is_range && size == 1))
 		return refuse(error, "a key has a NUL in it");
 	*ret = VD_TAKE(key);
 	return 0;
@@ -211,7 +211,7 @@ static int get_range(const json_t *object, char **ret_key, char **ret_prefix, st
 {
 	VD_FREE char *key = NULL, *end = NULL;
 	size_t size;
-	int r = get_key(object, &key, error);
+	int r = get_key(object, true, &key, error);
 
 	if (r < 0)
 		return r;
@@ -330,7 +330,7 @@ static int compare_decode(const json_t *object, struct vd_compare *ret, struct v
 		return r;
 	ret->target = (enum vd_compare_target)target;
 	ret->result = (enum vd_compare_result)result;
-	r = get_key(object, (char **)&ret->key, error);
+	r = get_key(object, false, (char **)&ret->key, error);
 	if (r < 0)
 		return r;
 	if (ret->target == VD_COMPARE_TARGET_VALUE)
@@ -348,7 +348,7 @@ static int operation_decode(enum vd_operation_type type, const json_t *object, s
 		r = fields_check(object, error, "key", "value", "lease", NULL);
 		if (r < 0)
 			return r;
-		r = get_key(object, (char **)&ret->key, error);
+		r = get_key(object, false, (char **)&ret->key, error);
 		if (r < 0)
 			return r;
 		r = get_number(object, "lease", &ret->lease, error);

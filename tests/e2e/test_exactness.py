@@ -8,6 +8,7 @@ import time
 import pytest
 from scapy.all import ICMP, IP, UDP, Ether, raw
 
+from lab.world import wait_until
 from traffic import Datagrams
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,21 +25,18 @@ def test_a_running_flow_obeys_a_route_with_its_next_packet(lab, source, target, 
     flow = Datagrams(lab.node(source), lab.node(target), address)
     try:
         for _ in range(5):
-            time.sleep(0.1)
-            flowing = flow.number
+            flowing = flow.go_on()
             lab.host("h1").viaduct("delete", "route", route, "--wait")
             closed = flow.number
-            time.sleep(0.1)
-            still_closed = flow.number
+            still_closed = flow.go_on()
             lab.host("h1").apply(SEED)
             opened = flow.number
-            time.sleep(0.1)
-            end = flow.number
-            time.sleep(0.05)
+            last = flow.go_on()
+            wait_until(lambda: last in flow.arrived, "what left last has arrived")
             arrived = set(flow.arrived)
             assert flowing in arrived
             assert not [number for number in arrived if closed < number <= still_closed]
-            assert not [number for number in range(opened + 1, end) if number not in arrived]
+            assert not [number for number in range(opened + 1, last) if number not in arrived]
     finally:
         flow.stop()
 
@@ -55,7 +53,6 @@ def test_a_neighbours_flow_in_the_cache_lets_no_spoofer_through(lab):
     victim, neighbour, target = lab.instance("ecs1"), lab.instance("neighbour"), lab.instance("ecs2")
     receiver = target.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("192.168.0.3", 9000))
-    receiver.settimeout(0.5)
     sender = victim.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.bind(("192.168.0.2", 9001))
     for number in range(20):
@@ -70,6 +67,7 @@ def test_a_neighbours_flow_in_the_cache_lets_no_spoofer_through(lab):
             sender.sendto(b"victim", ("192.168.0.3", 9000))
             assert receiver.recv(64) == b"victim"
         assert reason in drops_of(lab, "h1", "neighbour")
+    receiver.settimeout(0.5)
     with pytest.raises(TimeoutError):
         receiver.recv(64)
 

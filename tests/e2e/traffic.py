@@ -5,8 +5,11 @@ import contextlib
 import re
 import socket
 import struct
+import tempfile
 import threading
 import time
+
+from lab.world import wait_until
 
 # Offsets in struct tcp_info (linux/tcp.h).
 TCP_INFO_TOTAL_RETRANS = 100
@@ -21,18 +24,29 @@ def segments_lost(connection):
     return max(0, again - twice)
 
 
+# Seconds that an answer may be under way when a flood is stopped, on a machine with much else to do.
+UNDER_WAY = 0.2
+
+
 class Flood:
     """ping, every 2 ms, from a node to an address, until stopped."""
 
     def __init__(self, node, target, interval=0.002):
-        self.process = node.launch("ping", "-n", "-q", "-i", interval, target, stdout=-1, stderr=-1, text=True)
+        self.interval = interval
+        self.output = tempfile.TemporaryFile("w+")
+        self.process = node.launch("ping", "-n", "-i", interval, target, stdout=self.output, stderr=-1, text=True)
 
     def stop(self):
-        """(sent, received)"""
+        """(sent, received), without those at the end that may have been under way."""
         self.process.send_signal(2)
-        output = self.process.communicate(timeout=20)[0]
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", output)
-        return int(found[1]), int(found[2])
+        self.process.wait(timeout=20)
+        self.output.seek(0)
+        text = self.output.read()
+        self.output.close()
+        sent = int(re.search(r"(\d+) packets transmitted", text)[1])
+        answered = {int(number) for number in re.findall(r"bytes from .* icmp_seq=(\d+) ", text)}
+        last = max(answered, default=0)
+        return last if (sent - last) * self.interval <= UNDER_WAY else sent, len(answered)
 
 
 class Stream:
@@ -117,6 +131,12 @@ class Datagrams:
             except TimeoutError:
                 if self.stopping:
                     return
+
+    def go_on(self, count=50):
+        """Waits until so many more packets have left; the number of the last one that surely has."""
+        until = self.number + count
+        wait_until(lambda: self.number > until, f"{count} more packets leave")
+        return self.number - 1
 
     def stop(self):
         self.stopping = True
