@@ -54,6 +54,19 @@ static char *time_text(const json_t *object)
 	return asprintf(&text, "%s.%03d", clock, (int)(nanoseconds / 1000000 % 1000)) < 0 ? NULL : text;
 }
 
+/* Whose security groups refused it. */
+static void policy_print(const json_t *drop)
+{
+	VD_FREE char *port = vd_json_text(drop, "policy_port"), *direction = vd_json_text(drop, "direction");
+	VD_FREE char *groups = vd_json_text(drop, "groups");
+
+	if (!port || !*port)
+		return;
+	printf(" by %s of port %s", direction && *direction ? direction : "?", port);
+	if (groups && *groups)
+		printf(" (%s)", groups);
+}
+
 /* 12:00:00.123 source_check at port web1: 10.0.0.9 -> 10.0.1.2 icmp: sentence */
 static void drop_print(const json_t *drop)
 {
@@ -72,6 +85,7 @@ static void drop_print(const json_t *drop)
 		printf(" at %s", interface);
 	if (route && *route)
 		printf(" by route %s", route);
+	policy_print(drop);
 	printf(": %s%s%s\n", tuple, *tuple && *sentence ? ": " : "", sentence);
 }
 

@@ -192,8 +192,8 @@ json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_r
 	char text[TEXT_SIZE];
 
 	step_text(datapath, request, step, text);
-	/* A stage that drops says why; what it knew of the packet may be half of it. */
-	if (step->reason)
+	/* A stage that drops says why; what it knew of the packet may be half of it. Groups know all of it. */
+	if (step->reason && step->stage != VD_STAGE_EGRESS_POLICY && step->stage != VD_STAGE_INGRESS_POLICY)
 		return json_pack("{s:s, s:s, s:s}", "stage", vd_stage_name(step->stage), "text", vd_reason_sentence(step->reason),
 				 "detail", text);
 	return json_pack("{s:s, s:s}", "stage", vd_stage_name(step->stage), "text", text);

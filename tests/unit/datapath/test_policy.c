@@ -260,7 +260,7 @@ static void test_trace_and_drops_name_rule_and_groups(void **state)
 	json_decref(result);
 	result = trace(datapath, 22);
 	assert_string_equal(json_string_value(json_object_get(result, "reason")), "policy_ingress");
-	assert_string_equal(json_string_value(json_object_get(policy_step(result), "detail")),
+	assert_string_equal(json_string_value(json_object_get(policy_step(result), "text")),
 			    "ecs2 (web, default): no rule allows it");
 	json_decref(result);
 
