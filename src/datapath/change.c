@@ -18,7 +18,7 @@ struct change {
 	struct vd_slots slots;
 	bool is_announced;
 	bool narrows_first; /* vd_policy_must_narrow_first */
-	int result; /* the first error */
+	int result;         /* the first error */
 	struct vd_error *error;
 };
 

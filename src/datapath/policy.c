@@ -169,7 +169,8 @@ static bool is_met(const struct mover *mover, const struct vd_entry *before, con
 		return concerns(after, mover->from) && !(mover->is_fresh && concerns(after, mover->to));
 	if (!after)
 		return concerns(before, mover->to) && !(mover->is_vanishing && concerns(before, mover->from));
-	return memcmp(before->value, after->value, sizeof(before->value)) && (concerns(after, mover->from) || concerns(after, mover->to));
+	return memcmp(before->value, after->value, sizeof(before->value)) &&
+	       (concerns(after, mover->from) || concerns(after, mover->to));
 }
 
 bool vd_policy_must_narrow_first(const struct vd_entries *before, const struct vd_entries *after)
@@ -184,9 +185,7 @@ bool vd_policy_must_narrow_first(const struct vd_entries *before, const struct v
 	mover.is_fresh = has_policy(after, mover.to) && !has_policy(before, mover.to);
 	mover.is_vanishing = has_policy(before, mover.from) && !has_policy(after, mover.from);
 	while (i < before->count || j < after->count) {
-		int order = i == before->count ? 1
-			    : j == after->count ? -1
-						: vd_entry_compare(&before->items[i], &after->items[j]);
+		int order = i == before->count ? 1 : j == after->count ? -1 : vd_entry_compare(&before->items[i], &after->items[j]);
 		const struct vd_entry *was = order <= 0 ? &before->items[i] : NULL, *is = order >= 0 ? &after->items[j] : NULL;
 
 		if (vd_policy_map((was ? was : is)->map) && is_met(&mover, was, is))

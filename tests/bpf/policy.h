@@ -9,11 +9,11 @@
 struct rule {
 	uint32_t identity;
 	enum vd_policy_direction direction;
-	uint8_t protocol;            /* 0: all, 6, 17, 1 */
-	uint16_t first, last;        /* ports; ICMP: the type twice; 0, 65535: all */
-	const char *prefix;          /* NULL: anyone, of both families */
+	uint8_t protocol;     /* 0: all, 6, 17, 1 */
+	uint16_t first, last; /* ports; ICMP: the type twice; 0, 65535: all */
+	const char *prefix;   /* NULL: anyone, of both families */
 	uint8_t length;
-	uint32_t remote_identity;    /* 0: none is asked for */
+	uint32_t remote_identity; /* 0: none is asked for */
 	uint32_t id;
 };
 

@@ -220,14 +220,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_questions_reach_the_router),
-		TEST(test_groups_do_not_close_dhcp),
-		TEST(test_mac_must_be_the_ports),
-		TEST(test_dhcp_is_off),
-		TEST(test_no_router_no_way),
-		TEST(test_answers_reach_the_mac),
-		TEST(test_rogue_servers_are_named),
-		TEST(test_router_has_a_link_local_address),
+		TEST(test_questions_reach_the_router), TEST(test_groups_do_not_close_dhcp),
+		TEST(test_mac_must_be_the_ports),      TEST(test_dhcp_is_off),
+		TEST(test_no_router_no_way),           TEST(test_answers_reach_the_mac),
+		TEST(test_rogue_servers_are_named),    TEST(test_router_has_a_link_local_address),
 	};
 	int error = fixture_enter();
 

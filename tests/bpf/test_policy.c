@@ -17,8 +17,8 @@ enum {
 	ALL_PORTS = 65535,
 };
 
-static struct packet_spec from_to(const char *mac, const char *source, const char *destination, uint8_t protocol, uint16_t source_port,
-				  uint16_t port)
+static struct packet_spec from_to(const char *mac, const char *source, const char *destination, uint8_t protocol,
+				  uint16_t source_port, uint16_t port)
 {
 	return (struct packet_spec){.source_mac = mac,
 				    .source = source,
@@ -595,9 +595,9 @@ enum {
 static const struct {
 	const char *prefix;
 	uint8_t length;
-} prefixes[] = {{NULL, 0},	      {"10.0.0.0", 16},		{"10.0.0.2", 32}, {"10.0.0.3", 32}, {"10.0.1.0", 24}, {"10.0.1.2", 32},
-		{"0.0.0.0", 0},	      {"fd00:0:0:a::", 64},	{"fd00::", 32},	  {"::", 0},	    {"10.0.0.2", 31}, {"fd00:0:0:b::2", 128},
-		{"fd00:0:0:a::", 63}, {"fd00:0:0:a::2", 127}, {"10.0.0.0", 8}};
+} prefixes[] = {{NULL, 0},        {"10.0.0.0", 16},       {"10.0.0.2", 32},     {"10.0.0.3", 32},       {"10.0.1.0", 24},
+		{"10.0.1.2", 32}, {"0.0.0.0", 0},         {"fd00:0:0:a::", 64}, {"fd00::", 32},         {"::", 0},
+		{"10.0.0.2", 31}, {"fd00:0:0:b::2", 128}, {"fd00:0:0:a::", 63}, {"fd00:0:0:a::2", 127}, {"10.0.0.0", 8}};
 
 static struct rule random_rule(uint32_t id)
 {
@@ -609,7 +609,9 @@ static struct rule random_rule(uint32_t id)
 			    .first = random() % 256,
 			    .prefix = prefixes[prefix].prefix,
 			    .length = prefixes[prefix].length,
-			    .remote_identity = random() & 1 ? 0 : random() & 1 ? APP : OTHER,
+			    .remote_identity = random() & 1   ? 0
+					       : random() & 1 ? APP
+							      : OTHER,
 			    .id = id};
 
 	if (!rule.protocol && random() % 3)
@@ -659,8 +661,9 @@ static void send_random(struct fixture *fixture, const struct rule *rules, bool 
 	spec = is_ipv6 ? a_to_c6(protocol, source_port, port) : a_to_c(protocol, source_port, port);
 	if (reference == IPPROTO_ICMP)
 		spec.destination_port = port << 8;
-	expected = (egress_is_open || rules_allow(rules, APP, VD_POLICY_DIRECTION_EGRESS, reference, port, spec.destination, OTHER)) &&
-		   rules_allow(rules, WEB, VD_POLICY_DIRECTION_INGRESS, reference, port, spec.source, APP);
+	expected =
+		(egress_is_open || rules_allow(rules, APP, VD_POLICY_DIRECTION_EGRESS, reference, port, spec.destination, OTHER)) &&
+		rules_allow(rules, WEB, VD_POLICY_DIRECTION_INGRESS, reference, port, spec.source, APP);
 	packet_build(&spec, &packet);
 	if ((run_port(fixture, fixture->ifindex_a, &packet) == VERDICT_REDIRECT) != expected)
 		fail_msg("%s -> %s protocol %u port %u: should %s", spec.source, spec.destination, protocol, port,

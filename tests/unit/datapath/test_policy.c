@@ -226,8 +226,7 @@ static json_t *policy_step(json_t *result)
 	json_t *step;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "steps"), i, step)
-	{
+	json_array_foreach (json_object_get(result, "steps"), i, step) {
 		if (!strcmp(json_string_value(json_object_get(step, "stage")), "ingress policy"))
 			return step;
 	}
@@ -284,12 +283,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_rule_costs_its_own_entries),
-		TEST(test_restart_adopts_policies),
-		TEST(test_difference_equals_sync),
-		TEST(test_what_neither_allows_never_passes),
-		TEST(test_what_both_allow_always_passes),
-		TEST(test_trace_and_drops_name_rule_and_groups),
+		TEST(test_one_rule_costs_its_own_entries), TEST(test_restart_adopts_policies),
+		TEST(test_difference_equals_sync),         TEST(test_what_neither_allows_never_passes),
+		TEST(test_what_both_allow_always_passes),  TEST(test_trace_and_drops_name_rule_and_groups),
 	};
 
 	fixture_require();
