@@ -89,3 +89,24 @@ def test_another_build_with_larger_map_values_takes_over_without_loss(lab):
     assert quiet[0] == 0, "the lab itself loses packets: nothing can be said"
     assert upgraded[0] == 0
     assert upgraded[1] <= quiet[1]
+
+
+def links(host):
+    """name -> index, of the links on a host."""
+    return {line.split()[1].split("@")[0].rstrip(":"): int(line.split(":")[0]) for line in host.ip("-o", "link").splitlines()}
+
+
+def test_a_link_left_over_is_swept_though_another_hosts_has_its_number(lab):
+    h1, h2 = lab.host("h1"), lab.host("h2")
+
+    def attached_again():
+        h2.viaduct("detach", "ecs2")
+        lab.instance("ecs2").attach()
+        return max(index for name, index in links(h2).items() if name.startswith("vd"))
+
+    index = wait_until(lambda: (found := attached_again()) not in links(h1).values() and found, "h2 has a number that is free on h1")
+    h1.ip("link", "add", "stray", "index", str(index), "type", "bridge")
+    h1.ip("link", "set", "stray", "alias", "viaduct:h1:port/4242")
+    h1.restart()
+    wait_until(lambda: "stray" not in links(h1), "the link is swept")
+    wait_until(lambda: lab.node("ecs1-c").ping("10.0.3.2").received, "what is attached stays")
