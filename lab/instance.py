@@ -39,7 +39,7 @@ class Instance(Namespace):
 
     def attach_port(self, name):
         port = next(port for port in self.layout.ports if port.port == name)
-        self.lab.host(port.host).viaduct("attach", port.port, "--netns", self.path, "--ifname", port.ifname)
+        self.lab.host(port.host).viaduct("attach", port.port, "--netns", self.path, "--ifname", port.ifname, *(["--dhcp"] if port.dhcp else []))
 
     def container(self, name):
         return self.containers[name]

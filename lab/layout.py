@@ -39,6 +39,7 @@ class PortLayout:
     host: str
     ifname: str
     attach: bool = True
+    dhcp: bool = False  # attached with --dhcp: a client inside configures it
 
 
 @dataclasses.dataclass
@@ -158,7 +159,8 @@ def read_host(name, body, segments):
 
 def read_port(instance, port, body, index, hosts):
     fields = Fields(f"port {port} of instance {instance}", {"host": body} if isinstance(body, str) else body)
-    layout = PortLayout(port, fields.take("host", str), fields.take("ifname", str, f"eth{index}"), fields.take("attach", bool, True))
+    layout = PortLayout(port, fields.take("host", str), fields.take("ifname", str, f"eth{index}"), fields.take("attach", bool, True),
+                        fields.take("dhcp", bool, False))
     fields.end()
     if layout.host not in hosts:
         raise LabError(f"{fields.what}: there is no host {layout.host}")

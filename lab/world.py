@@ -113,7 +113,7 @@ class Lab:
             document[key] = {host.name: {"links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay,
                                          "store": host.store, "arguments": host.arguments} for host in nodes.values()}
         document["instances"] = {instance.name: {
-            "ports": {port.port: {"host": port.host, "ifname": port.ifname, "attach": port.attach} for port in instance.ports},
+            "ports": {port.port: {"host": port.host, "ifname": port.ifname, "attach": port.attach, "dhcp": port.dhcp} for port in instance.ports},
             "bridges": {bridge.name: {"addresses": bridge.addresses, "containers": bridge.containers} for bridge in instance.bridges},
         } for instance in self.layout.instances.values()}
         (self.directory / "lab.yaml").write_text(yaml.safe_dump(document, sort_keys=False))

@@ -18,6 +18,10 @@ os.environ.setdefault("VIADUCT_LAB_LOGS", str(ROOT / "build" / "lab-logs"))
 from lab import Lab, Layout, wait_until  # noqa: E402  found only now
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: `./test --quick` leaves it out")
+
+
 @pytest.fixture(scope="module")
 def lab(request):
     said = request.module.LAB
