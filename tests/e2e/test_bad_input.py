@@ -25,7 +25,7 @@ kind: port
 name: web
 subnet: nodes
 addresses: [192.168.0.2]
-security_groups: [web]
+security_groups: [web, full]
 ---
 kind: security_group
 name: web
@@ -45,6 +45,9 @@ name: other
 vpc: demo
 cidrs: [192.168.1.0/24]
 dhcp_address: 192.168.1.3
+---
+kind: security_group
+name: full
 ---
 kind: route
 vpc: demo
@@ -94,6 +97,24 @@ BAD = [
     ("another DHCP address", "{kind: subnet, name: other, vpc: demo, cidr: 192.168.1.0/24, dhcp_address: 192.168.1.4}",
      ["other", "192.168.1.3", "192.168.1.4"]),
     ("range outside its subnet", SUBNET % "ranges: [192.168.9.250-192.168.10.5]", ["s", "192.168.9.250-192.168.10.5"]),
+    ("ports with ICMP", RULE % "protocol: icmp, port: 22", ["r", "ports", "icmp"]),
+    ("port range from 0", RULE % "protocol: udp, ports: 0-10", ["r", "ports", "0"]),
+    ("port that is a word", RULE % "protocol: tcp, port: ssh", ["r", "ssh"]),
+    ("ICMP type -2", RULE % "protocol: icmp, icmp_type: -2", ["r", "icmp_type", "-2"]),
+    ("ICMP type with TCP", RULE % "protocol: tcp, icmp_type: 8", ["r", "icmp_type", "tcp"]),
+    ("a remote CIDR that is a word", RULE % "remote_cidr: everywhere", ["r", "everywhere"]),
+    ("unknown protocol", RULE % "protocol: sctp", ["r", "sctp"]),
+    ("unknown direction", "{kind: security_group_rule, name: r, group: web, direction: sideways}", ["r", "sideways"]),
+    ("rule without a direction", "{kind: security_group_rule, name: r, group: web}", ["r", "direction"]),
+    ("rule of no such group", "{kind: security_group_rule, name: r, group: nowhere, direction: egress}", ["r", "nowhere"]),
+    ("group of no such network", "{kind: security_group, name: g, networks: [nodes, void]}", ["g", "void"]),
+    ("default rule about another group", RULE % "remote_group: db, default: true", ["default"]),
+    ("host name that is none", "{kind: port, name: p, subnet: nodes, hostname: a_b.c}", ["p", "a_b.c"]),
+    ("no such router profile", "{kind: vpc, name: v, cidrs: [10.0.0.0/8], router_profile: huge}", ["v", "huge"]),
+    ("too little memory", "{kind: router_profile, name: tiny, memory: 1M}", ["tiny", "memory"]),
+    ("no CPU", "{kind: router_profile, name: tiny, cpu: 0}", ["tiny", "cpu"]),
+    ("lease of a second", SUBNET % "dhcp_lease: 1", ["s", "dhcp_lease"]),
+    ("five name servers", SUBNET % "dns: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5]", ["s", "dns"]),
     ("the last document of many is wrong", "{kind: vpc, name: fine, cidrs: [10.0.0.0/8]}\n---\n{kind: subnet, name: s, vpc: fine, cidrs: [11.0.0.0/24]}",
      ["s", "11.0.0.0/24"]),
 ]
@@ -138,7 +159,7 @@ def test_ten_megabytes_of_garbage_are_refused(lab):
 def test_what_others_need_is_not_deleted(lab):
     before = everything(lab)
     for kind, name, needed_by in (("vpc", "demo", "nodes"), ("subnet", "nodes", "web"), ("port", "web", "10.0.0.0/24"),
-                                 ("security_group", "web", "from-web"), ("subnet", "other", "db")):
+                                 ("security_group", "web", "from-web"), ("security_group", "full", "port web"), ("subnet", "other", "db")):
         result = lab.host("h1").viaduct("delete", kind, name, check=False)
         assert result.returncode == 1
         assert name in result.stderr and needed_by in result.stderr
@@ -149,3 +170,10 @@ def test_host_bits_are_accepted_and_said(lab):
     result = lab.host("h1").apply("{kind: vpc, name: loose, cidrs: [172.18.0.10/24]}")
     assert "172.18.0.0/24" in result.stdout + result.stderr
     lab.host("h1").viaduct("delete", "vpc", "loose")
+
+
+def test_host_bits_of_a_rule_are_accepted_and_said(lab):
+    """R-SG-1"""
+    result = lab.host("h1").apply("{kind: security_group_rule, group: web, direction: egress, remote_cidr: 10.9.8.7/16}")
+    assert "10.9.0.0/16" in result.stdout + result.stderr
+    lab.host("h1").viaduct("delete", "security_group_rule", "web/egress-all-10.9.0.0/16")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traffic goes on when its daemon is killed, started again, or replaced by another build (R-OPS-5, the daemon's half)."""
+"""Traffic goes on when its daemon is killed, started again, or replaced by another build (R-OPS-5, the daemon's half); and what the
+security groups in force refuse stays refused.
+"""
 
 import pathlib
 import time
@@ -8,14 +10,23 @@ import pytest
 
 from lab.host import binary_path
 from lab.world import Lab, wait_until
-from traffic import Flood, Stream
+from policy import documents, rule
+from traffic import Datagrams, Flood, Stream
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Both ways, both families of rules; the stream's port is 5001. UDP is what they refuse.
+GROUPS = documents([
+    {"kind": "security_group", "name": "nodes"},
+    rule("nodes", "ingress", "icmp", remote_cidr="10.0.2.0/23"), rule("nodes", "ingress", "tcp", ports="5000-5007", remote_cidr="10.0.2.0/23"),
+    rule("nodes", "egress", "icmp"), rule("nodes", "egress", "tcp", port=5001, remote_cidr="10.0.2.0/23"),
+    *({"kind": "port", "name": name, "subnet": "nodes", "addresses": [address], "source_check": False, "security_groups": ["nodes"]}
+      for name, address in (("ecs1", "192.168.0.2"), ("ecs2", "192.168.0.3")))])
 
 
 @pytest.fixture(scope="module")
 def lab():
     with Lab.from_file(ROOT / "lab" / "two_hosts.yaml", name="restart") as running:
+        running.host("h1").apply(GROUPS)
         yield running
 
 
@@ -28,10 +39,12 @@ def disturbed(lab, disturb):
     one, two = lab.node("ecs1-c"), lab.node("ecs2-c")
     floods = [Flood(one, "10.0.3.2"), Flood(two, "10.0.2.2")]
     stream = Stream(two, one, "10.0.3.2")
+    refused = Datagrams(one, two, "10.0.3.2", interval=0.002)
     time.sleep(0.3)
     disturb()
     time.sleep(0.3)
     stream.stop()
+    assert refused.stop().arrived == [] and refused.number > 100
     counts = [flood.stop() for flood in floods]
     assert stream.error is None
     assert stream.received == stream.sent > 0
@@ -66,7 +79,7 @@ def test_changes_made_while_a_host_was_away_are_made_good_at_its_start(lab):
     assert one.ping("10.0.3.2", count=3).received == 3, "h2 still obeys what it knew"
     lab.host("h2").start()
     wait_until(lambda: one.ping("10.0.3.2").received == 0, "h2 obeys the deletion")
-    lab.host("h1").apply((ROOT / "examples" / "seed-002.yaml").read_text())
+    lab.host("h1").apply("{kind: route, vpc: demo, destination: 10.0.2.0/24, next_hop: {address: 192.168.0.2}}")
     assert one.ping("10.0.3.2", count=3).received == 3
 
 
