@@ -403,7 +403,7 @@ def test_drops_name_port_group_and_direction(lab, instances, groups, direction, 
     group = "gate" if direction == "egress" else "door"
     assert (drop["policy_port"], drop["direction"], drop["groups"]) == (closed, direction, group)
     line = [line for line in host.viaduct("drops").stdout.splitlines() if f"policy_{direction}" in line][-1]
-    assert f"{direction} of port {closed}, in group {group}" in line
+    assert f"by {direction} of port {closed} ({group})" in line
 
 
 def test_trace_names_group_and_rule(lab, instances, groups):
