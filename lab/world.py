@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab as a whole: up, down, and what a killed one left behind."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -184,12 +185,24 @@ class Lab:
 
 
 def remove_control_groups(run_id):
-    """What limited the routers of a daemon; who was in them is dead."""
+    """What limited the routers of a daemon. Who was in them is dead, but may not be reaped yet: the group is busy until then."""
     root = pathlib.Path("/sys/fs/cgroup")
     for group in [*root.glob(f"viaduct/*-{run_id}"), *root.glob(f"*/viaduct/*-{run_id}")]:
         for path in [*group.iterdir(), group]:
             if path.is_dir():
-                path.rmdir()
+                wait_until(lambda path=path: removed(path), f"{path} is free")
+
+
+def removed(directory):
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def mounts_below(directory):
