@@ -15,13 +15,14 @@
 /* Bits of the flow's number that the source port carries; the rest goes to the destination port. */
 #define SOURCE_PORT_BITS 15
 #define SOURCE_PORT_FIRST 16384
-#define DESTINATION_PORT_FIRST 10000
-#define DESTINATION_PORT_COUNT 20000
+#define SCATTER 40503 /* odd, of the golden ratio: neighbours in number land far apart */
 
 /* Ethernet and IPv4, its checksum already right: nothing in them changes from packet to packet. */
 __u8 header[sizeof(struct ethhdr) + sizeof(struct iphdr)];
 __u32 flow_count; /* 0: each packet is a flow of its own */
 __u32 flow_first;
+__u32 destination_first, destination_count; /* ports */
+__u32 scatter; /* 1: each flow's destination port is another one, all over them; 0: it changes when the source ports are used up */
 __u64 generated; /* one CPU generates */
 
 struct {
@@ -43,8 +44,11 @@ int generate(struct xdp_md *ctx)
 
 	__u32 flow = generated++;
 	flow = flow_first + (flow_count ? flow % flow_count : flow);
-	udp->source = bpf_htons(SOURCE_PORT_FIRST + (flow & ((1 << SOURCE_PORT_BITS) - 1)));
-	udp->dest = bpf_htons(DESTINATION_PORT_FIRST + (flow >> SOURCE_PORT_BITS) % DESTINATION_PORT_COUNT);
+	__u32 source = flow & ((1 << SOURCE_PORT_BITS) - 1), destination = flow >> SOURCE_PORT_BITS;
+	if (scatter)
+		destination += source * SCATTER >> 8;
+	udp->source = bpf_htons(SOURCE_PORT_FIRST + source);
+	udp->dest = bpf_htons(destination_first + destination % destination_count);
 	udp->len = bpf_htons(data_end - (void *)udp);
 	udp->check = 0;
 	return XDP_TX;
@@ -61,7 +65,7 @@ int count(struct __sk_buff *skb)
 	if ((void *)(udp + 1) > data_end || ethernet->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_UDP)
 		return TC_ACT_OK;
 	__u16 port = bpf_ntohs(udp->dest);
-	if (port < DESTINATION_PORT_FIRST || port >= DESTINATION_PORT_FIRST + DESTINATION_PORT_COUNT)
+	if (port < destination_first || port >= destination_first + destination_count)
 		return TC_ACT_OK;
 	__u32 zero = 0;
 	__u64 *value = bpf_map_lookup_elem(&received, &zero);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Sends 64-byte packets from one namespace's interface and counts them at another's: one line of JSON.
- * usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW SECONDS|=PACKETS
+ * usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW SECONDS|=PACKETS [PORT COUNT]
  * SOURCE and DESTINATION are IPv4 addresses; FLOWS 0: each packet a new flow; FLOWS "socket": one flow, sent as a process does it, by
- * sendmmsg(2), rather than by the XDP generator. The whole run stays on one CPU, softirqs included, so
- * that packets per second are the inverse of what a packet costs from generation to the end.
+ * sendmmsg(2), rather than by the XDP generator. With PORT COUNT the flows' destination ports are scattered over COUNT ones from PORT
+ * on. The whole run stays on one CPU, softirqs included, so that packets per second are the inverse of what a packet costs from
+ * generation to the end.
  */
 #include "packets.skel.h"
 
@@ -27,6 +28,8 @@
 #define WARM_UP 65536
 #define BATCH 64 /* packets a sendmmsg(2) */
 #define SOCKET_PORT 10000
+#define DESTINATION_PORT_FIRST 10000
+#define DESTINATION_PORT_COUNT 20000
 #define CPU_MAX 1024
 
 static _Noreturn void die(const char *what)
@@ -103,7 +106,7 @@ static void counter_attach(const struct packets_bpf *skeleton, unsigned ifindex)
 		die("attach the counter");
 }
 
-static void header_fill(struct packets_bpf *skeleton, char **argv)
+static void header_fill(struct packets_bpf *skeleton, int argc, char **argv)
 {
 	struct ether_addr *destination_mac = ether_aton(argv[4]);
 	unsigned char *header = skeleton->bss->header;
@@ -124,6 +127,9 @@ static void header_fill(struct packets_bpf *skeleton, char **argv)
 	header[25] = sum;
 	skeleton->bss->flow_count = strtoul(argv[8], NULL, 0);
 	skeleton->bss->flow_first = strtoul(argv[9], NULL, 0);
+	skeleton->bss->scatter = argc == 13;
+	skeleton->bss->destination_first = argc == 13 ? strtoul(argv[11], NULL, 0) : DESTINATION_PORT_FIRST;
+	skeleton->bss->destination_count = argc == 13 ? strtoul(argv[12], NULL, 0) : DESTINATION_PORT_COUNT;
 }
 
 /*
@@ -171,9 +177,9 @@ static double load_send(const struct packets_bpf *skeleton, unsigned ifindex, ch
 
 int main(int argc, char **argv)
 {
-	if (argc != 11) {
-		fprintf(stderr,
-			"usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW SECONDS|=PACKETS\n");
+	if (argc != 11 && argc != 13) {
+		fprintf(stderr, "usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW "
+				"SECONDS|=PACKETS [PORT COUNT]\n");
 		return 2;
 	}
 	struct packets_bpf *skeleton = packets_bpf__open_and_load();
@@ -189,7 +195,7 @@ int main(int argc, char **argv)
 	counter_attach(skeleton, link_index(argv[6]));
 	netns_enter(argv[1]);
 	unsigned ifindex = link_index(argv[2]);
-	header_fill(skeleton, argv);
+	header_fill(skeleton, argc, argv);
 
 	unsigned long long packets = argv[10][0] == '=' ? strtoull(argv[10] + 1, NULL, 0) : 0;
 	double seconds = packets ? 0 : strtod(argv[10], NULL);

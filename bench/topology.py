@@ -32,10 +32,14 @@ class Shape:
 
     name = title = ""
     hosts = 1
+    measures = None  # names of those that are of use here; None: the general ones
+    new_flow_share = 1.0  # of the usual number, where a new flow is slow
+    made = 0
 
     def __init__(self, build_directory):
         self.build_directory = build_directory
-        self.prefix = f"vdb{os.getpid() % 10000}{self.name[:2]}"
+        Shape.made += 1
+        self.prefix = f"vdb{os.getpid() % 10000}n{Shape.made}"
         self.namespaces = []
         self.left = self.right = None
 
@@ -140,6 +144,21 @@ class Routed(Shape):
     """What a container host does today: route, connection tracking, masquerade of what leaves."""
     name, title = "routed", "routed, nft conntrack + masquerade"
 
+    def ruleset(self):
+        return """
+            table ip bench {
+                chain forward {
+                    type filter hook forward priority filter; policy drop;
+                    ct state established,related accept
+                    ct state new accept
+                }
+                chain postrouting {
+                    type nat hook postrouting priority srcnat;
+                    oifname "right" masquerade
+                }
+            }
+            """
+
     def build(self):
         addresses = self.ends("10.91.0.2/24", "10.92.0.2/24")
         self.middle = self.netns("h")
@@ -153,20 +172,7 @@ class Routed(Shape):
             self.ip(end.netns, "neigh", "replace", gateway, "lladdr", end.destination_mac, "dev", "eth0", "nud", "permanent")
             self.ip(end.netns, "route", "add", "default", "via", gateway)
             self.ip(self.middle, "neigh", "replace", end.address, "lladdr", self.mac(end.netns, "eth0"), "dev", name, "nud", "permanent")
-        rules = """
-            table ip bench {
-                chain forward {
-                    type filter hook forward priority filter; policy drop;
-                    ct state established,related accept
-                    ct state new accept
-                }
-                chain postrouting {
-                    type nat hook postrouting priority srcnat;
-                    oifname "right" masquerade
-                }
-            }
-            """
-        run("ip", "netns", "exec", self.middle, "nft", "-f", "-", input=rules)
+        run("ip", "netns", "exec", self.middle, "nft", "-f", "-", input=self.ruleset())
 
     def refresh(self):
         run("ip", "netns", "exec", self.middle, "conntrack", "-F")

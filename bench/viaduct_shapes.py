@@ -20,14 +20,17 @@ def documents(subnets, routes):
     for index in range(subnets):
         lines.append(f"kind: subnet\nname: net{index}\nvpc: bench\ncidrs: [10.91.{index}.0/24]")
     lines.append("kind: port\nname: left\nsubnet: net0\naddresses: [10.91.0.2]")
-    lines.append(f"kind: port\nname: right\nsubnet: net{subnets - 1}\naddresses: [10.91.{subnets - 1}.3]")
     for index in range(routes):
         lines.append(f"kind: route\nvpc: bench\ndestination: 10.{128 + index // 256}.{index % 256}.0/24\nnext_hop: {{address: 10.91.0.2}}")
+    lines.append(f"kind: port\nname: right\nsubnet: net{subnets - 1}\naddresses: [10.91.{subnets - 1}.3]")
     return "\n---\n".join(lines) + "\n"
 
 
 class Viaduct(Shape):
     subnets, routes = 1, 0
+
+    def documents(self):
+        return documents(self.subnets, self.routes)
 
     def build(self):
         hosts = {f"h{index + 1}": {"addresses": [f"172.30.92.{index + 1}/24"]} for index in range(self.hosts)}
@@ -41,7 +44,7 @@ class Viaduct(Shape):
         self.lab = Lab(layout)
         self.lab.up()
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            file.write(documents(self.subnets, self.routes))
+            file.write(self.documents())
             file.flush()
             self.lab.host("h1").viaduct("apply", "--wait", "-f", file.name, timeout=120)
         for instance in self.lab.instances.values():
