@@ -168,25 +168,30 @@ def test_tcp_edns_and_four_kilobytes(lab, upstream):
         assert texts(dig(web, *options, "+short", "big.corp.example", "TXT")) == sorted(BIG), options
 
 
-def test_dead_first_upstream(lab, upstream):
-    """R-SVC-3: a question takes the next server, and so do the two hundred after it."""
+def asked_in_a_row(node, server, names, folder):
+    """The answers to a file of names."""
+    questions = folder / "questions"
+    questions.write_text("".join(f"{name}\n" for name in names))
+    return dig(node, "+short", "-f", str(questions), server=server, seconds=300).split()
+
+
+def test_dead_first_upstream(lab, upstream, tmp_path):
+    """R-SVC-3: a question takes the next server before its client gives up, and so do the two hundred after it."""
     late = lab.instance("late")
-    assert short(late, "first.many.example", server="10.50.1.1") == ["198.51.100.2"]
     begin = time.monotonic()
-    for number in range(200):
-        assert short(late, f"n{number}.unlucky.many.example", server="10.50.1.1") == ["198.51.100.2"]
-    assert time.monotonic() - begin < 60
+    assert short(late, "first.many.example", server="10.50.1.1") == ["198.51.100.2"]
+    first = time.monotonic() - begin
+    assert asked_in_a_row(late, "10.50.1.1", [f"n{number}.unlucky.many.example" for number in range(200)], tmp_path) == ["198.51.100.2"] * 200
+    assert first < 5 and time.monotonic() - begin < 60
     assert short(late, "db.shop.internal", server="10.50.1.1") == ["10.50.0.12"]
 
 
 def test_ten_thousand_questions_in_a_row(lab, upstream, tmp_path):
     """R-SVC-3: every second one unheard of, every fourth of the VPC; each is answered."""
-    questions = tmp_path / "questions"
-    names = [("n%d.many.example", "db.shop.internal", "n%d.many.example", "www.corp.example")[number % 4] for number in range(MANY)]
-    questions.write_text("".join(f"{name % number if '%' in name else name}\n" for number, name in enumerate(names)))
-    answers = dig(lab.instance("web"), "+short", "-f", str(questions), seconds=300).split()
-    expected = {"n%d.many.example": "198.51.100.2", "db.shop.internal": "10.50.0.12", "www.corp.example": "198.51.100.1"}
-    assert answers == [expected[name] for name in names]
+    known = {"db.shop.internal": "10.50.0.12", "www.corp.example": "198.51.100.1"}
+    names = [(f"n{number}.many.example", "db.shop.internal", f"n{number}.many.example", "www.corp.example")[number % 4] for number in range(MANY)]
+    answers = asked_in_a_row(lab.instance("web"), GATEWAY, names, tmp_path)
+    assert answers == [known.get(name, "198.51.100.2") for name in names]
 
 
 def test_no_rule_is_needed_to_ask(lab, upstream):
