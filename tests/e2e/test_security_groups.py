@@ -347,7 +347,7 @@ def test_a_port_without_groups_is_unfiltered_and_an_empty_rule_means_anyone(lab,
 
 
 def test_the_container_block_must_be_allowed(lab, instances, groups):
-    """R-SG-5: seed 001, both outputs: the group allows the nodes' CIDR only; then 172.16.0.0/16 too."""
+    """R-SG-5, and R-SG-6 for what a custom route brings: seed 001, both outputs: the group allows the nodes' CIDR only; then 172.16.0.0/16 too."""
     container = lab.node("node-c")
 
     def shown(count):
