@@ -369,6 +369,23 @@ def test_the_container_block_must_be_allowed(lab, instances, groups):
     assert "4 packets transmitted, 4 packets received, 0% packet loss" in allowed
 
 
+def test_what_a_custom_route_brings_still_needs_a_rule(lab, instances, groups):
+    """R-SG-6, its custom routes: the groups of the instance that forwards judge what the route leads through its port, both ways."""
+    container, ecs = lab.node("node-c"), lab.instance("ecs")
+    groups.make("forwarder")
+    groups.join("node", "forwarder")
+    assert passes_ping(container, "192.168.10.25") and passes_tcp(container, ecs, "192.168.10.25", 4006)
+    assert not passes_ping(ecs, "172.16.0.2") and not passes_udp(ecs, container, "172.16.0.2", 4006)
+    before = lab.host("h1").dropped("policy_ingress")
+    assert not passes_tcp(ecs, container, "172.16.0.2", 80)
+    assert lab.host("h1").dropped("policy_ingress") > before
+    groups.allow("forwarder", "ingress", "tcp", port=80, remote_cidr="192.168.10.25/32")
+    assert passes_tcp(ecs, container, "172.16.0.2", 80) and not passes_ping(ecs, "172.16.0.2")
+    groups.allow("forwarder", "egress", "icmp", remote_cidr="192.168.10.25/32")
+    assert passes_ping(container, "192.168.10.25") and not passes_tcp(container, ecs, "192.168.10.25", 4006)
+    assert passes_tcp(ecs, container, "172.16.0.2", 80), "an answer needs no rule"
+
+
 def test_two_vpcs_with_one_cidr_and_one_group_do_not_mix(lab, instances, groups):
     """R-SG-4: members on two hosts, in two VPCs with equal CIDRs; an address counts in its own VPC only."""
     vm1, twin1 = instances[0], lab.instance("twin1")
