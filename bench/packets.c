@@ -72,7 +72,8 @@ static double cpu_busy(void)
 {
 	FILE *file = fopen("/proc/stat", "r");
 	unsigned long long user, nice, system, idle, iowait, irq, softirq;
-	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq) != 7)
+	if (!file ||
+	    fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq) != 7)
 		die("/proc/stat");
 	fclose(file);
 	return (double)(user + nice + system + irq + softirq) / sysconf(_SC_CLK_TCK);
@@ -178,8 +179,9 @@ static double load_send(const struct packets_bpf *skeleton, unsigned ifindex, ch
 int main(int argc, char **argv)
 {
 	if (argc != 11 && argc != 13) {
-		fprintf(stderr, "usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW "
-				"SECONDS|=PACKETS [PORT COUNT]\n");
+		fprintf(stderr,
+			"usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW "
+			"SECONDS|=PACKETS [PORT COUNT]\n");
 		return 2;
 	}
 	struct packets_bpf *skeleton = packets_bpf__open_and_load();
@@ -207,7 +209,8 @@ int main(int argc, char **argv)
 	double busy = cpu_busy(), elapsed = load_send(skeleton, ifindex, argv, packets);
 	unsigned long long received = received_sum(skeleton) - before;
 	busy = cpu_busy() - busy;
-	printf("{\"sent\": %llu, \"received\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.2f}\n", packets, received, elapsed, busy);
+	printf("{\"sent\": %llu, \"received\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.2f}\n", packets, received, elapsed,
+	       busy);
 	packets_bpf__destroy(skeleton);
 	return 0;
 }
