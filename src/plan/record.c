@@ -147,7 +147,9 @@ static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
 
 size_t vd_plan_record_size(enum vd_plan_kind kind)
 {
-	return offsetof(struct vd_plan_record, endpoint) + layouts[kind].size;
+	const size_t alignment = _Alignof(struct vd_plan_record);
+
+	return (offsetof(struct vd_plan_record, endpoint) + layouts[kind].size + alignment - 1) / alignment * alignment;
 }
 
 void vd_plan_record_init(struct vd_plan_record *record, enum vd_plan_kind kind)
