@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	run(&state, flow, 1, &verdict_miss);
 	unsigned hit = run(&state, flow, HIT_REPEAT, &verdict_hit);
 	unsigned hit_single = median_of_single(&state, flow, false), miss_single = median_of_single(&state, flow + 1, true);
-	printf("{\"hit_ns\": %u, \"single_hit_ns\": %u, \"single_miss_ns\": %u, \"verdict_miss\": %u, \"verdict_hit\": %u}\n", hit, hit_single,
-	       miss_single, verdict_miss, verdict_hit);
+	printf("{\"hit_ns\": %u, \"single_hit_ns\": %u, \"single_miss_ns\": %u, \"verdict_miss\": %u, \"verdict_hit\": %u}\n", hit,
+	       hit_single, miss_single, verdict_miss, verdict_hit);
 	return 0;
 }

@@ -37,7 +37,8 @@ static double cpu_busy(void)
 {
 	FILE *file = fopen("/proc/stat", "r");
 	unsigned long long user, nice, system, idle, iowait, irq, softirq;
-	if (!file || fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq) != 7)
+	if (!file ||
+	    fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq) != 7)
 		die("/proc/stat");
 	fclose(file);
 	return (double)(user + nice + system + irq + softirq) / sysconf(_SC_CLK_TCK);
@@ -139,8 +140,8 @@ static void responses(const struct sockaddr_in *address, double seconds)
 	if (!count)
 		die("no answers");
 	qsort(sample, count, sizeof(*sample), double_compare);
-	printf("{\"requests\": %zu, \"seconds\": %.6f, \"median_us\": %.2f, \"p99_us\": %.2f, \"cpu_seconds\": %.2f}\n", count, after - start,
-	       sample[count / 2] * 1e6, sample[count * 99 / 100] * 1e6, busy);
+	printf("{\"requests\": %zu, \"seconds\": %.6f, \"median_us\": %.2f, \"p99_us\": %.2f, \"cpu_seconds\": %.2f}\n", count,
+	       after - start, sample[count / 2] * 1e6, sample[count * 99 / 100] * 1e6, busy);
 }
 
 static void stream(const struct sockaddr_in *address, double seconds)

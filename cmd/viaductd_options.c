@@ -97,7 +97,8 @@ static int line_read(struct options *options, int argc, char **argv)
 	int index, word, r = 0;
 
 	for (size_t i = 0; i < KNOWN_COUNT; i++)
-		words[i] = (struct option){known_options[i].name, known_options[i].is_text ? required_argument : no_argument, NULL, 1};
+		words[i] =
+			(struct option){known_options[i].name, known_options[i].is_text ? required_argument : no_argument, NULL, 1};
 	while (r == 0 && (word = getopt_long(argc, argv, "", words, &index)) != -1)
 		r = word == 1 ? option_set(options, &known_options[index], optarg) : -EINVAL;
 	if (r == 0 && optind < argc) {

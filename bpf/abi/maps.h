@@ -11,7 +11,9 @@
  */
 
 /* The router's MAC, the same in every VPC and on every host: instances see it for their gateway and may move without asking again. */
+/* clang-format off */
 #define VD_GATEWAY_MAC {0x02, 0x76, 0x69, 0x61, 0x64, 0x01}
+/* clang-format on */
 
 union vd_addr { /* IPv6, or IPv4 in word[0] with the rest zero: network byte order */
 	__be32 word[4];
@@ -83,7 +85,7 @@ enum vd_dependency {
 struct vd_flow {
 	__u64 generation_sum;
 	__u32 dependency[VD_FLOW_DEPENDENCIES]; /* slots: enum vd_dependency */
-	__u32 expected_vtep; /* tunnels: folded address of the host it came from (abi/generation.h) */
+	__u32 expected_vtep;                    /* tunnels: folded address of the host it came from (abi/generation.h) */
 	__u8 expected_source_mac[6], expected_destination_mac[6]; /* as they must arrive; destination is compared on tunnels only */
 	__u8 source_mac[6], destination_mac[6];                   /* as they leave */
 	__u32 output_ifindex;
@@ -93,14 +95,14 @@ struct vd_flow {
 	__u8 output;        /* enum vd_output */
 	__u8 flags;         /* enum vd_flow_flag */
 	__u8 zero;
-	__u32 mtu;          /* bytes of the IP packet; larger ones go to decide */
-	__u32 identity;     /* of the source port (VXLAN-GBP), 0 none */
-	__u32 domain;       /* of the connection it belongs to */
+	__u32 mtu;                                 /* bytes of the IP packet; larger ones go to decide */
+	__u32 identity;                            /* of the source port (VXLAN-GBP), 0 none */
+	__u32 domain;                              /* of the connection it belongs to */
 	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
 	__u32 zero2;
-	__u64 packets, bytes;  /* not atomic: a direction of a flow is on one CPU nearly always */
-	__u64 last_seen;       /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
-	__u64 touched;         /* the same clock: the last time its connection was told */
+	__u64 packets, bytes; /* not atomic: a direction of a flow is on one CPU nearly always */
+	__u64 last_seen;      /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
+	__u64 touched;        /* the same clock: the last time its connection was told */
 #ifdef VD_ABI_NEXT
 	__u64 next[4]; /* the build that tests an upgrade to grown values */
 #endif
@@ -125,7 +127,8 @@ struct vd_connection6_key {
 	__u8 zero[3];
 };
 
-enum vd_connection_state { /* of TCP; other protocols are NEW until answered, then ESTABLISHED */
+/* Of TCP; other protocols are NEW until answered, then ESTABLISHED. */
+enum vd_connection_state {
 	VD_CONNECTION_STATE_NEW = 1,
 	VD_CONNECTION_STATE_ESTABLISHED,
 	VD_CONNECTION_STATE_CLOSING, /* a FIN was seen */
@@ -136,9 +139,9 @@ struct vd_connection {
 	__u64 created, last_seen; /* ns, CLOCK_MONOTONIC (coarse) */
 	__u64 packets, bytes;     /* as decide and the touches saw them */
 	__u8 initiator_is_high;
-	__u8 state;               /* enum vd_connection_state */
+	__u8 state;                         /* enum vd_connection_state */
 	__u8 tcp_flags_low, tcp_flags_high; /* seen from either side, or-ed */
-	__u32 source_port_id;     /* of the initiator, 0 when it is on another host */
+	__u32 source_port_id;               /* of the initiator, 0 when it is on another host */
 	__u32 destination_port_id;
 	__u32 zero;
 #ifdef VD_ABI_NEXT
@@ -175,20 +178,20 @@ enum vd_port_flag {
 	VD_PORT_FLAG_TAP = 2,     /* output by bpf_redirect */
 	VD_PORT_FLAG_SERVICE = 4, /* the router's namespace */
 	VD_PORT_FLAG_CAPTURE = 8,
-	VD_PORT_FLAG_DHCP = 16,   /* its subnet answers DHCP and solicitations */
+	VD_PORT_FLAG_DHCP = 16, /* its subnet answers DHCP and solicitations */
 };
 
 /* Hash by ifindex (__u32). */
 struct vd_port_value {
 	__u32 id;
 	__u32 domain;
-	__u32 subnet;   /* id; 0 for a service port */
-	__u32 table;    /* 0: the domain's main table */
+	__u32 subnet; /* id; 0 for a service port */
+	__u32 table;  /* 0: the domain's main table */
 	__u32 mtu;
 	__u32 identity;
 	__u8 mac[6];
-	__u16 flags;    /* enum vd_port_flag */
-	__u32 policy;   /* identity whose rules filter it, 0: unfiltered */
+	__u16 flags;  /* enum vd_port_flag */
+	__u32 policy; /* identity whose rules filter it, 0: unfiltered */
 	__u32 zero;
 };
 
@@ -233,14 +236,14 @@ enum vd_endpoint_place {
 
 /* Hash by {domain, address}. */
 struct vd_endpoint_value {
-	__u32 port_id;  /* 0: a gateway */
+	__u32 port_id; /* 0: a gateway */
 	__u32 subnet;
 	__u32 ifindex;  /* HERE */
 	__u32 host;     /* HOST: id, key of the host map */
 	__u32 identity; /* of its set of groups, for rules with a remote group; 0: none */
 	__u8 mac[6];
-	__u8 place;     /* enum vd_endpoint_place */
-	__u8 flags;     /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
+	__u8 place; /* enum vd_endpoint_place */
+	__u8 flags; /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
 #ifdef VD_ABI_NEXT
 	__u64 next[4];
 #endif
@@ -275,11 +278,11 @@ enum vd_route_type {
 	VD_ROUTE_TYPE_LOCAL = 1, /* inside the VPC's CIDRs: the endpoint table decides */
 	VD_ROUTE_TYPE_NEXT_HOP,  /* next_hop, an address of the domain */
 	VD_ROUTE_TYPE_BLACKHOLE,
-	VD_ROUTE_TYPE_UNUSABLE,  /* the next hop is not there */
+	VD_ROUTE_TYPE_UNUSABLE, /* the next hop is not there */
 };
 
 struct vd_route_value {
-	__u32 id; /* of the resource, for drops and the trace; 0 for LOCAL */
+	__u32 id;  /* of the resource, for drops and the trace; 0 for LOCAL */
 	__u8 type; /* enum vd_route_type */
 	__u8 zero[3];
 	union vd_addr next_hop;
@@ -343,7 +346,7 @@ struct vd_remote_key {
 };
 
 struct vd_remote_value {
-	__u32 any_rule; /* id of a rule with all protocols, 0: none */
+	__u32 any_rule;                               /* id of a rule with all protocols, 0: none */
 	__u32 tcp_lengths, udp_lengths, icmp_lengths; /* bit n: there is a block of ports with its n leading bits fixed */
 };
 
@@ -387,8 +390,8 @@ struct vd_counters {
 /* Ring buffer: one sampled drop. At most VD_DROP_SAMPLES_PER_SECOND a reason and CPU. */
 #define VD_DROP_SAMPLES_PER_SECOND 64
 struct vd_drop_event {
-	__u64 time; /* ns, CLOCK_MONOTONIC */
-	__u32 reason; /* enum vd_drop_reason */
+	__u64 time;    /* ns, CLOCK_MONOTONIC */
+	__u32 reason;  /* enum vd_drop_reason */
 	__u32 port_id; /* 0: came by tunnel, see vni */
 	__u32 ifindex;
 	__u32 vni;
@@ -409,8 +412,8 @@ struct vd_drop_event {
 struct vd_capture_event {
 	__u64 time; /* ns, CLOCK_MONOTONIC */
 	__u32 port_id;
-	__u32 size;     /* of the packet */
-	__u32 captured; /* bytes that follow, at most VD_CAPTURE_SNAP */
+	__u32 size;      /* of the packet */
+	__u32 captured;  /* bytes that follow, at most VD_CAPTURE_SNAP */
 	__u32 is_egress; /* from the instance: 0, to the instance: 1 */
 	__u8 data[VD_CAPTURE_SNAP];
 };
@@ -427,8 +430,8 @@ enum vd_program {
 /* ---- trace: array of one, the scratch area of the tracing copy (BPF_PROG_TEST_RUN) -------------------------------------------- */
 
 struct vd_trace_step {
-	__u32 stage;  /* enum vd_stage */
-	__u32 reason; /* enum vd_drop_reason; 0: went on */
+	__u32 stage;     /* enum vd_stage */
+	__u32 reason;    /* enum vd_drop_reason; 0: went on */
 	__u32 detail[4]; /* ids, by stage: bpf/lib/trace.h */
 };
 

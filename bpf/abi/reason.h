@@ -15,7 +15,8 @@
 	X(SOURCE_MAC, "source_mac", "the source MAC is not the port's (source check)") \
 	X(SOURCE_ADDRESS, "source_address", "the source address is not the port's and not opened for it (source check)") \
 	X(NEIGHBOUR_UNKNOWN, "neighbour_unknown", "asked for the MAC of an address that no one has") \
-	X(NEIGHBOUR_SPOOFED, "neighbour_spoofed", "an ARP or neighbour discovery packet claims an address or MAC that is not the port's") \
+	X(NEIGHBOUR_SPOOFED, "neighbour_spoofed", \
+	  "an ARP or neighbour discovery packet claims an address or MAC that is not the port's") \
 	X(NO_ROUTE, "no_route", "no route leads to the destination") \
 	X(NO_ENDPOINT, "no_endpoint", "no one has the destination address") \
 	X(BLACKHOLE, "blackhole", "a blackhole route") \
@@ -33,7 +34,8 @@
 	X(INTERNAL, "internal", "the data plane could not rewrite or redirect the packet") \
 	X(POLICY_EGRESS, "policy_egress", "no egress rule of the sending port's security groups allows it") \
 	X(POLICY_INGRESS, "policy_ingress", "no ingress rule of the receiving port's security groups allows it") \
-	X(CONNECTION_REFUSED, "connection_refused", "a reply in a connection that the security groups no longer allow its initiator") \
+	X(CONNECTION_REFUSED, "connection_refused", \
+	  "a reply in a connection that the security groups no longer allow its initiator") \
 	X(ROGUE_DHCP, "rogue_dhcp", "an instance answers as a DHCP server") \
 	X(ROGUE_ROUTER, "rogue_router", "an instance advertises itself as a router") \
 	X(DHCP_OFF, "dhcp_off", "asks for DHCP in a subnet that has it off")
@@ -42,7 +44,7 @@ enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,
 	VD_DROP_REASONS(X)
 #undef X
-	VD_DROP_REASON_COUNT,
+		VD_DROP_REASON_COUNT,
 };
 
 /* The stages a packet goes through, for the trace: X(ENUMERATOR, name). Append only. */
@@ -64,7 +66,7 @@ enum vd_stage {
 #define X(enumerator, name) VD_STAGE_##enumerator,
 	VD_STAGES(X)
 #undef X
-	VD_STAGE_COUNT,
+		VD_STAGE_COUNT,
 };
 
 #endif

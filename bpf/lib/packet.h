@@ -91,10 +91,10 @@ struct vd_packet {
 	/* decisions */
 	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
 	__u32 route_id;
-	__u32 delivery_subnet; /* of the endpoint that it goes to */
-	__u32 delivery_policy; /* of the port here that it goes to, 0: unfiltered, or not here */
-	bool to_service;       /* it goes to the service port */
-	bool to_next_hop;      /* by a custom route: the destination is no endpoint */
+	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
+	__u32 delivery_policy;                  /* of the port here that it goes to, 0: unfiltered, or not here */
+	bool to_service;                        /* it goes to the service port */
+	bool to_next_hop;                       /* by a custom route: the destination is no endpoint */
 	__u32 policy_port_id, policy_direction; /* whose policy refused it */
 	struct vd_policy_query query;
 	struct vd_flow flow;

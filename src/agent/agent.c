@@ -13,7 +13,7 @@
 #define RECENT_DROPS 256
 /* Between tries to reach the store at start. */
 #define STORE_PAUSE_FIRST_MS 250
-#define STORE_PAUSE_LAST_MS  4000
+#define STORE_PAUSE_LAST_MS 4000
 
 /* ---- tasks: what api threads want done on the loop ---- */
 
@@ -312,7 +312,7 @@ void vd_agent_free(struct vd_agent *agent)
 	uv_run(&agent->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&agent->loop);
 
-	DL_FOREACH_SAFE(agent->batches, batch, next)
+	DL_FOREACH_SAFE (agent->batches, batch, next)
 		vd_batch_free(batch);
 	if (agent->compiler)
 		vd_compiler_free(agent->compiler);

@@ -18,14 +18,14 @@
 struct vd_agent;
 
 struct vd_agent_options {
-	const char *host;            /* our name */
-	const char *run_directory;   /* exists and is locked (identity.h) */
+	const char *host;                           /* our name */
+	const char *run_directory;                  /* exists and is locked (identity.h) */
 	const struct vd_identity_of_host *identity; /* borrowed for vd_agent_new (identity.h) */
-	const char *pin_directory;   /* on a bpffs */
-	struct vd_address underlay;  /* family none: choose */
-	uint16_t vxlan_port;         /* UDP */
-	const char *api;             /* URL that other hosts reach our API by; NULL: none */
-	struct vd_store *store;      /* borrowed */
+	const char *pin_directory;                  /* on a bpffs */
+	struct vd_address underlay;                 /* family none: choose */
+	uint16_t vxlan_port;                        /* UDP */
+	const char *api;                            /* URL that other hosts reach our API by; NULL: none */
+	struct vd_store *store;                     /* borrowed */
 };
 
 /*

@@ -77,14 +77,14 @@ static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch,
 		r = vd_datapath_apply(agent->datapath, batch->difference, error);
 	if (r < 0)
 		return r;
-	DL_FOREACH(batch->routers, router) {
+	DL_FOREACH (batch->routers, router) {
 		r = router_carry_out(agent, router, error);
 		if (r < 0)
 			return r;
 	}
-	DL_FOREACH(batch->guests, guest)
+	DL_FOREACH (batch->guests, guest)
 		guest_carry_out(agent, guest);
-	DL_FOREACH(batch->feeds, feed)
+	DL_FOREACH (batch->feeds, feed)
 		vd_agent_router_feed(agent, feed);
 	links_remove(agent, batch->difference);
 	return 0;
@@ -137,7 +137,7 @@ void vd_agent_apply(struct vd_agent *agent)
 	else
 		batches = batches_take(agent);
 
-	DL_FOREACH_SAFE(batches, batch, next) {
+	DL_FOREACH_SAFE (batches, batch, next) {
 		if (r == 0)
 			r = batch_carry_out(agent, batch, synced, &error);
 		if (r == 0)

@@ -50,11 +50,13 @@ static int attach_parse(const json_t *arguments, struct attach *ret, struct vd_e
 	if (!ret->port_name)
 		return vd_error_set(error, -EINVAL, "attach: which port? Name one");
 	if (!netns == !ret->tap)
-		return vd_error_set(error, -EINVAL, "port %s: attach it to either a network namespace (netns) or a tap", ret->port_name);
+		return vd_error_set(error, -EINVAL, "port %s: attach it to either a network namespace (netns) or a tap",
+				    ret->port_name);
 	if (!ifname)
 		ifname = "eth0";
 	if (!ifname[0] || strlen(ifname) >= sizeof(ret->guest_ifname) || strpbrk(ifname, "/ :%"))
-		return vd_error_set(error, -EINVAL, "interface name \"%.20s\": 1 to 15 characters, without / : %% and spaces", ifname);
+		return vd_error_set(error, -EINVAL, "interface name \"%.20s\": 1 to 15 characters, without / : %% and spaces",
+				    ifname);
 	strcpy(ret->guest_ifname, ifname);
 	if (ret->tap && (!ret->tap[0] || strlen(ret->tap) >= sizeof(ret->guest_ifname) || strpbrk(ret->tap, "/ :%")))
 		return vd_error_set(error, -EINVAL, "tap name \"%.20s\": 1 to 15 characters, without / : %% and spaces", ret->tap);
@@ -75,13 +77,14 @@ static int attach_check(const struct vd_model *model, void *userdata, struct vd_
 	if (!port)
 		return vd_error_set(error, -ENOENT, "port %s: there is no such port: create it first", attach->port_name);
 	if (port->host && strcmp(port->host, attach->host) != 0)
-		return vd_error_set(error, -EINVAL, "port %s: it belongs on host %s (its field host), this is %s", attach->port_name, port->host,
-				    attach->host);
+		return vd_error_set(error, -EINVAL, "port %s: it belongs on host %s (its field host), this is %s",
+				    attach->port_name, port->host, attach->host);
 	if (standing && strcmp(standing->host, attach->host) != 0)
-		return vd_error_set(error, -EBUSY, "port %s: it is attached on host %s already: detach it there first", attach->port_name,
-				    standing->host);
+		return vd_error_set(error, -EBUSY, "port %s: it is attached on host %s already: detach it there first",
+				    attach->port_name, standing->host);
 	if (attach->port != 0 && port->head.id != attach->port)
-		return vd_error_set(error, -ESTALE, "port %s: it was deleted and made again meanwhile: try once more", attach->port_name);
+		return vd_error_set(error, -ESTALE, "port %s: it was deleted and made again meanwhile: try once more",
+				    attach->port_name);
 	if (attach->link.ifindex != 0 && standing && (!attach->standing || standing->ifindex != attach->standing->ifindex))
 		return vd_error_set(error, -EBUSY, "port %s: it was attached by someone else at this moment", attach->port_name);
 	return 0;
@@ -136,7 +139,8 @@ static int link_make(struct vd_agent *agent, void *userdata, struct vd_error *er
 	if (attach->tap)
 		r = vd_host_tap_ensure(agent->net, attach->port, attach->tap, mtu, &attach->link, error);
 	else
-		r = vd_host_veth_create(agent->net, attach->port, &attach->mac, mtu, attach->netns, attach->guest_ifname, &attach->link, error);
+		r = vd_host_veth_create(agent->net, attach->port, &attach->mac, mtu, attach->netns, attach->guest_ifname,
+					&attach->link, error);
 	if (r < 0)
 		return vd_error_prefix(error, r, "port %s", attach->port_name);
 	attach->pending.ifindex = attach->link.ifindex;
@@ -162,14 +166,15 @@ static int link_drop(struct vd_agent *agent, void *userdata, struct vd_error *er
 }
 
 /* The fact's own words (model/attachment.c reads them). */
-static int attachment_build(const struct vd_agent *agent, const struct attach *attach, struct vd_resource **ret, struct vd_error *error)
+static int attachment_build(const struct vd_agent *agent, const struct attach *attach, struct vd_resource **ret,
+			    struct vd_error *error)
 {
 	VD_FREE char *encoded = NULL;
 	json_t *object;
 
 	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:b}", "kind", "attachment", "host", agent->options.host, "boot_id",
-			   agent->identity.boot_id, "type", attach->tap ? "tap" : "netns", "ifindex", (json_int_t)attach->link.ifindex,
-			   "ifname", attach->link.ifname, "dhcp", attach->dhcp);
+			   agent->identity.boot_id, "type", attach->tap ? "tap" : "netns", "ifindex",
+			   (json_int_t)attach->link.ifindex, "ifname", attach->link.ifname, "dhcp", attach->dhcp);
 	if (object && attach->netns) {
 		json_object_set_new(object, "netns", json_string(attach->netns));
 		json_object_set_new(object, "netns_device", json_integer((json_int_t)attach->netns_id.device));
@@ -193,7 +198,8 @@ static int attachment_write(struct vd_agent *agent, struct attach *attach, json_
 	if (r == 0)
 		r = vd_replica_write_fact(agent->replica, attachment, false, attach_check, attach, &revision, error);
 	if (r == 0 && vd_agent_wait_applied(agent, revision, APPLY_SECONDS) < 0)
-		r = vd_error_set(error, -ETIMEDOUT, "port %s: attached, but host %s has not brought its data plane up to date in %d s: see its log",
+		r = vd_error_set(error, -ETIMEDOUT,
+				 "port %s: attached, but host %s has not brought its data plane up to date in %d s: see its log",
 				 attach->port_name, agent->options.host, APPLY_SECONDS);
 	if (r == 0) {
 		*ret = vd_resource_document(attachment);
@@ -253,7 +259,8 @@ int vd_live_detach(struct vd_agent *agent, const json_t *arguments, json_t **ret
 	if (r < 0)
 		return r;
 	if (vd_agent_wait_applied(agent, revision, APPLY_SECONDS) < 0)
-		return vd_error_set(error, -ETIMEDOUT, "port %s: detached, but host %s has not brought its data plane up to date in %d s: see its log",
+		return vd_error_set(error, -ETIMEDOUT,
+				    "port %s: detached, but host %s has not brought its data plane up to date in %d s: see its log",
 				    port, agent->options.host, APPLY_SECONDS);
 	*ret = json_pack("{s:I}", "revision", (json_int_t)revision);
 	return 0;

@@ -32,7 +32,7 @@ void vd_capture_free(struct vd_agent *agent)
 {
 	struct vd_capture_port *port, *next;
 
-	DL_FOREACH_SAFE(agent->capture_ports, port, next)
+	DL_FOREACH_SAFE (agent->capture_ports, port, next)
 		capture_port_free(port);
 }
 
@@ -120,7 +120,8 @@ static int ports_resolve(struct vd_agent *agent, const json_t *arguments, struct
 	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	for (size_t i = 0; i < json_array_size(names) && r == 0; i++) {
 		const char *name = json_string_value(json_array_get(names, i));
-		const struct vd_resource *port = name ? vd_model_get(model, VD_KIND_PORT, project ? project : "default", name) : NULL;
+		const struct vd_resource *port =
+			name ? vd_model_get(model, VD_KIND_PORT, project ? project : "default", name) : NULL;
 		const struct vd_attachment *attachment =
 			port ? (const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, port->project, name) : NULL;
 

@@ -59,7 +59,7 @@ void vd_channel_say(struct vd_channel *channel, json_t *object)
 	struct vd_listener *listener;
 
 	pthread_mutex_lock(&channel->lock);
-	DL_FOREACH(channel->listeners, listener) {
+	DL_FOREACH (channel->listeners, listener) {
 		if (listener->count == LISTENER_QUEUE) {
 			listener->lost++;
 			continue;

@@ -11,7 +11,8 @@
 #define MTU_TEXT sizeof(" 4294967295")
 
 /* Every host is a resource, declared by hand or, the first time that its daemon starts, by itself. */
-static int host_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret, struct vd_error *error)
+static int host_decide(const struct vd_model *model, uint32_t next_id, void *userdata, struct vd_changes **ret,
+		       struct vd_error *error)
 {
 	const struct vd_agent *agent = userdata;
 	json_t *documents;
@@ -42,9 +43,10 @@ static int claim_build(const struct vd_agent *agent, struct vd_resource **ret, s
 		json_array_append_new(addresses, json_string(vd_address_format(&agent->underlay.addresses[i], text)));
 		used += (size_t)snprintf(mtus + used, MTU_TEXT, "%s%u", i ? " " : "", agent->underlay.mtus[i]);
 	}
-	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s*, s:s}", "kind", "claim", "machine_id", agent->identity.machine_id, "boot_id",
-			   agent->identity.boot_id, "underlay", vd_address_format(&agent->underlay.address, text), "underlay_mtu",
-			   (json_int_t)agent->underlay.mtu, "addresses", addresses, "address_mtus", mtus, "api", agent->options.api, "version", VD_VERSION);
+	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s*, s:s}", "kind", "claim", "machine_id",
+			   agent->identity.machine_id, "boot_id", agent->identity.boot_id, "underlay",
+			   vd_address_format(&agent->underlay.address, text), "underlay_mtu", (json_int_t)agent->underlay.mtu,
+			   "addresses", addresses, "address_mtus", mtus, "api", agent->options.api, "version", VD_VERSION);
 	encoded = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	if (!encoded)

@@ -35,12 +35,12 @@ void vd_batch_free(struct vd_batch *batch)
 
 	if (!batch)
 		return;
-	DL_FOREACH_SAFE(batch->routers, router, next_router)
-	router_job_free(router);
-	DL_FOREACH_SAFE(batch->guests, guest, next_guest)
-	guest_job_free(guest);
-	DL_FOREACH_SAFE(batch->feeds, feed, next_feed)
-	vd_feed_free(feed);
+	DL_FOREACH_SAFE (batch->routers, router, next_router)
+		router_job_free(router);
+	DL_FOREACH_SAFE (batch->guests, guest, next_guest)
+		guest_job_free(guest);
+	DL_FOREACH_SAFE (batch->feeds, feed, next_feed)
+		vd_feed_free(feed);
 	if (batch->difference)
 		vd_plan_difference_free(batch->difference);
 	free(batch);

@@ -89,8 +89,10 @@ static int lock_take(const char *run_directory, int *ret_lock, struct vd_error *
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		size = pread(fd, holder, sizeof(holder) - 1, 0);
 		holder[size > 0 ? strcspn(holder, "\n") : 0] = '\0';
-		return vd_error_set(error, -EBUSY, "run directory %s is held by another viaductd (process %s): stop it, or give this one --run-dir",
-				    run_directory, holder[0] ? holder : "unknown");
+		return vd_error_set(
+			error, -EBUSY,
+			"run directory %s is held by another viaductd (process %s): stop it, or give this one --run-dir",
+			run_directory, holder[0] ? holder : "unknown");
 	}
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
 		return vd_error_set(error, -EIO, "run directory %s: cannot be written: %m", run_directory);
@@ -160,7 +162,8 @@ int vd_place_take(const char *run_directory, const struct vd_place *place, struc
 		if (strcmp(standing.host, place->host) == 0 && strcmp(standing.pin_directory, place->pin_directory) == 0)
 			return 0;
 		return vd_error_set(error, -EEXIST,
-				    "run directory %s is that of host %s with --bpf-dir %s, whose things are still in the kernel: start it so, or take them "
+				    "run directory %s is that of host %s with --bpf-dir %s, whose things are still in the kernel: "
+				    "start it so, or take them "
 				    "away first with viaductd --purge --run-dir %s",
 				    run_directory, standing.host, standing.pin_directory, run_directory);
 	}

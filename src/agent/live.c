@@ -51,8 +51,8 @@ static int drops_read(struct vd_agent *agent, void *userdata, struct vd_error *e
 	/* Take in what was sampled up to now, so that the answer holds the drop that the user just saw. */
 	vd_agent_drops_take(agent);
 	vd_host_link_each_ours(agent->net, kernel_drops_add, &kernel);
-	question->reply = json_pack("{s:o, s:o, s:I}", "drops", vd_datapath_drops(agent->datapath), "recent", json_copy(agent->recent_drops),
-				    "kernel", (json_int_t)kernel.packets);
+	question->reply = json_pack("{s:o, s:o, s:I}", "drops", vd_datapath_drops(agent->datapath), "recent",
+				    json_copy(agent->recent_drops), "kernel", (json_int_t)kernel.packets);
 	return question->reply ? 0 : -ENOMEM;
 }
 
@@ -69,7 +69,7 @@ static json_t *flows_filter(json_t *flows, const char *port)
 	json_t *kept = json_array(), *flow;
 	size_t i;
 
-	json_array_foreach(flows, i, flow)
+	json_array_foreach (flows, i, flow)
 		if (flow_is_of_port(flow, port))
 			json_array_append(kept, flow);
 	json_decref(flows);
@@ -83,8 +83,8 @@ static int flows_read(struct vd_agent *agent, void *userdata, struct vd_error *e
 	const char *port = json_string_value(json_object_get(question->arguments, "port"));
 	size_t most = limit > 0 && limit < FLOWS_MAX ? (size_t)limit : FLOWS_MAX;
 
-	question->reply = json_pack("{s:o, s:o}", "flows", flows_filter(vd_datapath_flows(agent->datapath, most), port), "connections",
-				    flows_filter(vd_datapath_connections(agent->datapath, most), port));
+	question->reply = json_pack("{s:o, s:o}", "flows", flows_filter(vd_datapath_flows(agent->datapath, most), port),
+				    "connections", flows_filter(vd_datapath_connections(agent->datapath, most), port));
 	return question->reply ? 0 : -ENOMEM;
 }
 
@@ -105,8 +105,8 @@ static int plan_read(struct vd_agent *agent, json_t **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int ask_loop(struct vd_agent *agent, int (*function)(struct vd_agent *, void *, struct vd_error *), const json_t *arguments, json_t **ret,
-		    struct vd_error *error)
+static int ask_loop(struct vd_agent *agent, int (*function)(struct vd_agent *, void *, struct vd_error *), const json_t *arguments,
+		    json_t **ret, struct vd_error *error)
 {
 	struct question question = {.arguments = arguments};
 	int r = vd_agent_on_loop(agent, function, &question, error);
@@ -182,7 +182,7 @@ static int flows_stream(struct vd_agent *agent, const json_t *arguments, bool (*
 		size_t i;
 
 		r = ask_loop(agent, flows_read, arguments, &reply, error);
-		json_array_foreach(json_object_get(reply, "flows"), i, flow) {
+		json_array_foreach (json_object_get(reply, "flows"), i, flow) {
 			VD_FREE char *identity = flow_identity(flow);
 
 			if (more && identity && !json_object_get(known, identity))
@@ -201,8 +201,8 @@ static int flows_stream(struct vd_agent *agent, const json_t *arguments, bool (*
 	return r == -ESHUTDOWN ? 0 : r;
 }
 
-static int live_stream(void *userdata, const char *verb, const json_t *arguments, bool (*emit)(const json_t *object, void *emit_userdata),
-		       void *emit_userdata, struct vd_error *error)
+static int live_stream(void *userdata, const char *verb, const json_t *arguments,
+		       bool (*emit)(const json_t *object, void *emit_userdata), void *emit_userdata, struct vd_error *error)
 {
 	struct vd_agent *agent = userdata;
 

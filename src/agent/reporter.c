@@ -315,8 +315,8 @@ void vd_reporter_free(struct vd_reporter *reporter)
 
 	if (!reporter)
 		return;
-	DL_FOREACH_SAFE(reporter->detachments, detachment, next)
-	detachment_free(detachment);
+	DL_FOREACH_SAFE (reporter->detachments, detachment, next)
+		detachment_free(detachment);
 	pthread_mutex_destroy(&reporter->lock);
 	pthread_cond_destroy(&reporter->due);
 	free(reporter);
@@ -351,7 +351,7 @@ bool vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment
 		return false;
 	}
 	pthread_mutex_lock(&reporter->lock);
-	DL_FOREACH(reporter->detachments, queued) {
+	DL_FOREACH (reporter->detachments, queued) {
 		if (is_same(queued, detachment))
 			break;
 	}

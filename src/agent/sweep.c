@@ -69,7 +69,8 @@ static void link_check(const char *what, uint32_t ifindex, const char *ifname, v
 	if (strncmp(what, "port", 4) != 0)
 		return;
 	DL_SEARCH_SCALAR(agent->pending, pending, ifindex, ifindex);
-	if (pending || (sweep->attached_count && bsearch(&ifindex, sweep->attached, sweep->attached_count, sizeof(ifindex), number_compare)))
+	if (pending ||
+	    (sweep->attached_count && bsearch(&ifindex, sweep->attached, sweep->attached_count, sizeof(ifindex), number_compare)))
 		return;
 	vd_log_info("interface %s belongs to no attached port: removed", ifname);
 	if (vd_host_link_remove(agent->net, ifindex, &error) < 0)

@@ -66,8 +66,8 @@ static int protocol_read(const json_t *arguments, struct vd_trace_request *reque
 }
 
 /* An address, or a port of the same project. */
-static int end_resolve(const struct vd_model *model, const struct trace *trace, const char *text, uint8_t family, struct vd_address *ret,
-		       struct vd_error *error)
+static int end_resolve(const struct vd_model *model, const struct trace *trace, const char *text, uint8_t family,
+		       struct vd_address *ret, struct vd_error *error)
 {
 	const struct vd_port *port;
 
@@ -88,16 +88,19 @@ static int end_resolve(const struct vd_model *model, const struct trace *trace, 
 
 static int tunnel_read(const json_t *tunnel, struct vd_trace_request *request, struct vd_error *error)
 {
-	const char *vtep = text_of(tunnel, "vtep"), *destination_mac = text_of(tunnel, "destination_mac"), *source_mac = text_of(tunnel, "source_mac");
+	const char *vtep = text_of(tunnel, "vtep"), *destination_mac = text_of(tunnel, "destination_mac"),
+		   *source_mac = text_of(tunnel, "source_mac");
 
 	request->vni = (uint32_t)json_integer_value(json_object_get(tunnel, "vni"));
-	if (!vtep || vd_address_parse(vtep, &request->vtep) < 0 || !destination_mac || vd_mac_parse(destination_mac, &request->destination_mac) < 0 ||
+	if (!vtep || vd_address_parse(vtep, &request->vtep) < 0 || !destination_mac ||
+	    vd_mac_parse(destination_mac, &request->destination_mac) < 0 ||
 	    (source_mac && vd_mac_parse(source_mac, &request->source_mac) < 0))
 		return vd_error_set(error, -EINVAL, "trace: tunnel needs vni, vtep and destination_mac");
 	return 0;
 }
 
-static int ends_read(struct vd_agent *agent, const struct vd_model *model, const json_t *arguments, struct trace *trace, struct vd_error *error)
+static int ends_read(struct vd_agent *agent, const struct vd_model *model, const json_t *arguments, struct trace *trace,
+		     struct vd_error *error)
 {
 	const json_t *tunnel = json_object_get(arguments, "tunnel");
 	const char *source = text_of(arguments, "source");
@@ -126,7 +129,8 @@ static int ends_read(struct vd_agent *agent, const struct vd_model *model, const
 		return vd_error_set(error, -EINVAL, "port %s: it is attached on host %s: ask there", trace->from, attachment->host);
 	trace->request.from_port = port->head.id;
 	trace->request.source_mac = port->assigned_mac;
-	return source ? 0 : end_resolve(model, trace, trace->from, trace->request.destination.family, &trace->request.source, error);
+	return source ? 0
+		      : end_resolve(model, trace, trace->from, trace->request.destination.family, &trace->request.source, error);
 }
 
 static int name_find(uint32_t id, char *text, size_t size, void *userdata)
@@ -187,8 +191,9 @@ static void next_add(struct vd_agent *agent, const json_t *arguments, const stru
 		json_object_set_new(forwarded, "to", json_string(vd_address_format(&trace->request.destination, text)));
 		json_object_set_new(forwarded, "tunnel",
 				    json_pack("{s:O?, s:s, s:O?, s:O?}", "vni", json_object_get(trace->reply, "vni"), "vtep",
-					      vd_address_format(&vtep, text), "destination_mac", json_object_get(trace->reply, "destination_mac"),
-					      "source_mac", json_object_get(trace->reply, "source_mac")));
+					      vd_address_format(&vtep, text), "destination_mac",
+					      json_object_get(trace->reply, "destination_mac"), "source_mac",
+					      json_object_get(trace->reply, "source_mac")));
 		json_object_set_new(trace->reply, "next", json_pack("{s:s, s:o}", "host", host->name, "arguments", forwarded));
 	}
 	vd_replica_unlock(agent->replica);

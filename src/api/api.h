@@ -12,14 +12,15 @@
 struct vd_api;
 
 struct vd_api_options {
-	const char *host;          /* our name */
-	const char *socket_path;   /* unix socket, mode 0660; peers are told by SO_PEERCRED: root, the daemon's user and the group "viaduct" may */
-	const char *listen;        /* "ADDR:PORT", NULL: none */
+	const char *host; /* our name */
+	const char *
+		socket_path; /* unix socket, mode 0660; peers are told by SO_PEERCRED: root, the daemon's user and the group "viaduct" may */
+	const char *listen; /* "ADDR:PORT", NULL: none */
 	const char *tls_cert, *tls_key, *tls_ca;
-	const char *token_file;    /* one token a line; # comments */
-	bool insecure;             /* plain TCP without a token */
-	bool gateway;              /* serve /v3/… from store */
-	struct vd_store *store;    /* borrowed */
+	const char *token_file; /* one token a line; # comments */
+	bool insecure;          /* plain TCP without a token */
+	bool gateway;           /* serve /v3/… from store */
+	struct vd_store *store; /* borrowed */
 	struct vd_live live;
 	/* How to ask other hosts' daemons (claim.api). */
 	const char *peer_token, *peer_ca;

@@ -12,7 +12,7 @@
 
 /* Larger request bodies need not be read: 1.5 MiB in base64 and the JSON around 128 operations. */
 #define VD_GATEWAY_BODY_SIZE_MAX (4u << 20)
-#define VD_GATEWAY_PATH_WATCH	 "/v3/watch"
+#define VD_GATEWAY_PATH_WATCH "/v3/watch"
 
 /*
  * Answers one POST: /v3/kv/range, /v3/kv/txn, /v3/kv/put, /v3/kv/deleterange, /v3/kv/compaction, /v3/lease/grant,

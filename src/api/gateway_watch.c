@@ -23,9 +23,9 @@ struct vd_gateway_watch {
 	char *lines[LINES_MAX]; /* a ring */
 	size_t first, count;
 	int64_t revision; /* everything up to it is in lines, or was */
-	bool ended;	  /* no line comes behind those that wait */
-	bool stopped;	  /* nor do those matter */
-	bool failed;	  /* out of memory: a line is missing */
+	bool ended;       /* no line comes behind those that wait */
+	bool stopped;     /* nor do those matter */
+	bool failed;      /* out of memory: a line is missing */
 	bool progress;
 	int64_t sent; /* milliseconds, when the last line was handed out */
 };

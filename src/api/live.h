@@ -31,8 +31,8 @@ struct vd_live {
 	 * Calls emit (a borrowed object) until emit returns false; also with NULL at least once a second, so that a client that is gone
 	 * is noticed.
 	 */
-	int (*stream)(void *userdata, const char *verb, const json_t *arguments, bool (*emit)(const json_t *object, void *emit_userdata),
-		      void *emit_userdata, struct vd_error *error);
+	int (*stream)(void *userdata, const char *verb, const json_t *arguments,
+		      bool (*emit)(const json_t *object, void *emit_userdata), void *emit_userdata, struct vd_error *error);
 	void *userdata;
 };
 

@@ -90,7 +90,8 @@ static void *source_run(void *userdata)
 	struct vd_error error = {0};
 	int r;
 
-	r = vd_client_stream(source->client, "POST", "/v1/live/capture?stream=true", source->arguments, packet_take, source, &error);
+	r = vd_client_stream(source->client, "POST", "/v1/live/capture?stream=true", source->arguments, packet_take, source,
+			     &error);
 	pthread_mutex_lock(&capture->lock);
 	if (r && !capture->done) {
 		capture->result = r;
@@ -161,8 +162,8 @@ static int sources_open(const struct vd_invocation *invocation, struct capture *
 		r = vd_invocation_connect(invocation, &source->client, error);
 		if (r)
 			return r;
-		source->arguments = json_pack("{s:s, s:O, s:s*}", "project", vd_invocation_project(invocation), "ports", ports, "host",
-					      *host ? host : NULL);
+		source->arguments = json_pack("{s:s, s:O, s:s*}", "project", vd_invocation_project(invocation), "ports", ports,
+					      "host", *host ? host : NULL);
 		capture->count++;
 	}
 	return 0;

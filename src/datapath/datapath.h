@@ -14,10 +14,10 @@
 struct vd_datapath;
 
 struct vd_datapath_options {
-	const char *pin_directory; /* on a bpffs; made when missing */
-	uint32_t overlay_ifindex;  /* the collect-metadata VXLAN device */
+	const char *pin_directory;                 /* on a bpffs; made when missing */
+	uint32_t overlay_ifindex;                  /* the collect-metadata VXLAN device */
 	uint32_t flow_entries, connection_entries; /* 0: defaults (262144 each) */
-	uint32_t connection_share; /* most connections of one domain; 0: half of connection_entries */
+	uint32_t connection_share;                 /* most connections of one domain; 0: half of connection_entries */
 };
 
 /*
@@ -84,8 +84,8 @@ struct vd_captured_packet {
 };
 int vd_datapath_capture_set(struct vd_datapath *datapath, uint32_t port, bool on, struct vd_error *error);
 int vd_datapath_capture_fd(struct vd_datapath *datapath);
-int vd_datapath_capture_events(struct vd_datapath *datapath, void (*packet)(const struct vd_captured_packet *packet, void *userdata),
-			       void *userdata);
+int vd_datapath_capture_events(struct vd_datapath *datapath,
+			       void (*packet)(const struct vd_captured_packet *packet, void *userdata), void *userdata);
 
 /*
  * What the next packet would meet: builds it, runs the tracing copy of the programs over the live maps.
@@ -100,10 +100,10 @@ struct vd_trace_request {
 	struct vd_mac destination_mac; /* zero: the gateway's */
 	struct vd_mac source_mac;      /* zero: the port's */
 	struct vd_address source, destination;
-	uint8_t protocol; /* IPPROTO_ICMP(V6), TCP, UDP */
+	uint8_t protocol;                       /* IPPROTO_ICMP(V6), TCP, UDP */
 	uint16_t source_port, destination_port; /* 0 for ICMP: an echo request */
-	uint8_t ttl;      /* 0: 64 */
-	uint16_t size;    /* bytes of payload */
+	uint8_t ttl;                            /* 0: 64 */
+	uint16_t size;                          /* bytes of payload */
 	/* Names what this host's plan has no name for, like a port on another host: 0 and a text, or -ENOENT. NULL: nobody knows more. */
 	int (*name)(uint32_t id, char *text, size_t size, void *userdata);
 	void *name_userdata;

@@ -223,8 +223,7 @@ static struct vd_remote_key encode_remote(uint32_t identity, uint32_t direction,
 
 static int encode_policy_remote(const struct vd_plan_policy_remote *remote, struct vd_entries *entries)
 {
-	struct vd_remote_key key =
-		encode_remote(remote->identity, remote->direction, remote->remote_identity, &remote->prefix);
+	struct vd_remote_key key = encode_remote(remote->identity, remote->direction, remote->remote_identity, &remote->prefix);
 	struct vd_remote_value value = {remote->any_rule, remote->tcp_lengths, remote->udp_lengths, remote->icmp_lengths};
 
 	return ADD(entries, VD_MAP_REMOTE, key, value);

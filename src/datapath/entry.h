@@ -5,7 +5,7 @@
 #include "datapath/map.h"
 
 /* One entry of a map that a plan fills, as bytes; what a key or value does not need is zero. */
-#define VD_ENTRY_KEY_SIZE   36
+#define VD_ENTRY_KEY_SIZE 36
 #define VD_ENTRY_VALUE_SIZE 72
 
 struct vd_entry {

@@ -205,8 +205,8 @@ static enum vd_map companion(enum vd_map map)
 {
 	return map == VD_MAP_CONNECTION4   ? VD_MAP_EXPIRE4
 	       : map == VD_MAP_CONNECTION6 ? VD_MAP_EXPIRE6
-	       : map == VD_MAP_EXPIRE4	   ? VD_MAP_CONNECTION4
-	       : map == VD_MAP_EXPIRE6	   ? VD_MAP_CONNECTION6
+	       : map == VD_MAP_EXPIRE4     ? VD_MAP_CONNECTION4
+	       : map == VD_MAP_EXPIRE6     ? VD_MAP_CONNECTION6
 					   : map;
 }
 
@@ -396,7 +396,7 @@ int vd_program_expiry_start(int program_fd)
 
 /* ---- attaching ---- */
 
-#define FILTER_HANDLE	1
+#define FILTER_HANDLE 1
 #define FILTER_PRIORITY 0x5644 /* "VD": far behind what an administrator would choose, and known as ours */
 
 int vd_program_attach(uint32_t ifindex, int program_fd)

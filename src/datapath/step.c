@@ -76,7 +76,8 @@ static const char *remote_name(const struct vd_datapath *datapath, const struct 
 	return name_of(datapath, id, text);
 }
 
-static void endpoint_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail, char *text)
+static void endpoint_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail,
+			  char *text)
 {
 	char port[VD_PORT_TEXT], host[16], subnet[16];
 	const char *subnet_name = name_of(datapath, detail[2], subnet);
@@ -138,7 +139,8 @@ static void policy_text(const struct vd_datapath *datapath, const struct vd_trac
 	if (length >= TEXT_SIZE)
 		return;
 	if (step->detail[0])
-		snprintf(text + length, TEXT_SIZE - (size_t)length, "rule %s allows it", vd_rule_name(datapath, step->detail[0], rule));
+		snprintf(text + length, TEXT_SIZE - (size_t)length, "rule %s allows it",
+			 vd_rule_name(datapath, step->detail[0], rule));
 	else
 		snprintf(text + length, TEXT_SIZE - (size_t)length, "%s", step->reason ? "no rule allows it" : "no rule closes it");
 }

@@ -130,7 +130,7 @@ static int step_make(struct run *run, struct vd_error *error)
 
 struct carrying {
 	int to, queue;
-	uint64_t since;		   /* ns: those that were not seen since are left out */
+	uint64_t since;            /* ns: those that were not seen since are left out */
 	size_t size_from, size_to; /* of a value; what the old one has more is cut off */
 	size_t key_size;
 	uint8_t *value, *held, *element;

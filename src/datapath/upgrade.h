@@ -10,11 +10,11 @@
  * this build or of a third, goes on from there (docs/dev/upgrade.md says why no packet notices). X(ENUMERATOR, name)
  */
 #define VD_UPGRADE_STEPS(X) \
-	X(CLEAR, clear)	    /* a build that was never finished goes */ \
-	X(MAKE, make)	    /* load ours, sharing maps of an unchanged definition; pin it beside the current one */ \
-	X(CARRY, carry)	    /* copy what maps of a changed definition hold */ \
+	X(CLEAR, clear)     /* a build that was never finished goes */ \
+	X(MAKE, make)       /* load ours, sharing maps of an unchanged definition; pin it beside the current one */ \
+	X(CARRY, carry)     /* copy what maps of a changed definition hold */ \
 	X(PUBLISH, publish) /* one rename: ours is the current one */ \
-	X(SWAP, swap)	    /* replace the filter of one interface after another */ \
+	X(SWAP, swap)       /* replace the filter of one interface after another */ \
 	X(SETTLE, settle)   /* copy what the old programs did meanwhile */ \
 	X(REMOVE, remove)   /* unpin the old ones */
 

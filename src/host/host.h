@@ -27,7 +27,8 @@ struct vd_host_underlay {
 	size_t count;
 };
 /* wanted: family none: choose. -EADDRNOTAVAIL when the host does not have it. */
-int vd_host_underlay_read(struct vd_host_net *net, const struct vd_address *wanted, struct vd_host_underlay *ret, struct vd_error *error);
+int vd_host_underlay_read(struct vd_host_net *net, const struct vd_address *wanted, struct vd_host_underlay *ret,
+			  struct vd_error *error);
 void vd_host_underlay_done(struct vd_host_underlay *underlay);
 
 /* ---- overlay device (src/host/overlay.c): one collect-metadata VXLAN device with GBP, no learning, UDP checksums off ---- */
@@ -66,15 +67,16 @@ struct vd_host_guest {
 	bool is_default;
 	bool dhcp;
 };
-int vd_host_guest_configure(struct vd_host_net *net, const char *netns_path, const char *guest_ifname, const struct vd_host_guest *guest,
-			    struct vd_error *error);
+int vd_host_guest_configure(struct vd_host_net *net, const char *netns_path, const char *guest_ifname,
+			    const struct vd_host_guest *guest, struct vd_error *error);
 /* A persistent tap (created when missing, marked ours; adopted when it exists), up, with the MTU. */
-int vd_host_tap_ensure(struct vd_host_net *net, uint32_t port, const char *ifname, uint32_t mtu, struct vd_host_link *ret, struct vd_error *error);
+int vd_host_tap_ensure(struct vd_host_net *net, uint32_t port, const char *ifname, uint32_t mtu, struct vd_host_link *ret,
+		       struct vd_error *error);
 /* Removes a link if it is ours; what is gone already is success. A tap that we did not create stays. */
 int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error);
 /* Calls back for each link here that carries our tag: (what, ifindex). For cleaning up what no attachment knows. */
-int vd_host_link_each_ours(struct vd_host_net *net, void (*link)(const char *what, uint32_t ifindex, const char *ifname, void *userdata),
-			   void *userdata);
+int vd_host_link_each_ours(struct vd_host_net *net,
+			   void (*link)(const char *what, uint32_t ifindex, const char *ifname, void *userdata), void *userdata);
 /* Whether a link with this index stands and is ours for this port. */
 bool vd_host_link_is_port(struct vd_host_net *net, uint32_t ifindex, uint32_t port);
 
@@ -85,8 +87,8 @@ bool vd_host_link_is_port(struct vd_host_net *net, uint32_t ifindex, uint32_t po
  * one veth and the data plane decides), ICMP redirects off, rp_filter off, error rate limits eased, the MTU. Idempotent:
  * changes only what differs. ret_ifindex: the veth on the host's side.
  */
-int vd_host_router_ensure(struct vd_host_net *net, uint32_t domain, const struct vd_address *gateways, size_t gateway_count, uint32_t mtu,
-			  uint32_t *ret_ifindex, struct vd_error *error);
+int vd_host_router_ensure(struct vd_host_net *net, uint32_t domain, const struct vd_address *gateways, size_t gateway_count,
+			  uint32_t mtu, uint32_t *ret_ifindex, struct vd_error *error);
 int vd_host_router_remove(struct vd_host_net *net, uint32_t domain, struct vd_error *error);
 /* Calls back for each router namespace that stands. */
 int vd_host_router_each(struct vd_host_net *net, void (*router)(uint32_t domain, void *userdata), void *userdata);

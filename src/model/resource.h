@@ -205,7 +205,7 @@ struct vd_claim {
 	struct vd_address *addresses; /* all of the host's own, to find one inside a VTEP CIDR */
 	size_t address_count;
 	char *address_mtus; /* see vd_claim_mtu(); NULL: of a daemon that did not say */
-	char *api; /* URL for other hosts' questions; NULL: none */
+	char *api;          /* URL for other hosts' questions; NULL: none */
 	char *version;
 };
 

@@ -11,9 +11,9 @@
 VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
 
 /* Bounds of one call to one endpoint, in milliseconds. A TLS handshake is part of the connect. */
-#define CONNECT_MS     1000
+#define CONNECT_MS 1000
 #define CONNECT_TLS_MS 3000
-#define CALL_MS	       5000
+#define CALL_MS 5000
 
 /* Pairs asked for at once. */
 #define PAGE 200
@@ -182,7 +182,7 @@ struct call {
 
 /* What came of one try. */
 enum outcome {
-	OUTCOME_DONE,	 /* answered, well or with a refusal */
+	OUTCOME_DONE,    /* answered, well or with a refusal */
 	OUTCOME_NOTHING, /* never sent */
 	OUTCOME_UNKNOWN, /* sent; done or not */
 };
@@ -224,8 +224,9 @@ static enum outcome call_try(struct vd_etcd *etcd, struct call *call, CURL *curl
 		return *ret_r == -ETIMEDOUT ? OUTCOME_UNKNOWN : OUTCOME_DONE;
 	}
 	if (is_mistrust(code)) {
-		*ret_r = vd_error_set(error, -EACCES, "store %s: %s and this host do not trust each other: %s; check the certificates",
-				      etcd->name, etcd->endpoints[endpoint], reason[0] ? reason : curl_easy_strerror(code));
+		*ret_r = vd_error_set(error, -EACCES,
+				      "store %s: %s and this host do not trust each other: %s; check the certificates", etcd->name,
+				      etcd->endpoints[endpoint], reason[0] ? reason : curl_easy_strerror(code));
 		return OUTCOME_NOTHING;
 	}
 	if (code == CURLE_ABORTED_BY_CALLBACK) {

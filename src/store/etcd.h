@@ -18,15 +18,15 @@ struct vd_etcd_handle {
 
 struct vd_etcd {
 	struct vd_store store;
-	char *name;	  /* the URL, for sentences */
+	char *name;       /* the URL, for sentences */
 	char **endpoints; /* "http://host:port" */
 	size_t endpoint_count;
 	bool tls;
 	char *tls_cert, *tls_key, *tls_ca; /* may be NULL */
 	struct curl_slist *headers;
 	_Atomic int64_t deadline; /* of every call, CLOCK_MONOTONIC in milliseconds; 0: none */
-	pthread_mutex_t lock; /* guards what follows */
-	size_t current;	      /* the endpoint that answered last */
+	pthread_mutex_t lock;     /* guards what follows */
+	size_t current;           /* the endpoint that answered last */
 	struct vd_etcd_handle *idle;
 };
 

@@ -43,7 +43,7 @@ struct session {
 	CURL *stream, *probe;
 	char *probe_body;
 	bool probing;
-	int64_t heard;		       /* milliseconds, when the last line or probe's answer came */
+	int64_t heard;                 /* milliseconds, when the last line or probe's answer came */
 	struct vd_etcd_buffer pending; /* a line not complete yet */
 	bool created;
 	int result; /* what ended it; 0: goes on. -ESTALE: compacted */

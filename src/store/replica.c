@@ -13,7 +13,7 @@ VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
 #define RELOAD_PAUSE_MS 1000
 /* Request keys live for at least the first, since a lease is used for the difference; seconds. */
 #define REQUEST_TTL 600
-#define LEASE_TTL   1200
+#define LEASE_TTL 1200
 
 int64_t vd_replica_now_ms(void)
 {

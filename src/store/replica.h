@@ -43,7 +43,8 @@ int vd_replica_new(struct vd_store *store, vd_replica_callback *callback, void *
 void vd_replica_free(struct vd_replica *replica);
 
 /* The model, locked until unlock (the same thread may lock it again). Every ret may be NULL. ret_epoch: the epoch key's mod_revision (0: none yet), ret_next_id from its value. */
-const struct vd_model *vd_replica_lock(struct vd_replica *replica, int64_t *ret_revision, int64_t *ret_epoch, uint32_t *ret_next_id);
+const struct vd_model *vd_replica_lock(struct vd_replica *replica, int64_t *ret_revision, int64_t *ret_epoch,
+				       uint32_t *ret_next_id);
 void vd_replica_unlock(struct vd_replica *replica);
 /* Waits until the model has revision. 0 or -ETIMEDOUT. */
 int vd_replica_wait(struct vd_replica *replica, int64_t revision, unsigned timeout_ms);
@@ -71,7 +72,7 @@ typedef int vd_replica_check(const struct vd_model *model, void *userdata, struc
  * Puts a fact (a claim, an attachment) over whatever stands, or removes it (-ENOENT when there is none), with the epoch compared as
  * well. check (may be NULL) and the write see the same model: nobody comes in between.
  */
-int vd_replica_write_fact(struct vd_replica *replica, const struct vd_resource *fact, bool remove, vd_replica_check *check, void *userdata,
-			  int64_t *ret_revision, struct vd_error *error);
+int vd_replica_write_fact(struct vd_replica *replica, const struct vd_resource *fact, bool remove, vd_replica_check *check,
+			  void *userdata, int64_t *ret_revision, struct vd_error *error);
 
 #endif

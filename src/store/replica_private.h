@@ -12,14 +12,14 @@ struct vd_replica {
 	vd_replica_callback *callback;
 	void *userdata;
 	pthread_mutex_t writing; /* held over a whole write: our own writers need not race each other */
-	pthread_mutex_t lock;	 /* recursive; guards what follows */
-	pthread_cond_t changed;	 /* state moved, or stale or stopping was set */
+	pthread_mutex_t lock;    /* recursive; guards what follows */
+	pthread_cond_t changed;  /* state moved, or stale or stopping was set */
 	struct vd_replica_state state;
 	struct vd_watch *watch;
 	bool stale; /* the watch has ended: read everything anew */
 	bool stopping;
 	pthread_t thread;    /* reads anew */
-	int64_t lease;	     /* for request keys and stagers; 0: none yet */
+	int64_t lease;       /* for request keys and stagers; 0: none yet */
 	int64_t lease_until; /* seconds, CLOCK_MONOTONIC: used no longer than that */
 };
 

@@ -13,14 +13,14 @@ struct vd_replica_entry;
 struct vd_replica_state {
 	struct vd_model *model;
 	int64_t revision; /* everything up to it is in */
-	int64_t epoch;	  /* the epoch key's mod_revision; 0: it does not exist */
+	int64_t epoch;    /* the epoch key's mod_revision; 0: it does not exist */
 	uint32_t next_id;
-	char *pending;			   /* the request whose chunks are real but not folded; NULL: none */
-	bool epoch_moved;		   /* since the last settle */
-	bool pending_new;		   /* pending is not in the model yet */
+	char *pending;                     /* the request whose chunks are real but not folded; NULL: none */
+	bool epoch_moved;                  /* since the last settle */
+	bool pending_new;                  /* pending is not in the model yet */
 	struct vd_replica_entry *entries;  /* by key: what is under meta/ but the epoch */
 	struct vd_replica_entry *problems; /* by key: a sentence on a record that cannot be read */
-	struct vd_change *changes;	   /* since the last settle */
+	struct vd_change *changes;         /* since the last settle */
 	size_t change_count, change_room;
 };
 

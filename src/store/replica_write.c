@@ -16,7 +16,7 @@
 #define CATCH_UP_MS 2000
 /* Pauses between tries grow from the first to the second. */
 #define PAUSE_FIRST_MS 1
-#define PAUSE_LAST_MS  250
+#define PAUSE_LAST_MS 250
 
 /* One call of vd_replica_write or vd_replica_write_fact, over all its tries. */
 struct write {

@@ -77,7 +77,7 @@ struct vd_sqlite {
 };
 
 /* A store keeps about this many revisions for watches that lag; more are forgotten in strides. */
-#define VD_SQLITE_REVISIONS_KEPT   10000
+#define VD_SQLITE_REVISIONS_KEPT 10000
 #define VD_SQLITE_REVISIONS_STRIDE 1000
 
 /* The statement, reset, with no bindings. The connection's lock is held. */

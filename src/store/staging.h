@@ -21,7 +21,7 @@ struct vd_staging {
  * and must stay below the store's limit.
  */
 #define VD_STAGING_COUNT_MAX 100
-#define VD_STAGING_SIZE_MAX  (600u << 10)
+#define VD_STAGING_SIZE_MAX (600u << 10)
 
 /* Takes key and value (value NULL: remove), also on failure. -ENOMEM when key is NULL; -E2BIG when it fits no chunk. */
 int vd_staging_add(struct vd_staging *staging, char *key, char *value, struct vd_error *error);

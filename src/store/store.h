@@ -96,7 +96,7 @@ struct vd_operation {
 	bool prefix;       /* DELETE, RANGE: all keys that start with key */
 	const char *value; /* PUT */
 	size_t size;
-	int64_t lease;     /* PUT: 0 none */
+	int64_t lease; /* PUT: 0 none */
 };
 
 /* When all compares hold the success operations are done, else the failure ones; together or not at all. Borrowed memory. */

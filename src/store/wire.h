@@ -72,11 +72,11 @@ char *vd_wire_status_encode(int64_t revision);
 struct vd_wire_line {
 	bool created, canceled;
 	int64_t compact_revision; /* with canceled: the reason, unless 0 */
-	int64_t revision;	  /* of the header */
+	int64_t revision;         /* of the header */
 	struct vd_event *events;
 	size_t count;
 	struct vd_kvs *kvs; /* the events' memory when decoded */
-	char *reason;	    /* with canceled, decoded; may be NULL */
+	char *reason;       /* with canceled, decoded; may be NULL */
 };
 
 /* Ends with a newline. */

@@ -12,7 +12,7 @@ VD_DEFINE_CLEANUP(json_t, json_decref)
 
 static const char *const target_names[] = {
 	[VD_COMPARE_TARGET_VERSION] = "VERSION", [VD_COMPARE_TARGET_CREATE] = "CREATE", [VD_COMPARE_TARGET_MOD] = "MOD",
-	[VD_COMPARE_TARGET_VALUE] = "VALUE",	 [VD_COMPARE_TARGET_LEASE] = "LEASE",
+	[VD_COMPARE_TARGET_VALUE] = "VALUE",     [VD_COMPARE_TARGET_LEASE] = "LEASE",
 };
 
 /* The field that holds what is compared with. */

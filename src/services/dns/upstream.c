@@ -336,9 +336,10 @@ void vd_upstreams_sweep(struct vd_upstreams *upstreams, bool (*is_wanted)(const 
 {
 	struct context *context, *next;
 
-	DL_FOREACH_SAFE(upstreams->contexts, context, next)
-	if ((!upstreams->own_list || strcmp(context->list, upstreams->own_list) != 0) && !is_wanted(context->list, userdata))
-		context_free(context);
+	DL_FOREACH_SAFE (upstreams->contexts, context, next)
+		if ((!upstreams->own_list || strcmp(context->list, upstreams->own_list) != 0) &&
+		    !is_wanted(context->list, userdata))
+			context_free(context);
 }
 
 size_t vd_upstreams_count(const struct vd_upstreams *upstreams)

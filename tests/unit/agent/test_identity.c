@@ -73,7 +73,8 @@ static void test_missing_directories_are_made(void **state)
 
 static void test_the_place_is_found_again_until_a_purge(void **state)
 {
-	struct vd_place place = {.host = "h1", .pin_directory = "/sys/fs/bpf/my programs"}, found, other = {.host = "h2", .pin_directory = "/p"};
+	struct vd_place place = {.host = "h1", .pin_directory = "/sys/fs/bpf/my programs"}, found,
+			other = {.host = "h2", .pin_directory = "/p"};
 	struct vd_error error = {};
 
 	assert_int_equal(vd_place_read(*state, &found), -ENOENT);

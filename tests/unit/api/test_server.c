@@ -284,7 +284,8 @@ static void test_wait_is_for_living_hosts(void **state)
 	/* The reply says so when it is a host of ours. */
 	fixture_put(fixture, STATUS_KEY "dead", "{\"revision\": 1, \"time\": 1700000000}");
 	reply = fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", "kind: host\nname: dead\n");
-	assert_string_equal(fixture_text(reply, "notes.0"), "host dead has not been heard of since 2023-11-14 22:13:20 UTC: not waited for");
+	assert_string_equal(fixture_text(reply, "notes.0"),
+			    "host dead has not been heard of since 2023-11-14 22:13:20 UTC: not waited for");
 	assert_int_equal(json_array_size(json_object_get(reply, "notes")), 1);
 	json_decref(reply);
 

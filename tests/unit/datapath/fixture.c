@@ -273,7 +273,8 @@ void fixture_plan_rule(struct vd_plan *plan, uint32_t identity, uint32_t rule, u
 	policy.policy.identity = identity;
 	policy.policy.direction = VD_PLAN_DIRECTION_INGRESS;
 	assert_int_equal(vd_plan_get(plan, &policy, &policy), 0);
-	*(remote_identity ? &policy.policy.identity_lengths4 : &policy.policy.lengths4) |= 1ull << remote.policy_remote.prefix.length;
+	*(remote_identity ? &policy.policy.identity_lengths4 : &policy.policy.lengths4) |= 1ull
+											   << remote.policy_remote.prefix.length;
 	vd_plan_put(plan, &policy);
 }
 

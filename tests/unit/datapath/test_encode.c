@@ -181,8 +181,12 @@ static void test_policy_is_found_by_remote_end_and_port(void **state)
 	const struct vd_policy_key policy_key = {.identity = 9, .direction = VD_POLICY_DIRECTION_EGRESS};
 	const struct vd_policy_value policy = {
 		.open = 1, .lengths4 = 1ull << 24, .identity_lengths4 = 1, .lengths6 = {1, 2, 3}, .identity_lengths6 = {4, 5, 6}};
-	const struct vd_remote_key remote_key = {
-		.identity = 9, .direction = VD_POLICY_DIRECTION_INGRESS, .remote_identity = 5, .family = 4, .length = 24, .prefix.byte = {10}};
+	const struct vd_remote_key remote_key = {.identity = 9,
+						 .direction = VD_POLICY_DIRECTION_INGRESS,
+						 .remote_identity = 5,
+						 .family = 4,
+						 .length = 24,
+						 .prefix.byte = {10}};
 	const struct vd_remote_value remote = {.any_rule = 77, .tcp_lengths = 1, .udp_lengths = 2, .icmp_lengths = 4};
 	const struct vd_allow_key allow_key = {.remote = remote_key, .protocol = 6, .length = 15, .port = 80};
 	const uint32_t rule = 78;

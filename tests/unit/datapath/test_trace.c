@@ -84,7 +84,7 @@ static void test_neighbour_in_the_subnet_is_delivered(void **state)
 	} cases[] = {
 		{"10.0.1.11", "10.0.1.12", IPPROTO_TCP},  {"10.0.1.11", "10.0.1.12", IPPROTO_UDP},
 		{"10.0.1.11", "10.0.1.12", IPPROTO_ICMP}, {"fd00::11", "fd00::12", IPPROTO_TCP},
-		{"fd00::11", "fd00::12", IPPROTO_UDP},	  {"fd00::11", "fd00::12", IPPROTO_ICMPV6},
+		{"fd00::11", "fd00::12", IPPROTO_UDP},    {"fd00::11", "fd00::12", IPPROTO_ICMPV6},
 	};
 
 	fixture_sync(datapath, plan);

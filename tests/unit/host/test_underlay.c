@@ -26,7 +26,8 @@ static void test_address_asked_for_is_found_with_its_mtu(void **state)
 	assert_int_equal(underlay.count, 4);
 	for (size_t i = 0; i < underlay.count; i++) {
 		struct vd_address small = address("10.9.0.1"), loopback = address("10.99.0.1");
-		bool is_small = vd_address_equal(&underlay.addresses[i], &small) || vd_address_equal(&underlay.addresses[i], &loopback);
+		bool is_small =
+			vd_address_equal(&underlay.addresses[i], &small) || vd_address_equal(&underlay.addresses[i], &loopback);
 
 		assert_int_equal(underlay.mtus[i], is_small ? 1400 : 9000);
 	}

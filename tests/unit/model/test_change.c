@@ -408,8 +408,9 @@ static uint32_t claimed_mtu(const char *record, const char *text)
 
 static void test_a_claim_knows_what_each_of_its_addresses_links_carries(void **state)
 {
-	static const char said[] = "{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"172.16.0.1\",\"192.168.29.7\","
-				   "\"fd00::1\"],\"address_mtus\":\"9000 1400 1280\"}";
+	static const char said[] =
+		"{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"172.16.0.1\",\"192.168.29.7\","
+		"\"fd00::1\"],\"address_mtus\":\"9000 1400 1280\"}";
 	static const char short_list[] = "{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"172.16.0.1\","
 					 "\"192.168.29.7\"],\"address_mtus\":\"1500 x\"}";
 	static const char of_old[] = "{\"underlay\":\"172.16.0.1\",\"underlay_mtu\":9000,\"addresses\":[\"192.168.29.7\"]}";
