@@ -23,6 +23,14 @@ static int request_options(struct vd_request *request, struct vd_write_options *
 	return r;
 }
 
+/* The documents that came, and the project of those that name none. */
+static int request_content(struct vd_request *request, const char **ret_project, json_t **ret_documents, struct vd_error *error)
+{
+	int r = vd_request_project(request, false, ret_project, error);
+
+	return r ? r : vd_request_documents(request, ret_documents, error);
+}
+
 int vd_answer_apply(struct vd_request *request, struct vd_error *error)
 {
 	struct vd_write_options options = {0};
@@ -32,9 +40,7 @@ int vd_answer_apply(struct vd_request *request, struct vd_error *error)
 
 	r = request_options(request, &options, error);
 	if (!r)
-		r = vd_request_project(request, false, &project, error);
-	if (!r)
-		r = vd_request_documents(request, &documents, error);
+		r = request_content(request, &project, &documents, error);
 	if (r)
 		return r;
 	r = vd_write_documents(request, documents, project, &options, error);
@@ -49,9 +55,7 @@ int vd_answer_diff(struct vd_request *request, struct vd_error *error)
 	json_t *documents;
 	int r;
 
-	r = vd_request_project(request, false, &project, error);
-	if (!r)
-		r = vd_request_documents(request, &documents, error);
+	r = request_content(request, &project, &documents, error);
 	if (r)
 		return r;
 	r = vd_write_documents(request, documents, project, &options, error);
@@ -69,9 +73,7 @@ int vd_answer_delete(struct vd_request *request, struct vd_error *error)
 
 	r = request_options(request, &options, error);
 	if (!r)
-		r = vd_request_project(request, false, &project, error);
-	if (!r)
-		r = vd_request_documents(request, &documents, error);
+		r = request_content(request, &project, &documents, error);
 	if (r)
 		return r;
 	r = vd_identities_parse(documents, project, &identities, error);

@@ -169,9 +169,9 @@ struct sockets {
 static int sockets_open(void *userdata)
 {
 	struct sockets *sockets = userdata;
-	int r = vd_dns_udp_open(sockets->udp);
+	int r = vd_dns_sockets_open(SOCK_DGRAM, sockets->udp);
 
-	return r < 0 ? r : vd_dns_tcp_open(sockets->tcp);
+	return r < 0 ? r : vd_dns_sockets_open(SOCK_STREAM, sockets->tcp);
 }
 
 static int sockets_open_inside(const char *netns_path, struct sockets *sockets, struct vd_error *error)

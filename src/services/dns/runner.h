@@ -78,14 +78,18 @@ void vd_dns_client_settle(struct vd_dns_runner *runner, struct vd_dns_client *cl
 void vd_dns_runner_handle_closed(struct vd_dns_runner *runner);
 struct vd_address vd_dns_address_of(const struct sockaddr *from);
 
+/* ---- socket.c ---- */
+/*
+ * Sockets of both families (SOCK_DGRAM, SOCK_STREAM) in the calling thread's namespace; -1: that family is not there. 0 or a negative
+ * errno.
+ */
+int vd_dns_sockets_open(int type, int ret_sockets[2]);
+
 /* ---- udp.c ---- */
-/* Sockets of both families in the calling thread's namespace; -1: that family is not there. 0 or a negative errno. */
-int vd_dns_udp_open(int ret_sockets[2]);
 int vd_dns_udp_start(struct vd_dns_runner *runner);
 int vd_dns_udp_send(const struct vd_dns_origin *origin, const void *data, size_t size);
 
 /* ---- tcp.c ---- */
-int vd_dns_tcp_open(int ret_sockets[2]);
 /* Takes the sockets over. */
 int vd_dns_tcp_start(struct vd_dns_runner *runner, int sockets[2]);
 /* Takes data over. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queries by TCP (RFC 7766): many on one connection, answered in whatever order the answers come. */
-#include "base/cleanup.h"
 #include "services/dns/runner.h"
 
 #include <errno.h>
@@ -35,40 +34,6 @@ struct writing {
 	uint8_t *data;
 	uint8_t length[LENGTH_SIZE];
 };
-
-static int socket_open(int family)
-{
-	static const int one = 1;
-	VD_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(VD_DNS_PORT)};
-	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(VD_DNS_PORT)};
-	int r;
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0))
-		return -errno;
-	r = family == AF_INET6 ? bind(fd, (struct sockaddr *)&any6, sizeof(any6))
-			       : bind(fd, (struct sockaddr *)&any4, sizeof(any4));
-	if (r < 0)
-		return -errno;
-	return VD_TAKE_FD(fd);
-}
-
-int vd_dns_tcp_open(int ret_sockets[2])
-{
-	int ipv4 = socket_open(AF_INET), ipv6;
-
-	if (ipv4 < 0)
-		return ipv4;
-	ipv6 = socket_open(AF_INET6);
-	if (ipv6 < 0 && ipv6 != -EAFNOSUPPORT) {
-		close(ipv4);
-		return ipv6;
-	}
-	ret_sockets[0] = ipv4;
-	ret_sockets[1] = ipv6 < 0 ? -1 : ipv6;
-	return 0;
-}
 
 /* ---- a connection's end ---- */
 

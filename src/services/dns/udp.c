@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queries by UDP: one socket a family for every address, so each answer says by pktinfo which address it comes from. */
-#include "base/cleanup.h"
 #include "services/dns/runner.h"
 
 #include <errno.h>
@@ -11,46 +10,6 @@
 #define QUERY_SIZE_MAX 4096
 /* So many in one go, then the loop looks at the others. */
 #define BATCH 64
-
-static int socket_open(int family)
-{
-	static const int one = 1;
-	VD_CLOSE int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(VD_DNS_PORT)};
-	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(VD_DNS_PORT)};
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	if (family == AF_INET6)
-		r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) |
-		    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
-	else
-		r = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
-	if (r < 0)
-		return -errno;
-	r = family == AF_INET6 ? bind(fd, (struct sockaddr *)&any6, sizeof(any6))
-			       : bind(fd, (struct sockaddr *)&any4, sizeof(any4));
-	if (r < 0)
-		return -errno;
-	return VD_TAKE_FD(fd);
-}
-
-int vd_dns_udp_open(int ret_sockets[2])
-{
-	int ipv4 = socket_open(AF_INET), ipv6;
-
-	if (ipv4 < 0)
-		return ipv4;
-	ipv6 = socket_open(AF_INET6);
-	if (ipv6 < 0 && ipv6 != -EAFNOSUPPORT) {
-		close(ipv4);
-		return ipv6;
-	}
-	ret_sockets[0] = ipv4;
-	ret_sockets[1] = ipv6 < 0 ? -1 : ipv6;
-	return 0;
-}
 
 /* The address that the query came to. */
 static void read_local(const struct msghdr *message, struct vd_dns_origin *origin)
