@@ -13,6 +13,9 @@
  *   a domain (VNI, MTU, service port) or a subnet of it, and
  *   for every domain here: a host's tunnel address           vd_slot_domain
  *   a policy: an entry that allowed something and is gone    vd_slot_policy
+ *   a virtual IP: what is behind it, who holds it, forwards   vd_slot_vip
+ *   a neighbour's MAC on a network (also by the data plane)   vd_slot_endpoint of that network
+ *   an exit (its host, its VIP, its next hop)                 vd_slot_domain
  * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
  * Nor does a rule that allows more: nothing that was refused is cached.
  */
@@ -57,6 +60,11 @@ static inline __attribute__((always_inline)) __u32 vd_slot_domain(__u32 domain)
 static inline __attribute__((always_inline)) __u32 vd_slot_policy(__u32 identity)
 {
 	return vd_slot(vd_mix(0x706f6c69u, identity));
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_vip(__u32 network, const union vd_addr *address)
+{
+	return vd_slot(vd_mix(0x76697000u, vd_slot_endpoint(network, address)));
 }
 
 /* 32 bits that stand for a VTEP's address: an IPv4 address is itself. Never 0. */

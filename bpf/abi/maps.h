@@ -37,6 +37,7 @@ struct vd_generations {
 enum vd_ingress {
 	VD_INGRESS_PORT = 1, /* ingress: ifindex */
 	VD_INGRESS_TUNNEL,   /* ingress: VNI */
+	VD_INGRESS_UPLINK, /* ingress: ifindex of the uplink, with the frame's VLAN; also where a packet turns round (VD_OUTPUT_TURN) */
 };
 
 struct vd_flow4_key {
@@ -45,7 +46,7 @@ struct vd_flow4_key {
 	__be16 source_port, destination_port; /* ICMP: identifier, and type << 8 | code */
 	__u8 protocol;
 	__u8 ingress_type; /* enum vd_ingress */
-	__u16 zero;
+	__u16 vlan;        /* uplinks: 0 untagged; otherwise 0 */
 };
 
 struct vd_flow6_key {
@@ -54,22 +55,26 @@ struct vd_flow6_key {
 	__be16 source_port, destination_port;
 	__u8 protocol;
 	__u8 ingress_type;
-	__u16 zero;
+	__u16 vlan;
 };
 
 enum vd_output {
 	VD_OUTPUT_PEER = 1, /* bpf_redirect_peer to output_ifindex, a veth */
 	VD_OUTPUT_DEVICE,   /* bpf_redirect to output_ifindex, a tap */
 	VD_OUTPUT_TUNNEL,   /* to the VXLAN device, with vni and vtep */
+	VD_OUTPUT_UPLINK,   /* bpf_redirect to output_ifindex, tagged with vlan unless that is 0 */
+	VD_OUTPUT_TURN,     /* to an address of ours on the same network: comes in again as if from uplink output_ifindex, vlan */
 };
 
 enum vd_flow_flag {
 	VD_FLOW_FLAG_TTL = 1,     /* one hop: decrement */
 	VD_FLOW_FLAG_CAPTURE = 2, /* someone captures at the source port */
 	VD_FLOW_FLAG_CAPTURE_DESTINATION = 4,
+	VD_FLOW_FLAG_TRANSLATE_SOURCE = 8,       /* write translated_address and _port over the packet's source … */
+	VD_FLOW_FLAG_TRANSLATE_DESTINATION = 16, /* … or its destination: never both, a packet turns round for that */
 };
 
-#define VD_FLOW_DEPENDENCIES 7
+#define VD_FLOW_DEPENDENCIES 8
 
 /* What a flow depends on, in this order; a place that is not needed holds slot 0. */
 enum vd_dependency {
@@ -80,6 +85,7 @@ enum vd_dependency {
 	VD_DEPENDENCY_DOMAIN,
 	VD_DEPENDENCY_POLICY_SOURCE,      /* of the port that it comes from */
 	VD_DEPENDENCY_POLICY_DESTINATION, /* of the port here that it goes to */
+	VD_DEPENDENCY_TRANSLATION,        /* the virtual IP that it is translated to or from */
 };
 
 struct vd_flow {
@@ -103,6 +109,10 @@ struct vd_flow {
 	__u64 packets, bytes; /* not atomic: a direction of a flow is on one CPU nearly always */
 	__u64 last_seen;      /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
 	__u64 touched;        /* the same clock: the last time its connection was told */
+	union vd_addr translated_address;
+	__be16 translated_port; /* ICMP: the identifier */
+	__u16 vlan;             /* UPLINK, TURN */
+	__u32 zero3;
 #ifdef VD_ABI_NEXT
 	__u64 next[4]; /* the build that tests an upgrade to grown values */
 #endif
@@ -143,7 +153,16 @@ struct vd_connection {
 	__u8 tcp_flags_low, tcp_flags_high; /* seen from either side, or-ed */
 	__u32 source_port_id;               /* of the initiator, 0 when it is on another host */
 	__u32 destination_port_id;
-	__u32 zero;
+	/*
+	 * How its inner end is seen on a provider network; network 0: as it is. The host that a connection from outside came through,
+	 * where that is another one: replies go back there.
+	 */
+	__u32 network;
+	union vd_addr vip;
+	__be16 vip_port; /* ICMP: the identifier */
+	__u8 inner_is_high;
+	__u8 translation; /* enum vd_translation */
+	__u32 exit_vtep;  /* folded VTEP of that host, 0: none */
 #ifdef VD_ABI_NEXT
 	__u64 next[4];
 #endif
@@ -179,6 +198,7 @@ enum vd_port_flag {
 	VD_PORT_FLAG_SERVICE = 4, /* the router's namespace */
 	VD_PORT_FLAG_CAPTURE = 8,
 	VD_PORT_FLAG_DHCP = 16, /* its subnet answers DHCP and solicitations */
+	VD_PORT_FLAG_SNAT = 32, /* may leave by its router's own VIP */
 };
 
 /* Hash by ifindex (__u32). */
@@ -199,9 +219,17 @@ struct vd_port_value {
 struct vd_subnet_value {
 	__u32 domain;
 	__u32 vni;
-	__be32 gateway4; /* 0: none */
-	__u32 zero;
+	__be32 gateway4;      /* 0: none */
+	__u32 uplink_ifindex; /* on a provider segment: where its frames leave; 0: a VXLAN, or no uplink here */
 	union vd_addr gateway6;
+	__u16 vlan;
+	__u16 flags; /* enum vd_subnet_flag */
+	__u32 zero;
+};
+
+enum vd_subnet_flag {
+	VD_SUBNET_FLAG_BRIDGED = 1, /* on a provider segment: the destination MAC decides, what no one here has goes to the wire */
+	VD_SUBNET_FLAG_NETWORK = 2, /* of a network (flat, public): no router; what leaves it goes to the network's own gateway */
 };
 
 /* Hash by domain (__u32). */
@@ -279,13 +307,17 @@ enum vd_route_type {
 	VD_ROUTE_TYPE_NEXT_HOP,  /* next_hop, an address of the domain */
 	VD_ROUTE_TYPE_BLACKHOLE,
 	VD_ROUTE_TYPE_UNUSABLE, /* the next hop is not there */
+	VD_ROUTE_TYPE_EXIT,     /* to a provider network: exit is the key of vd_exit */
 };
 
 struct vd_route_value {
-	__u32 id;  /* of the resource, for drops and the trace; 0 for LOCAL */
-	__u8 type; /* enum vd_route_type */
-	__u8 zero[3];
+	__u32 id;        /* of the resource, for drops and the trace; 0 for LOCAL and what a network brings by itself */
+	__u8 type;       /* enum vd_route_type */
+	__u8 is_default; /* of length 0: who has an elastic IP leaves with that instead */
+	__u8 zero[2];
 	union vd_addr next_hop;
+	__u32 exit;
+	__u32 zero2;
 };
 
 /* LPM tries: sources opened in spite of source check. Value: __u32 1. */
@@ -356,6 +388,228 @@ struct vd_allow_key {
 	__u8 protocol; /* 6, 17, 1: ICMP of either family */
 	__u8 length;   /* leading bits of port that are fixed: 0 all ports, 16 one */
 	__u16 port;    /* host order, the rest zero; ICMP: the type */
+};
+
+/* ---- provider networks: the way out and in ---------------------------------------------------------------------------------------
+ *
+ * A network is a routing domain of its own (its id), on one uplink and VLAN of this host. Its on-link prefixes and its gateway are
+ * routes of that domain (table 0: LOCAL, NEXT_HOP). A VPC leaves through an exit, on the host that is its gateway; a port with an
+ * elastic IP on its own host where that has the uplink. Between hosts, packets to and from an exit carry an exit MAC inside the tunnel.
+ */
+
+/* Followed by the exit's id in network byte order; id 0: as its connection says (replies, and everything that comes from outside). */
+#define VD_EXIT_MAC_0 0x02
+#define VD_EXIT_MAC_1 0x77
+
+/* SNAT takes these: 60,000. */
+#define VD_NAT_PORT_FIRST 5536
+#define VD_NAT_PORT_LAST 65535
+
+enum vd_translation {
+	VD_TRANSLATION_NONE,
+	VD_TRANSLATION_SNAT,    /* vip_port is claimed in vd_nat */
+	VD_TRANSLATION_ELASTIC, /* address for address, ports stay */
+	VD_TRANSLATION_FORWARD, /* the forward of vip_port */
+	VD_TRANSLATION_ROUTER,  /* to or from the router itself: vip is the inner address */
+};
+
+/* What a frame from an uplink belongs to; no entry: the host's own. Hash. */
+struct vd_uplink_key {
+	__u32 ifindex;
+	__u32 vlan; /* 0: untagged */
+};
+
+struct vd_uplink_value {
+	__u32 network; /* its VIPs are looked up; 0: a VPC's subnet */
+	__u32 domain;  /* of instances on the segment: the network, or the subnet's VPC */
+	__u32 subnet;  /* of instances on the segment: the network's id or the subnet's; 0: none */
+	__u32 zero;
+};
+
+/* Hash by network (__u32): a network whose uplink this host has. */
+struct vd_network_value {
+	__u32 ifindex;
+	__u32 mtu;
+	__u16 vlan;
+	__u8 mac[6]; /* the uplink's own: VIPs held here answer with it */
+};
+
+struct vd_exit_key {
+	__u32 domain;
+	__u32 exit; /* id of a route, or of the network that the VPC is attached to */
+};
+
+enum vd_exit_flag {
+	VD_EXIT_FLAG_HERE = 1,      /* this host is the gateway; otherwise host is, 0: nobody */
+	VD_EXIT_FLAG_TRANSLATE = 2, /* SNAT to vip4, vip6; without it: another router's address, private sources go as they are */
+};
+
+/* Hash. */
+struct vd_exit_value {
+	__u32 network;
+	__u32 host;  /* key of the host map */
+	__u32 flags; /* enum vd_exit_flag */
+	__be32 vip4; /* the router's own VIP on the network, 0: none */
+	union vd_addr vip6;
+	union vd_addr next_hop; /* on the network; next_hop_family 0: as the network's routes say */
+	__u32 next_hop_family;
+	__u32 zero;
+};
+
+/* Array of one __u64: until when (ns, CLOCK_MONOTONIC) this host may make translations as a gateway. ~0: no one else can. */
+
+struct vd_vip_key {
+	__u32 network;
+	union vd_addr address;
+};
+
+enum vd_vip_type {
+	VD_VIP_TYPE_ROUTER =
+		1, /* a router's own, or one that serves forwards: claims, then forwards, then (system VIPs) the router */
+	VD_VIP_TYPE_ELASTIC,
+};
+
+enum vd_vip_flag {
+	VD_VIP_FLAG_HERE = 1,
+	VD_VIP_FLAG_SYSTEM = 2, /* echo and what nobody else serves goes to the router's namespace */
+};
+
+/* Hash. Addresses on a network that are ours, here or on another host. */
+struct vd_vip_value {
+	__u32 id;
+	__u32 domain;                                   /* of what is behind it */
+	__u32 host;                                     /* who holds it, when not here */
+	__u32 port_id;                                  /* ELASTIC */
+	union vd_addr inner;                            /* ELASTIC */
+	__u32 forward_lengths_tcp, forward_lengths_udp; /* bit n: a forward's block of ports with n leading bits fixed */
+	__u8 type;                                      /* enum vd_vip_type */
+	__u8 flags;                                     /* enum vd_vip_flag */
+	__u8 mac[6];                                    /* not HERE: of the uplink that answers for it */
+};
+
+/* Hash: the elastic IP of an inner address; network 0: the one for default routes. */
+struct vd_elastic_key {
+	__u32 domain;
+	__u32 network;
+	union vd_addr inner;
+};
+
+struct vd_elastic_value {
+	__u32 network;
+	__u32 host; /* through whom, 0: here */
+	union vd_addr vip;
+};
+
+/* Hash: a block of a VIP's ports that is forwarded. */
+struct vd_forward_key {
+	__u32 network;
+	union vd_addr vip;
+	__u8 protocol;
+	__u8 length; /* leading bits of port that are fixed */
+	__u16 port;  /* host order, the rest zero */
+};
+
+struct vd_forward_value {
+	__u32 id;
+	__u32 port_id;
+	union vd_addr inner;
+	union vd_addr allowed; /* only from this prefix */
+	__u8 allowed_length;   /* 0: anyone */
+	__u8 zero;
+	__u16 to_port; /* host order: where the block begins */
+	__u32 zero2;
+};
+
+/* Hash, inserted only if absent: SNAT's claims, and who is meant by what comes back. */
+struct vd_nat4_key {
+	__u32 network;
+	__be32 vip, remote;
+	__be16 vip_port, remote_port; /* ICMP: the identifier twice */
+	__u8 protocol;
+	__u8 zero[3];
+};
+
+struct vd_nat6_key {
+	__u32 network;
+	union vd_addr vip, remote;
+	__be16 vip_port, remote_port;
+	__u8 protocol;
+	__u8 zero[3];
+};
+
+struct vd_nat_value {
+	__u32 domain;
+	union vd_addr inner;
+	__be16 inner_port;
+	__u16 zero;
+};
+
+/* LRU hash by the claim's key without vip_port (that 0): where the search for a free port goes on, and until when it is useless. */
+struct vd_nat_cursor {
+	__u32 next;
+	__u32 zero;
+	__u64 full_until; /* ns, CLOCK_MONOTONIC (coarse) */
+};
+
+/* LPM tries {network, prefix} -> __u32 domain: VPCs whose own addresses are routed to from the network, untranslated. */
+struct vd_inward4_key {
+	__u32 prefix_length; /* 32 + the prefix's own */
+	__u32 network;
+	__be32 address;
+};
+
+struct vd_inward6_key {
+	__u32 prefix_length;
+	__u32 network;
+	union vd_addr address;
+};
+
+struct vd_neighbour_key {
+	__u32 network; /* or the domain of a VPC, for its subnets on provider segments */
+	union vd_addr address;
+};
+
+/* Hash. Made by decide (zero MAC: asked for) and by user space; the MAC is learnt by the uplink's program from ARP and ND. */
+struct vd_neighbour_value {
+	__u8 mac[6];
+	__u8 family; /* 4, 6 */
+	__u8 known;
+	__u64 confirmed; /* ns, CLOCK_MONOTONIC (coarse): heard of last */
+	__u64 asked;     /* the last event */
+};
+
+/* Ring buffer: a next hop whose MAC is not known. */
+struct vd_neighbour_event {
+	__u32 network;
+	__u32 family;
+	union vd_addr address;
+};
+
+/* Policy routes of a table, in the order of their priorities; published whole. Hash by {domain, table}. */
+#define VD_POLICY_ROUTES 64
+struct vd_policy_route {
+	__u32 id;
+	__u8 protocol; /* 0: any */
+	__u8 family;   /* 4, 6, 0: any */
+	__u8 source_length, destination_length;
+	union vd_addr source, destination;
+	__u16 source_port_first, source_port_last; /* host order; 0, 0: any */
+	__u16 destination_port_first, destination_port_last;
+	__u32 mark;      /* has to be set; 0: any */
+	__u32 set_mark;  /* not 0: mark and go on with the next one */
+	__u32 table;     /* look up this table instead … */
+	__u32 has_table; /* … when this is 1; else route decides */
+	struct vd_route_value route;
+};
+
+struct vd_policy_routes_key {
+	__u32 domain, table;
+};
+
+struct vd_policy_routes_value {
+	__u32 count;
+	__u32 zero;
+	struct vd_policy_route route[VD_POLICY_ROUTES];
 };
 
 /* ---- fragments: LRU, the ports of the first one ------------------------------------------------------------------------------- */

@@ -38,7 +38,21 @@
 	  "a reply in a connection that the security groups no longer allow its initiator") \
 	X(ROGUE_DHCP, "rogue_dhcp", "an instance answers as a DHCP server") \
 	X(ROGUE_ROUTER, "rogue_router", "an instance advertises itself as a router") \
-	X(DHCP_OFF, "dhcp_off", "asks for DHCP in a subnet that has it off")
+	X(DHCP_OFF, "dhcp_off", "asks for DHCP in a subnet that has it off") \
+	X(NO_EXIT, "no_exit", "no host is the VPC's gateway on that network now") \
+	X(GATEWAY_DEADLINE, "gateway_deadline", "this host's lease as a gateway ran out: another one may translate by now") \
+	X(NO_SNAT, "no_snat", "the subnet has SNAT off and the port no elastic IP on that network") \
+	X(NO_VIP, "no_vip", "the router has no address of that family on the network") \
+	X(SNAT_PORTS, "snat_ports", "all ports of the router's virtual IP are taken for that destination") \
+	X(NAT_TABLE_FULL, "nat_table_full", "the table of translations is full") \
+	X(NAT_CONFLICT, "nat_conflict", "two public addresses lead to the same connection of an instance") \
+	X(VIP_MOVED, "vip_moved", "the connection's public address belongs to someone else by now") \
+	X(VIP_UNSERVED, "vip_unserved", "nobody serves that port of the virtual IP") \
+	X(FORWARD_SOURCE, "forward_source", "the port forward does not allow that source") \
+	X(NEXT_HOP_UNKNOWN, "next_hop_unknown", "the MAC of the next hop on the provider network is not known yet") \
+	X(UNTRANSLATABLE, "untranslatable", "the packet cannot be translated, and must not leave as it is") \
+	X(NO_UPLINK, "no_uplink", "this host has no uplink to the segment") \
+	X(TURNED_TOO_OFTEN, "turned_too_often", "the packet keeps coming back to an address of ours")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,
@@ -60,7 +74,12 @@ enum vd_drop_reason {
 	X(MTU, "mtu") \
 	X(OUTPUT, "output") \
 	X(EGRESS_POLICY, "egress policy") \
-	X(INGRESS_POLICY, "ingress policy")
+	X(INGRESS_POLICY, "ingress policy") \
+	X(VIP, "virtual ip") \
+	X(POLICY_ROUTE, "policy route") \
+	X(EXIT, "exit") \
+	X(TRANSLATION, "translation") \
+	X(NEXT_HOP, "next hop")
 
 enum vd_stage {
 #define X(enumerator, name) VD_STAGE_##enumerator,

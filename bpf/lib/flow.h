@@ -75,7 +75,6 @@ static __always_inline bool vd_flow4_read(struct __sk_buff *skb, struct vd_flow4
 	key->source = ip->saddr;
 	key->destination = ip->daddr;
 	key->protocol = ip->protocol;
-	key->zero = 0;
 	return vd_flow_read_transport(data + ETH_HLEN + sizeof(*ip), end, size - sizeof(*ip), ip->protocol,
 				      ip->protocol == IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHOREPLY, &key->source_port,
 				      &key->destination_port, &facts->header_size);
@@ -100,7 +99,6 @@ static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6
 	__builtin_memcpy(&key->source, &ip->saddr, sizeof(ip->saddr));
 	__builtin_memcpy(&key->destination, &ip->daddr, sizeof(ip->daddr));
 	key->protocol = ip->nexthdr;
-	key->zero = 0;
 	return vd_flow_read_transport(data + ETH_HLEN + sizeof(*ip), end, length, ip->nexthdr, ip->nexthdr == IPPROTO_ICMPV6,
 				      ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REPLY, &key->source_port, &key->destination_port,
 				      &facts->header_size);

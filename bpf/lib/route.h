@@ -204,6 +204,9 @@ static __always_inline int vd_route_stage(struct vd_packet *packet)
 		case VD_ROUTE_TYPE_UNUSABLE:
 			reason = VD_DROP_REASON_NEXT_HOP_UNUSABLE;
 			break;
+		case VD_ROUTE_TYPE_EXIT:
+			reason = VD_DROP_REASON_NO_EXIT;
+			break;
 		}
 	}
 	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route ? route->type : 0, packet->port.table, 0);
