@@ -184,6 +184,13 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 	case VD_STAGE_INGRESS_POLICY:
 		policy_text(datapath, step, text);
 		return;
+	case VD_STAGE_VIP:
+	case VD_STAGE_POLICY_ROUTE:
+	case VD_STAGE_EXIT:
+	case VD_STAGE_TRANSLATION:
+	case VD_STAGE_NEXT_HOP:
+		snprintf(text, TEXT_SIZE, "%s", step->reason ? vd_reason_sentence(step->reason) : "goes on");
+		return;
 	case VD_STAGE_COUNT:
 		break;
 	}
