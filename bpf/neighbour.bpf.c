@@ -7,7 +7,7 @@
 #include "lib/ndp.h"
 
 SEC("tc")
-int vd_neighbour(struct __sk_buff *skb)
+int vd_answer(struct __sk_buff *skb)
 {
 	__u32 index = vd_tracing ? 1 : 0;
 	struct vd_packet *packet = bpf_map_lookup_elem(&vd_scratch, &index);

@@ -544,7 +544,7 @@ struct vd_nat_value {
 	__u16 zero;
 };
 
-/* LRU hash by the claim's key without vip_port (that 0): where the search for a free port goes on, and until when it is useless. */
+/* LRU hash by the claim's key without vip_port (that 0; struct vd_nat6_key for IPv4 too): where the search for a free port goes on, and until when it is useless. */
 struct vd_nat_cursor {
 	__u32 next;
 	__u32 zero;
@@ -678,6 +678,7 @@ struct vd_capture_event {
 enum vd_program {
 	VD_PROGRAM_DECIDE,
 	VD_PROGRAM_NEIGHBOUR,
+	VD_PROGRAM_UPLINK, /* what turns round, and what an uplink's flow cache has no answer for */
 	VD_PROGRAM_COUNT,
 };
 

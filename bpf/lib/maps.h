@@ -64,6 +64,23 @@ VD_MAP(vd_policy, BPF_MAP_TYPE_HASH, struct vd_policy_key, struct vd_policy_valu
 VD_MAP(vd_remote, BPF_MAP_TYPE_HASH, struct vd_remote_key, struct vd_remote_value, 1048576, BPF_F_NO_PREALLOC);
 VD_MAP(vd_allow, BPF_MAP_TYPE_HASH, struct vd_allow_key, __u32, 1048576, BPF_F_NO_PREALLOC);
 
+VD_MAP(vd_uplink, BPF_MAP_TYPE_HASH, struct vd_uplink_key, struct vd_uplink_value, 16384, BPF_F_NO_PREALLOC);
+VD_MAP(vd_network, BPF_MAP_TYPE_HASH, __u32, struct vd_network_value, 16384, BPF_F_NO_PREALLOC);
+VD_MAP(vd_exit, BPF_MAP_TYPE_HASH, struct vd_exit_key, struct vd_exit_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_deadline, BPF_MAP_TYPE_ARRAY, __u32, __u64, 1, 0);
+VD_MAP(vd_vip, BPF_MAP_TYPE_HASH, struct vd_vip_key, struct vd_vip_value, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_elastic, BPF_MAP_TYPE_HASH, struct vd_elastic_key, struct vd_elastic_value, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_forward, BPF_MAP_TYPE_HASH, struct vd_forward_key, struct vd_forward_value, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_inward4, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward4_key, __u32, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_inward6, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward6_key, __u32, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_policy_routes, BPF_MAP_TYPE_HASH, struct vd_policy_routes_key, struct vd_policy_routes_value, 16384, BPF_F_NO_PREALLOC);
+VD_MAP(vd_neighbour, BPF_MAP_TYPE_HASH, struct vd_neighbour_key, struct vd_neighbour_value, 65536, BPF_F_NO_PREALLOC);
+
+/* As many as connections (the loader keeps them equal), and preallocated like them. */
+VD_MAP(vd_nat4, BPF_MAP_TYPE_HASH, struct vd_nat4_key, struct vd_nat_value, VD_MAP_ENTRIES_DEFAULT, 0);
+VD_MAP(vd_nat6, BPF_MAP_TYPE_HASH, struct vd_nat6_key, struct vd_nat_value, VD_MAP_ENTRIES_DEFAULT, 0);
+VD_MAP(vd_nat_cursor, BPF_MAP_TYPE_LRU_HASH, struct vd_nat6_key, struct vd_nat_cursor, 65536, 0);
+
 VD_MAP(vd_fragment, BPF_MAP_TYPE_LRU_HASH, struct vd_fragment_key, struct vd_fragment_value, 16384, 0);
 VD_MAP(vd_generation, BPF_MAP_TYPE_ARRAY, __u32, struct vd_generations, 1, BPF_F_MMAPABLE);
 VD_MAP(vd_drop_count, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct vd_drop_count, VD_DROP_REASON_COUNT, 0);
@@ -100,6 +117,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 18);
 } vd_drop_events SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 16);
+} vd_neighbour_events SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -83,6 +83,21 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_DOMAIN:
 	case VD_MAP_SEGMENT:
 	case VD_MAP_SUBNET:
+	case VD_MAP_NETWORK:
+	case VD_MAP_UPLINK:
+	case VD_MAP_ELASTIC:
+	case VD_MAP_FORWARD:
+	case VD_MAP_VIP:
+	case VD_MAP_INWARD4:
+	case VD_MAP_INWARD6:
+	case VD_MAP_EXIT:
+	case VD_MAP_POLICY_ROUTES:
+	case VD_MAP_NAT4:
+	case VD_MAP_NAT6:
+	case VD_MAP_NAT_CURSOR:
+	case VD_MAP_NEIGHBOUR:
+	case VD_MAP_DEADLINE:
+	case VD_MAP_NEIGHBOUR_EVENTS:
 	case VD_MAP_CONNECTION4:
 	case VD_MAP_CONNECTION6:
 	case VD_MAP_PREVIOUS4:

@@ -27,6 +27,8 @@ enum vd_map_role {
 	X(DOMAIN, "vd_domain", PLAN) \
 	X(SEGMENT, "vd_segment", PLAN) \
 	X(SUBNET, "vd_subnet", PLAN) \
+	X(NETWORK, "vd_network", PLAN) \
+	X(UPLINK, "vd_uplink", PLAN) \
 	X(ALLOW, "vd_allow", PLAN) \
 	X(REMOTE, "vd_remote", PLAN) \
 	X(POLICY, "vd_policy", PLAN) \
@@ -36,14 +38,26 @@ enum vd_map_role {
 	X(SOURCE6, "vd_source6", PLAN) \
 	X(ENDPOINT4, "vd_endpoint4", PLAN) \
 	X(ENDPOINT6, "vd_endpoint6", PLAN) \
+	X(ELASTIC, "vd_elastic", PLAN) \
+	X(FORWARD, "vd_forward", PLAN) \
+	X(VIP, "vd_vip", PLAN) \
+	X(INWARD4, "vd_inward4", PLAN) \
+	X(INWARD6, "vd_inward6", PLAN) \
+	X(EXIT, "vd_exit", PLAN) \
 	X(ROUTE4, "vd_route4", PLAN) \
 	X(ROUTE6, "vd_route6", PLAN) \
+	X(POLICY_ROUTES, "vd_policy_routes", PLAN) \
 	X(CONNECTION4, "vd_conn4", LIVE) \
 	X(CONNECTION6, "vd_conn6", LIVE) \
 	X(PREVIOUS4, "vd_previous4", PRIVATE) \
 	X(PREVIOUS6, "vd_previous6", PRIVATE) \
 	X(EXPIRE4, "vd_expire4", QUEUE) \
 	X(EXPIRE6, "vd_expire6", QUEUE) \
+	X(NAT4, "vd_nat4", QUEUE) \
+	X(NAT6, "vd_nat6", QUEUE) \
+	X(NAT_CURSOR, "vd_nat_cursor", CACHE) \
+	X(NEIGHBOUR, "vd_neighbour", KEPT) \
+	X(DEADLINE, "vd_deadline", KEPT) \
 	X(GENERATION, "vd_generation", KEPT) \
 	X(DROP_COUNT, "vd_drop_count", KEPT) \
 	X(COUNTERS, "vd_counters", KEPT) \
@@ -51,6 +65,7 @@ enum vd_map_role {
 	X(FLOW6, "vd_flow6", CACHE) \
 	X(FRAGMENT, "vd_fragment", CACHE) \
 	X(DROP_EVENTS, "vd_drop_events", CACHE) \
+	X(NEIGHBOUR_EVENTS, "vd_neighbour_events", CACHE) \
 	X(CAPTURE, "vd_capture", CACHE) \
 	X(TRACE, "vd_trace", CACHE) \
 	X(CLOCK, "vd_clock", CACHE) \
@@ -63,7 +78,7 @@ enum vd_map {
 		VD_MAP_COUNT,
 };
 
-#define VD_MAP_PLAN_COUNT (VD_MAP_ROUTE6 + 1)
+#define VD_MAP_PLAN_COUNT (VD_MAP_POLICY_ROUTES + 1)
 
 const char *vd_map_name(enum vd_map map);
 enum vd_map_role vd_map_role(enum vd_map map);

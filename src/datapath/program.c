@@ -156,6 +156,8 @@ static int sizes_set(struct bpf_object *object, const struct vd_program_settings
 		{VD_MAP_CONNECTION6, settings->connection_entries},
 		{VD_MAP_EXPIRE4, settings->connection_entries},
 		{VD_MAP_EXPIRE6, settings->connection_entries},
+		{VD_MAP_NAT4, settings->connection_entries},
+		{VD_MAP_NAT6, settings->connection_entries},
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -297,6 +299,7 @@ static int tail_calls_set(struct bpf_object *object, bool tracing)
 	static const enum vd_function functions[VD_PROGRAM_COUNT] = {
 		[VD_PROGRAM_DECIDE] = VD_FUNCTION_DECIDE,
 		[VD_PROGRAM_NEIGHBOUR] = VD_FUNCTION_NEIGHBOUR,
+		[VD_PROGRAM_UPLINK] = VD_FUNCTION_UPLINK,
 	};
 	int array = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_PROGRAMS));
 

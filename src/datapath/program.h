@@ -14,8 +14,9 @@ struct bpf_object;
 #define VD_FUNCTIONS(X) \
 	X(PORT, "vd_port_ingress") \
 	X(OVERLAY, "vd_overlay_ingress") \
+	X(UPLINK, "vd_uplink_ingress") \
 	X(DECIDE, "vd_decide") \
-	X(NEIGHBOUR, "vd_neighbour") \
+	X(NEIGHBOUR, "vd_answer") \
 	X(EXPIRE, "vd_expire_start")
 
 enum vd_function {

@@ -112,12 +112,14 @@ static void put_topology(struct fixture *fixture)
 
 static void put_programs(struct fixture *fixture)
 {
-	uint32_t decide = VD_PROGRAM_DECIDE, neighbour = VD_PROGRAM_NEIGHBOUR, zero = 0;
+	uint32_t decide = VD_PROGRAM_DECIDE, neighbour = VD_PROGRAM_NEIGHBOUR, uplink = VD_PROGRAM_UPLINK, zero = 0;
 	int fd = bpf_program__fd(fixture->bpf->progs.vd_decide);
 
 	PUT(fixture->bpf->maps.vd_programs, decide, fd);
-	fd = bpf_program__fd(fixture->bpf->progs.vd_neighbour);
+	fd = bpf_program__fd(fixture->bpf->progs.vd_answer);
 	PUT(fixture->bpf->maps.vd_programs, neighbour, fd);
+	fd = bpf_program__fd(fixture->bpf->progs.vd_uplink_ingress);
+	PUT(fixture->bpf->maps.vd_programs, uplink, fd);
 	fd = bpf_program__fd(fixture->bpf->progs.vd_overlay_ingress);
 	PUT(fixture->tunnel->maps.next, zero, fd);
 }

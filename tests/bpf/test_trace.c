@@ -40,7 +40,7 @@ static struct viaduct_bpf *open_tracer(struct fixture *fixture)
 	assert_int_equal(viaduct_bpf__load(tracer), 0);
 	fd = bpf_program__fd(tracer->progs.vd_decide);
 	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_programs, &decide, 4, &fd, 4, BPF_ANY), 0);
-	fd = bpf_program__fd(tracer->progs.vd_neighbour);
+	fd = bpf_program__fd(tracer->progs.vd_answer);
 	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_programs, &neighbour, 4, &fd, 4, BPF_ANY), 0);
 	return tracer;
 }
