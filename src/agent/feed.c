@@ -158,6 +158,14 @@ int vd_feed_step(struct vd_batch *batch, const struct vd_model *model, const str
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:
 	case VD_PLAN_KIND_ROUTE:
+	case VD_PLAN_KIND_NETWORK:
+	case VD_PLAN_KIND_SEGMENT:
+	case VD_PLAN_KIND_EXIT:
+	case VD_PLAN_KIND_VIP:
+	case VD_PLAN_KIND_FORWARD:
+	case VD_PLAN_KIND_POLICY_ROUTE:
+	case VD_PLAN_KIND_INWARD:
+	case VD_PLAN_KIND_NEXT_HOP:
 	case VD_PLAN_KIND_COUNT:
 		break;
 	}

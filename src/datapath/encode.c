@@ -157,6 +157,8 @@ static uint8_t encode_route_type(enum vd_plan_route_type type)
 		return VD_ROUTE_TYPE_BLACKHOLE;
 	case VD_PLAN_ROUTE_TYPE_UNUSABLE:
 		return VD_ROUTE_TYPE_UNUSABLE;
+	case VD_PLAN_ROUTE_TYPE_EXIT:
+		return VD_ROUTE_TYPE_EXIT;
 	}
 	return 0;
 }
@@ -264,6 +266,14 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 		return encode_policy_remote(&record->policy_remote, entries);
 	case VD_PLAN_KIND_POLICY_PORT:
 		return encode_policy_port(&record->policy_port, entries);
+	case VD_PLAN_KIND_NETWORK:
+	case VD_PLAN_KIND_SEGMENT:
+	case VD_PLAN_KIND_EXIT:
+	case VD_PLAN_KIND_VIP:
+	case VD_PLAN_KIND_FORWARD:
+	case VD_PLAN_KIND_POLICY_ROUTE:
+	case VD_PLAN_KIND_INWARD:
+	case VD_PLAN_KIND_NEXT_HOP:
 	case VD_PLAN_KIND_NAME:
 		return 0; /* not in the maps */
 	case VD_PLAN_KIND_COUNT:

@@ -77,6 +77,14 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 	case VD_PLAN_KIND_POLICY_PORT:
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:
+	case VD_PLAN_KIND_NETWORK:
+	case VD_PLAN_KIND_SEGMENT:
+	case VD_PLAN_KIND_EXIT:
+	case VD_PLAN_KIND_VIP:
+	case VD_PLAN_KIND_FORWARD:
+	case VD_PLAN_KIND_POLICY_ROUTE:
+	case VD_PLAN_KIND_INWARD:
+	case VD_PLAN_KIND_NEXT_HOP:
 	case VD_PLAN_KIND_NAME:
 	case VD_PLAN_KIND_COUNT:
 		break;

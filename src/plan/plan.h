@@ -17,7 +17,10 @@
 /* In the order in which they are put in place; removal goes backwards. X(ENUMERATOR, word, struct) */
 #define VD_PLAN_KINDS(X) \
 	X(TUNNEL_HOST, "tunnel_host", vd_plan_tunnel_host) \
+	X(NETWORK, "network", vd_plan_network) \
+	X(SEGMENT, "segment", vd_plan_segment) \
 	X(DOMAIN, "domain", vd_plan_domain) \
+	X(EXIT, "exit", vd_plan_exit) \
 	X(SUBNET, "subnet", vd_plan_subnet) \
 	X(POLICY, "policy", vd_plan_policy) \
 	X(POLICY_REMOTE, "policy_remote", vd_plan_policy_remote) \
@@ -26,6 +29,11 @@
 	X(SOURCE, "source", vd_plan_source) \
 	X(ENDPOINT, "endpoint", vd_plan_endpoint) \
 	X(ROUTE, "route", vd_plan_route) \
+	X(VIP, "vip", vd_plan_vip) \
+	X(FORWARD, "forward", vd_plan_forward) \
+	X(POLICY_ROUTE, "policy_route", vd_plan_policy_route) \
+	X(INWARD, "inward", vd_plan_inward) \
+	X(NEXT_HOP, "next_hop", vd_plan_next_hop) \
 	X(NAME, "name", vd_plan_name)
 
 enum vd_plan_kind {
@@ -47,9 +55,36 @@ struct vd_plan_tunnel_host {
 	char name[VD_PLAN_NAME_SIZE];
 };
 
-/* A VPC that is present here (a port of it is attached here): its router comes to life. Key: domain. */
+/*
+ * A provider network whose uplink this host has, and that something here needs. Several networks may lie on one VLAN: then every
+ * record, also of those with a higher id, calls all of them by the id of the first. Key: network.
+ */
+struct vd_plan_network {
+	uint32_t network; /* id: a routing domain of its own */
+	uint32_t ifindex; /* of the uplink */
+	uint32_t vlan;    /* 0: untagged */
+	uint32_t mtu;
+	struct vd_mac mac; /* the uplink's own: virtual IPs held here answer with it */
+	char name[VD_PLAN_NAME_SIZE], physnet[VD_PLAN_NAME_SIZE];
+};
+
+/* What frames from an uplink belong to. Key: ifindex, vlan. */
+struct vd_plan_segment {
+	uint32_t ifindex, vlan;
+	uint32_t network; /* its virtual IPs are looked up; 0: a VPC's subnet */
+	uint32_t domain;  /* of instances on the segment, 0: none here */
+	uint32_t subnet;
+};
+
+enum vd_plan_domain_type {
+	VD_PLAN_DOMAIN_TYPE_VPC = 1,
+	VD_PLAN_DOMAIN_TYPE_NETWORK, /* instances sit on it directly: no router */
+};
+
+/* A VPC that is present here: a port of it is attached here, or this host is its gateway. Its router comes to life. Key: domain. */
 struct vd_plan_domain {
-	uint32_t domain; /* the VPC's id */
+	uint32_t domain; /* the VPC's id, or the network's */
+	enum vd_plan_domain_type type;
 	uint32_t vni;
 	uint32_t mtu; /* bytes of an IP packet on an instance's interface: the smallest underlay's, less 50 (IPv6 underlay: 70) */
 	uint32_t cpu_milli; /* what its router's processes may use: thousandths of a core … */
@@ -69,6 +104,24 @@ struct vd_plan_subnet {
 	struct vd_address dns[VD_PLAN_DNS_SERVERS]; /* forward to these, up to the first of family none; none at all: the host's */
 	char domain_name[VD_PLAN_DOMAIN_NAME_SIZE];
 	char name[VD_PLAN_NAME_SIZE];
+	bool bridged;            /* on a provider segment: destination MACs decide */
+	bool is_network;         /* of a network: subnet, domain and network are one id; the gateways are no router of ours */
+	uint32_t uplink_ifindex; /* bridged: where its frames leave; 0: no such uplink here */
+	uint32_t vlan;
+};
+
+/*
+ * How a VPC leaves to a network: by being attached to it, or by a route with a next hop on it. On every host where the VPC is
+ * present. Key: domain, exit.
+ */
+struct vd_plan_exit {
+	uint32_t domain, exit; /* exit: the network's id, or the route's */
+	uint32_t network;
+	bool here;                              /* this host is the gateway … */
+	uint32_t host;                          /* … or that one, id; 0: nobody */
+	bool translate;                         /* to vip4, vip6; otherwise private sources go as they are */
+	struct vd_address vip4, vip6;           /* the router's own on the network */
+	struct vd_address next_hop4, next_hop6; /* both family none: as the network's routes say */
 };
 
 enum vd_plan_direction {
@@ -128,6 +181,7 @@ struct vd_plan_port {
 	uint32_t address_count;
 	uint32_t policy; /* identity, 0: unfiltered */
 	bool dhcp;       /* of its subnet */
+	bool snat;       /* may leave by its router's own virtual IP */
 	char project[VD_PLAN_NAME_SIZE], name[VD_PLAN_NAME_SIZE];
 };
 
@@ -161,16 +215,90 @@ enum vd_plan_route_type {
 	VD_PLAN_ROUTE_TYPE_NEXT_HOP,
 	VD_PLAN_ROUTE_TYPE_BLACKHOLE,
 	VD_PLAN_ROUTE_TYPE_UNUSABLE,
+	VD_PLAN_ROUTE_TYPE_EXIT, /* to a provider network */
 };
 
 /* Key: domain, table, destination. */
 struct vd_plan_route {
 	uint32_t domain, table;
 	struct vd_prefix destination;
-	uint32_t route; /* id, 0: LOCAL */
+	uint32_t route; /* id, 0: LOCAL, and what comes with a network */
 	enum vd_plan_route_type type;
 	struct vd_address next_hop;
-	char table_name[VD_PLAN_NAME_SIZE]; /* with the destination, the route's identity; empty: LOCAL */
+	char table_name[VD_PLAN_NAME_SIZE]; /* with the destination, the route's identity; empty: route 0 */
+	uint32_t exit;                      /* EXIT */
+	bool is_default;                    /* of length 0: who has an elastic IP leaves with that instead */
+};
+
+enum vd_plan_vip_type {
+	VD_PLAN_VIP_TYPE_ROUTER = 1, /* a router's own, or one that serves forwards */
+	VD_PLAN_VIP_TYPE_ELASTIC,
+};
+
+/*
+ * An address on a network that is ours: on who holds it, on the hosts that have the network, and, ELASTIC, on the host of the port
+ * behind it. Key: network, address.
+ */
+struct vd_plan_vip {
+	uint32_t network;
+	struct vd_address address;
+	uint32_t vip; /* id of the virtual IP, or of the elastic IP that made it */
+	enum vd_plan_vip_type type;
+	bool here;       /* otherwise host has it, or nobody */
+	bool system;     /* a router's own */
+	bool is_primary; /* ELASTIC: the one that default routes leave with */
+	uint32_t host;
+	struct vd_mac mac; /* not here: of the uplink that answers for it */
+	uint32_t domain;   /* of what is behind it */
+	struct vd_address inner;
+	uint32_t port;
+	char name[VD_PLAN_NAME_SIZE];
+};
+
+/* A block of a virtual IP's ports that goes to an instance; on the gateway host. Key: network … port. */
+struct vd_plan_forward {
+	uint32_t network;
+	struct vd_address vip;
+	uint8_t protocol; /* 6, 17 */
+	uint8_t length;   /* bits of port that count: 0-16; the others are zero */
+	uint16_t port;
+	uint32_t forward, port_id;
+	struct vd_address inner;
+	uint16_t to_port; /* where the block begins */
+	struct vd_prefix allowed;
+	char name[VD_PLAN_NAME_SIZE];
+};
+
+/*
+ * A table's policy route, in the order of their priorities, before its routes. One of the three: set_mark, has_table, or the
+ * route's type. Key: domain … policy_route.
+ */
+struct vd_plan_policy_route {
+	uint32_t domain, table, priority;
+	uint32_t policy_route;                        /* id */
+	uint8_t protocol;                             /* 6, 17, 1: ICMP of either family; 0: any */
+	struct vd_prefix source, destination;         /* family none: any */
+	uint16_t source_port_first, source_port_last; /* 0, 0: any */
+	uint16_t destination_port_first, destination_port_last;
+	uint32_t mark;     /* has to be set; 0: any */
+	uint32_t set_mark; /* not 0: mark, and go on with the next one */
+	bool has_table;
+	uint32_t lookup_table;
+	struct vd_plan_route route; /* type 0: none; its destination is the policy route's own */
+};
+
+/* Addresses of a VPC that are routed to from a network, untranslated; on the gateway host. Key: network, prefix. */
+struct vd_plan_inward {
+	uint32_t network;
+	struct vd_prefix prefix;
+	uint32_t domain;
+};
+
+/* An address on a network here whose MAC is to be kept known. Key: network, address. */
+struct vd_plan_next_hop {
+	uint32_t network;
+	struct vd_address address;
+	struct vd_address asker; /* a virtual IP of ours here to ask with; family none: none */
 };
 
 /* An address of a port, attached or not, of a VPC present here: what DNS answers. Key: domain, address. */
@@ -185,7 +313,10 @@ struct vd_plan_record {
 	enum vd_plan_kind kind;
 	union {
 		struct vd_plan_tunnel_host tunnel_host;
+		struct vd_plan_network network;
+		struct vd_plan_segment segment;
 		struct vd_plan_domain domain;
+		struct vd_plan_exit exit;
 		struct vd_plan_subnet subnet;
 		struct vd_plan_policy policy;
 		struct vd_plan_policy_remote policy_remote;
@@ -194,6 +325,11 @@ struct vd_plan_record {
 		struct vd_plan_source source;
 		struct vd_plan_endpoint endpoint;
 		struct vd_plan_route route;
+		struct vd_plan_vip vip;
+		struct vd_plan_forward forward;
+		struct vd_plan_policy_route policy_route;
+		struct vd_plan_inward inward;
+		struct vd_plan_next_hop next_hop;
 		struct vd_plan_name name;
 	};
 };

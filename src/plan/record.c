@@ -26,6 +26,8 @@ enum field_type {
 	FIELD_TYPE_PORT_TYPE,
 	FIELD_TYPE_PLACE,
 	FIELD_TYPE_ROUTE_TYPE,
+	FIELD_TYPE_DOMAIN_TYPE,
+	FIELD_TYPE_VIP_TYPE,
 	FIELD_TYPE_DIRECTION,
 	FIELD_TYPE_PROTOCOL,
 	FIELD_TYPE_PORT_ADDRESSES, /* with address_count */
@@ -58,16 +60,46 @@ static const struct field vd_plan_tunnel_host_fields[] = {
 };
 
 static const struct field vd_plan_domain_fields[] = {
-	FIELD(domain, domain, NUMBER),   FIELD(domain, vni, NUMBER),   FIELD(domain, mtu, NUMBER), FIELD(domain, cpu_milli, NUMBER),
-	FIELD(domain, memory, NUMBER64), FIELD(domain, project, NAME), FIELD(domain, name, NAME),
+	FIELD(domain, domain, NUMBER), FIELD(domain, type, DOMAIN_TYPE), FIELD(domain, vni, NUMBER),
+	FIELD(domain, mtu, NUMBER),    FIELD(domain, cpu_milli, NUMBER), FIELD(domain, memory, NUMBER64),
+	FIELD(domain, project, NAME),  FIELD(domain, name, NAME),
 };
 
 static const struct field vd_plan_subnet_fields[] = {
-	FIELD(subnet, subnet, NUMBER),    FIELD(subnet, domain, NUMBER),    FIELD(subnet, vni, NUMBER),
-	FIELD(subnet, cidr4, PREFIX),     FIELD(subnet, gateway4, ADDRESS), FIELD(subnet, cidr6, PREFIX),
-	FIELD(subnet, gateway6, ADDRESS), FIELD(subnet, dhcp, BOOL),        FIELD(subnet, dhcp_address, ADDRESS),
-	FIELD(subnet, lease, NUMBER),     FIELD(subnet, dns, DNS_SERVERS),  FIELD(subnet, domain_name, DOMAIN_NAME),
+	FIELD(subnet, subnet, NUMBER),
+	FIELD(subnet, domain, NUMBER),
+	FIELD(subnet, vni, NUMBER),
+	FIELD(subnet, cidr4, PREFIX),
+	FIELD(subnet, gateway4, ADDRESS),
+	FIELD(subnet, cidr6, PREFIX),
+	FIELD(subnet, gateway6, ADDRESS),
+	FIELD(subnet, dhcp, BOOL),
+	FIELD(subnet, dhcp_address, ADDRESS),
+	FIELD(subnet, lease, NUMBER),
+	FIELD(subnet, dns, DNS_SERVERS),
+	FIELD(subnet, domain_name, DOMAIN_NAME),
 	FIELD(subnet, name, NAME),
+	FIELD(subnet, bridged, BOOL),
+	FIELD(subnet, is_network, BOOL),
+	FIELD(subnet, uplink_ifindex, NUMBER),
+	FIELD(subnet, vlan, NUMBER),
+};
+
+static const struct field vd_plan_network_fields[] = {
+	FIELD(network, network, NUMBER), FIELD(network, ifindex, NUMBER), FIELD(network, vlan, NUMBER),
+	FIELD(network, mtu, NUMBER),     FIELD(network, mac, MAC),        FIELD(network, name, NAME),
+	FIELD(network, physnet, NAME),
+};
+
+static const struct field vd_plan_segment_fields[] = {
+	FIELD(segment, ifindex, NUMBER), FIELD(segment, vlan, NUMBER),   FIELD(segment, network, NUMBER),
+	FIELD(segment, domain, NUMBER),  FIELD(segment, subnet, NUMBER),
+};
+
+static const struct field vd_plan_exit_fields[] = {
+	FIELD(exit, domain, NUMBER),     FIELD(exit, exit, NUMBER),       FIELD(exit, network, NUMBER), FIELD(exit, here, BOOL),
+	FIELD(exit, host, NUMBER),       FIELD(exit, translate, BOOL),    FIELD(exit, vip4, ADDRESS),   FIELD(exit, vip6, ADDRESS),
+	FIELD(exit, next_hop4, ADDRESS), FIELD(exit, next_hop6, ADDRESS),
 };
 
 static const struct field vd_plan_policy_fields[] = {
@@ -103,6 +135,7 @@ static const struct field vd_plan_port_fields[] = {
 	FIELD(port, addresses, PORT_ADDRESSES),
 	FIELD(port, policy, NUMBER),
 	FIELD(port, dhcp, BOOL),
+	FIELD(port, snat, BOOL),
 	FIELD(port, project, NAME),
 	FIELD(port, name, NAME),
 };
@@ -122,7 +155,57 @@ static const struct field vd_plan_endpoint_fields[] = {
 static const struct field vd_plan_route_fields[] = {
 	FIELD(route, domain, NUMBER),   FIELD(route, table, NUMBER),    FIELD(route, destination, PREFIX),
 	FIELD(route, route, NUMBER),    FIELD(route, type, ROUTE_TYPE), FIELD(route, next_hop, ADDRESS),
-	FIELD(route, table_name, NAME),
+	FIELD(route, table_name, NAME), FIELD(route, exit, NUMBER),     FIELD(route, is_default, BOOL),
+};
+
+static const struct field vd_plan_vip_fields[] = {
+	FIELD(vip, network, NUMBER), FIELD(vip, address, ADDRESS), FIELD(vip, vip, NUMBER),      FIELD(vip, type, VIP_TYPE),
+	FIELD(vip, here, BOOL),      FIELD(vip, system, BOOL),     FIELD(vip, is_primary, BOOL), FIELD(vip, host, NUMBER),
+	FIELD(vip, mac, MAC),        FIELD(vip, domain, NUMBER),   FIELD(vip, inner, ADDRESS),   FIELD(vip, port, NUMBER),
+	FIELD(vip, name, NAME),
+};
+
+static const struct field vd_plan_forward_fields[] = {
+	FIELD(forward, network, NUMBER), FIELD(forward, vip, ADDRESS),   FIELD(forward, protocol, PROTOCOL),
+	FIELD(forward, length, NUMBER8), FIELD(forward, port, NUMBER16), FIELD(forward, forward, NUMBER),
+	FIELD(forward, port_id, NUMBER), FIELD(forward, inner, ADDRESS), FIELD(forward, to_port, NUMBER16),
+	FIELD(forward, allowed, PREFIX), FIELD(forward, name, NAME),
+};
+
+static const struct field vd_plan_policy_route_fields[] = {
+	FIELD(policy_route, domain, NUMBER),
+	FIELD(policy_route, table, NUMBER),
+	FIELD(policy_route, priority, NUMBER),
+	FIELD(policy_route, policy_route, NUMBER),
+	FIELD(policy_route, protocol, PROTOCOL),
+	FIELD(policy_route, source, PREFIX),
+	FIELD(policy_route, destination, PREFIX),
+	FIELD(policy_route, source_port_first, NUMBER16),
+	FIELD(policy_route, source_port_last, NUMBER16),
+	FIELD(policy_route, destination_port_first, NUMBER16),
+	FIELD(policy_route, destination_port_last, NUMBER16),
+	FIELD(policy_route, mark, NUMBER),
+	FIELD(policy_route, set_mark, NUMBER),
+	FIELD(policy_route, has_table, BOOL),
+	FIELD(policy_route, lookup_table, NUMBER),
+	{"type", FIELD_TYPE_ROUTE_TYPE, offsetof(struct vd_plan_record, policy_route.route.type)},
+	FIELD(policy_route, route.route, NUMBER),
+	FIELD(policy_route, route.next_hop, ADDRESS),
+	FIELD(policy_route, route.table_name, NAME),
+	FIELD(policy_route, route.exit, NUMBER),
+	FIELD(policy_route, route.is_default, BOOL),
+};
+
+static const struct field vd_plan_inward_fields[] = {
+	FIELD(inward, network, NUMBER),
+	FIELD(inward, prefix, PREFIX),
+	FIELD(inward, domain, NUMBER),
+};
+
+static const struct field vd_plan_next_hop_fields[] = {
+	FIELD(next_hop, network, NUMBER),
+	FIELD(next_hop, address, ADDRESS),
+	FIELD(next_hop, asker, ADDRESS),
 };
 
 static const struct field vd_plan_name_fields[] = {
@@ -140,9 +223,11 @@ static const struct layout layouts[VD_PLAN_KIND_COUNT] = {
 
 /* That many of the fields, from the first, are the key. */
 static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
-	[VD_PLAN_KIND_TUNNEL_HOST] = 1,   [VD_PLAN_KIND_DOMAIN] = 1,      [VD_PLAN_KIND_SUBNET] = 1, [VD_PLAN_KIND_PORT] = 1,
-	[VD_PLAN_KIND_SOURCE] = 2,        [VD_PLAN_KIND_ENDPOINT] = 2,    [VD_PLAN_KIND_ROUTE] = 3,  [VD_PLAN_KIND_POLICY] = 2,
-	[VD_PLAN_KIND_POLICY_REMOTE] = 4, [VD_PLAN_KIND_POLICY_PORT] = 7, [VD_PLAN_KIND_NAME] = 2,
+	[VD_PLAN_KIND_TUNNEL_HOST] = 1,   [VD_PLAN_KIND_DOMAIN] = 1,      [VD_PLAN_KIND_SUBNET] = 1,   [VD_PLAN_KIND_PORT] = 1,
+	[VD_PLAN_KIND_SOURCE] = 2,        [VD_PLAN_KIND_ENDPOINT] = 2,    [VD_PLAN_KIND_ROUTE] = 3,    [VD_PLAN_KIND_POLICY] = 2,
+	[VD_PLAN_KIND_POLICY_REMOTE] = 4, [VD_PLAN_KIND_POLICY_PORT] = 7, [VD_PLAN_KIND_NAME] = 2,     [VD_PLAN_KIND_NETWORK] = 1,
+	[VD_PLAN_KIND_SEGMENT] = 2,       [VD_PLAN_KIND_EXIT] = 2,        [VD_PLAN_KIND_VIP] = 2,      [VD_PLAN_KIND_FORWARD] = 5,
+	[VD_PLAN_KIND_POLICY_ROUTE] = 4,  [VD_PLAN_KIND_INWARD] = 2,      [VD_PLAN_KIND_NEXT_HOP] = 2,
 };
 
 size_t vd_plan_record_size(enum vd_plan_kind kind)
@@ -205,6 +290,11 @@ static int compare_field(const struct field *field, const struct vd_plan_record 
 	case FIELD_TYPE_NUMBER:
 	case FIELD_TYPE_BITS32:
 	case FIELD_TYPE_DIRECTION:
+	case FIELD_TYPE_PORT_TYPE:
+	case FIELD_TYPE_PLACE:
+	case FIELD_TYPE_ROUTE_TYPE:
+	case FIELD_TYPE_DOMAIN_TYPE:
+	case FIELD_TYPE_VIP_TYPE:
 		return compare_number(*(const uint32_t *)left, *(const uint32_t *)right);
 	case FIELD_TYPE_NUMBER8:
 	case FIELD_TYPE_PROTOCOL:
@@ -228,12 +318,6 @@ static int compare_field(const struct field *field, const struct vd_plan_record 
 		return compare_prefix(left, right);
 	case FIELD_TYPE_MAC:
 		return memcmp(left, right, sizeof(struct vd_mac));
-	case FIELD_TYPE_PORT_TYPE:
-		return compare_number(a->port.type, b->port.type);
-	case FIELD_TYPE_PLACE:
-		return compare_number(a->endpoint.place, b->endpoint.place);
-	case FIELD_TYPE_ROUTE_TYPE:
-		return compare_number(a->route.type, b->route.type);
 	case FIELD_TYPE_PORT_ADDRESSES:
 		return compare_port_addresses(&a->port, &b->port);
 	case FIELD_TYPE_DNS_SERVERS:
@@ -296,6 +380,30 @@ static const char *route_type_word(enum vd_plan_route_type type)
 		return "blackhole";
 	case VD_PLAN_ROUTE_TYPE_UNUSABLE:
 		return "unusable";
+	case VD_PLAN_ROUTE_TYPE_EXIT:
+		return "exit";
+	}
+	return "none";
+}
+
+static const char *domain_type_word(enum vd_plan_domain_type type)
+{
+	switch (type) {
+	case VD_PLAN_DOMAIN_TYPE_VPC:
+		return "vpc";
+	case VD_PLAN_DOMAIN_TYPE_NETWORK:
+		return "network";
+	}
+	return "none";
+}
+
+static const char *vip_type_word(enum vd_plan_vip_type type)
+{
+	switch (type) {
+	case VD_PLAN_VIP_TYPE_ROUTER:
+		return "router";
+	case VD_PLAN_VIP_TYPE_ELASTIC:
+		return "elastic";
 	}
 	return "none";
 }
@@ -398,13 +506,19 @@ static void print_field(const struct field *field, const struct vd_plan_record *
 		fputs(vd_mac_format(value, text), file);
 		break;
 	case FIELD_TYPE_PORT_TYPE:
-		fputs(port_type_word(record->port.type), file);
+		fputs(port_type_word(*(const uint32_t *)value), file);
 		break;
 	case FIELD_TYPE_PLACE:
-		fputs(place_word(record->endpoint.place), file);
+		fputs(place_word(*(const uint32_t *)value), file);
 		break;
 	case FIELD_TYPE_ROUTE_TYPE:
-		fputs(route_type_word(record->route.type), file);
+		fputs(route_type_word(*(const uint32_t *)value), file);
+		break;
+	case FIELD_TYPE_DOMAIN_TYPE:
+		fputs(domain_type_word(*(const uint32_t *)value), file);
+		break;
+	case FIELD_TYPE_VIP_TYPE:
+		fputs(vip_type_word(*(const uint32_t *)value), file);
 		break;
 	case FIELD_TYPE_DIRECTION:
 		fputs(direction_word(*(const uint32_t *)value), file);

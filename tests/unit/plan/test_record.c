@@ -41,6 +41,31 @@ static void test_a_port_prints_all_its_addresses(void **state)
 	assert_prints(&record, "port port=7 type=tap source_check=true addresses=10.0.0.2/24,fd00::2/64 name=ecs1");
 }
 
+static void test_what_is_of_a_provider_network_prints(void **state)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_VIP);
+	record.vip.network = 5;
+	vd_address_parse("203.0.113.9", &record.vip.address);
+	record.vip.vip = 40;
+	record.vip.type = VD_PLAN_VIP_TYPE_ELASTIC;
+	record.vip.is_primary = true;
+	record.vip.host = 2;
+	vd_address_parse("10.0.0.2", &record.vip.inner);
+	assert_prints(&record, "vip network=5 address=203.0.113.9 vip=40 type=elastic is_primary=true host=2 inner=10.0.0.2");
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_ROUTE);
+	record.policy_route.domain = 3;
+	record.policy_route.priority = 10;
+	record.policy_route.policy_route = 41;
+	record.policy_route.destination_port_first = record.policy_route.destination_port_last = 53;
+	record.policy_route.route.type = VD_PLAN_ROUTE_TYPE_EXIT;
+	record.policy_route.route.exit = 5;
+	assert_prints(&record, "policy_route domain=3 table=0 priority=10 policy_route=41 destination_port_first=53 "
+			       "destination_port_last=53 type=exit route.exit=5");
+}
+
 static void test_a_policy_prints_its_lengths_as_numbers(void **state)
 {
 	struct vd_plan_record record;
@@ -187,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_an_endpoint_prints_what_it_has),
 		cmocka_unit_test(test_a_key_prints_also_when_zero),
 		cmocka_unit_test(test_a_port_prints_all_its_addresses),
+		cmocka_unit_test(test_what_is_of_a_provider_network_prints),
 		cmocka_unit_test(test_a_policy_prints_its_lengths_as_numbers),
 		cmocka_unit_test(test_a_remote_and_its_ports_print),
 		cmocka_unit_test(test_a_subnet_prints_its_services),
