@@ -80,10 +80,12 @@ int vd_host_link_each_ours(struct vd_host_net *net,
 /* Whether a link with this index stands and is ours for this port. */
 bool vd_host_link_is_port(struct vd_host_net *net, uint32_t ifindex, uint32_t port);
 
+/* ---- uplinks: src/host/uplink.h; frames on them: src/host/solicit.h ---- */
+
 /* ---- router (src/host/router.c): a namespace per VPC present here ---- */
 /*
- * Makes or adopts the namespace (pinned at <run_directory>/netns/<domain>), the veth into it, and in it: the gateway addresses as
- * host addresses, forwarding on, default routes to the host side with a permanent neighbour (everything that its kernel says leaves by the
+ * Makes or adopts the namespace (pinned at <run_directory>/netns/<domain>), the veth into it, and in it: the gateway addresses (and
+ * what else the router answers for: its own virtual IPs on provider networks, its DHCP addresses) as host addresses, forwarding on, default routes to the host side with a permanent neighbour (everything that its kernel says leaves by the
  * one veth and the data plane decides), ICMP redirects off, rp_filter off, error rate limits eased, the MTU. Idempotent:
  * changes only what differs. ret_ifindex: the veth on the host's side.
  */

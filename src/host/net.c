@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "host/link.h"
 #include "host/netns.h"
+#include "host/uplink.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,6 +18,7 @@ int vd_host_net_open(const char *tag, const char *run_directory, struct vd_host_
 
 	if (!net)
 		return vd_error_set(error, -ENOMEM, "out of memory");
+	net->frames = -1;
 	net->tag = strdup(tag);
 	net->run_directory = strdup(run_directory);
 	if (!net->tag || !net->run_directory)
@@ -39,6 +41,7 @@ void vd_host_net_close(struct vd_host_net *net)
 		return;
 	vd_host_monitor_close(net);
 	vd_host_socket_cleanup(&net->netlink);
+	vd_cleanup_close(&net->frames);
 	free(net->tag);
 	free(net->run_directory);
 	free(net);
@@ -92,5 +95,7 @@ int vd_host_net_purge(struct vd_host_net *net, struct vd_error *error)
 			vd_error_prefix(error, result, "interface %s", collected.links[i].ifname);
 	}
 	free(collected.links);
+	if (result >= 0)
+		result = vd_host_uplink_purge(net, error);
 	return result < 0 ? result : vd_host_router_purge(net, error);
 }

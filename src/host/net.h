@@ -19,6 +19,7 @@ struct vd_host_net {
 	struct nl_sock *monitor;
 	struct vd_host_netns netns; /* that namespace */
 	struct vd_host_known *known;
+	int frames; /* a packet socket to send by (solicit.c), -1: none yet */
 };
 
 /* Each router namespace below the run directory goes. */
