@@ -52,6 +52,11 @@ class Host(Namespace):
             connect(self, ifname, segment, self.layout.name[:15], self.lab.layout.segments[link.segment])
             segment.ip("link", "set", self.layout.name[:15], "master", "bridge")
             add_addresses(self, ifname, link.addresses)
+        for uplink in self.layout.uplinks:
+            segment, port = self.lab.segments[uplink.segment], f"{self.layout.name}.{uplink.ifname}"
+            connect(self, uplink.ifname, segment, port, self.lab.layout.segments[uplink.segment])
+            segment.ip("link", "set", port, "master", "bridge")
+            add_addresses(self, uplink.ifname, uplink.addresses)
 
     # ---- the daemon ----
     def store_url(self):
@@ -67,7 +72,12 @@ class Host(Namespace):
     def daemon_command(self, binary=None):
         return [binary or binary_path("viaductd"), "--host", self.layout.name, "--run-dir", self.run_directory,
                 "--bpf-dir", self.lab.bpf_directory / self.layout.name, "--store", self.store_url(), "--underlay", self.layout.underlay,
-                "--listen", f"{url_address(self.layout.underlay)}:{API_PORT}", *self.trust(), *self.layout.arguments]
+                "--listen", f"{url_address(self.layout.underlay)}:{API_PORT}", *self.trust(), *self.uplinks(),
+                *self.layout.arguments]
+
+    def uplinks(self):
+        """A physical network is called as the segment is."""
+        return [part for uplink in self.layout.uplinks if uplink.offered for part in ("--uplink", f"{uplink.segment}={uplink.ifname}")]
 
     def trust(self):
         return self.lab.credentials.daemon_arguments(self.layout.name) if self.lab.credentials else ["--insecure"]

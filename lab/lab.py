@@ -3,7 +3,7 @@
 """lab.py up FILE [--name NAME] | down NAME | down --all | exec NAME NODE COMMAND… | list
 
 Builds hosts, instances and links in network namespaces from a YAML file, and takes them down without a trace.
-NODE is a host, an instance, or INSTANCE-CONTAINER. `exec NAME h1 viaduct …` talks to that host's daemon.
+NODE is a host, an instance, INSTANCE-CONTAINER, or a node outside. `exec NAME h1 viaduct …` talks to that host's daemon.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main(arguments):
     if options.command == "up":
         lab = Lab.from_file(options.file, name=options.name, daemons=not options.no_daemons)
         lab.up()
-        print(f"{lab.name} is up: " + ", ".join([*lab.hosts, *lab.instances]))
+        print(f"{lab.name} is up: " + ", ".join([*lab.hosts, *lab.instances, *lab.outsiders]))
     elif options.command == "down":
         for name in leftovers() if options.all else [options.name]:
             Lab.take_down(name)

@@ -25,12 +25,21 @@ class Link:
 
 
 @dataclasses.dataclass
+class Uplink:
+    ifname: str
+    segment: str     # the physical network's name, too
+    addresses: list  # of the host's own: merged with what Viaduct does there
+    offered: bool    # to the daemon; else an interface that it is not told of
+
+
+@dataclasses.dataclass
 class HostLayout:
     name: str
     links: list
     underlay: str = ""   # the address that tunnels start at
     store: str = ""      # "sqlite", "etcd", the name of the host that serves it, or a URL
     arguments: list = dataclasses.field(default_factory=list)
+    uplinks: list = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -57,6 +66,20 @@ class InstanceLayout:
 
 
 @dataclasses.dataclass
+class OutsideLayout:
+    """A node that is no host of ours, on a provider segment, or (segment empty) behind a router that is."""
+
+    name: str
+    segment: str
+    vlan: int        # 0: untagged
+    addresses: list
+    gateways: list   # default routes, one a family
+    routes: dict     # destination -> next hop
+    inside: list     # a router's addresses towards those behind it
+    router: str = ""  # whom it is behind
+
+
+@dataclasses.dataclass
 class Layout:
     name: str
     segments: dict   # name -> MTU
@@ -65,6 +88,7 @@ class Layout:
     instances: dict
     apply: list      # paths
     tls: bool = False  # hosts speak TLS with a token, instead of plain TCP
+    outside: dict = dataclasses.field(default_factory=dict)  # name -> OutsideLayout
 
     @classmethod
     def from_file(cls, path):
@@ -94,6 +118,8 @@ class Layout:
         )
         layout.instances = {instance: read_instance(instance, body or {}, layout.hosts)
                             for instance, body in fields.take("instances", dict, {}).items()}
+        for name, body in fields.take("outside", dict, {}).items():
+            layout.outside.update({node.name: node for node in read_outside(name, body, segments)})
         fields.end()
         check_names(layout)
         choose_stores(layout)
@@ -148,13 +174,49 @@ def read_host(name, body, segments):
     for link in links:
         if link.segment not in segments:
             raise LabError(f"host {name}: there is no segment {link.segment}")
-    every = [address for link in links for address in link.addresses]
+    uplinks = [read_uplink(name, ifname, item, segments) for ifname, item in fields.take("uplinks", dict, {}).items()]
+    every = [address for link in [*links, *uplinks] for address in link.addresses]
     if not every:
         raise LabError(f"host {name}: needs addresses")
     host = HostLayout(name, links, fields.take("underlay", str, every[0].split("/")[0]), fields.take("store", str, ""),
-                      [str(item) for item in fields.take("arguments", list, [])])
+                      [str(item) for item in fields.take("arguments", list, [])], uplinks)
     fields.end()
     return host
+
+
+def read_uplink(host, ifname, body, segments):
+    fields = Fields(f"uplink {ifname} of host {host}", {"segment": body} if isinstance(body, str) else body)
+    uplink = Uplink(ifname, fields.take("segment", str), addresses_of(fields.what, fields.take("addresses", list, [])),
+                    fields.take("offered", bool, True))
+    fields.end()
+    if uplink.segment not in segments:
+        raise LabError(f"{fields.what}: there is no segment {uplink.segment}")
+    # The segment's end of it is called <host>.<ifname>.
+    if not re.fullmatch(r"[a-z][a-z0-9]*", ifname) or len(f"{host}.{ifname}") > 15:
+        raise LabError(f"{fields.what}: an interface's name is of a-z and 0-9, and with the host's of at most 14")
+    return uplink
+
+
+def read_outside(name, body, segments):
+    """The node, and those behind it."""
+    fields = Fields(f"outside {name}", body)
+    node = OutsideLayout(
+        name, fields.take("segment", str), fields.take("vlan", int, 0), addresses_of(fields.what, fields.take("addresses", list)),
+        [str(item) for item in fields.take("gateways", list, [])], fields.take("routes", dict, {}), [])
+    found = [node]
+    if "behind" in fields.left:
+        behind = Fields(f"behind {name}", fields.take("behind", dict))
+        node.inside = addresses_of(behind.what, behind.take("addresses", list))
+        gateways = [address.split("/")[0] for address in node.inside]
+        found += [OutsideLayout(inner, "", 0, addresses_of(f"outside {inner}", items), gateways, {}, [], name)
+                  for inner, items in behind.take("hosts", dict).items()]
+        behind.end()
+    fields.end()
+    if node.segment not in segments:
+        raise LabError(f"outside {name}: there is no segment {node.segment}")
+    if not 0 <= node.vlan <= 4094 or len(name) > 15:
+        raise LabError(f"outside {name}: vlan must be 0 (untagged) to 4094, and the name of at most 15 letters")
+    return found
 
 
 def read_port(instance, port, body, index, hosts):
@@ -185,7 +247,7 @@ def read_instance(name, body, hosts):
 
 
 def check_names(layout):
-    names = [*(f"segment.{name}" for name in layout.segments), *layout.hosts, *layout.etcd, *layout.instances]
+    names = [*(f"segment.{name}" for name in layout.segments), *layout.hosts, *layout.etcd, *layout.instances, *layout.outside]
     inner = [container for instance in layout.instances.values() for bridge in instance.bridges for container in bridge.containers]
     for name in [*names, *inner]:
         if not NODE_NAME.fullmatch(name):

@@ -10,6 +10,7 @@ import re
 import signal
 import socket as sockets
 import subprocess
+import sys
 import threading
 import time
 
@@ -17,6 +18,8 @@ from lab.layout import LabError
 
 NETNS = pathlib.Path("/run/netns")
 CLONE_NEWNET = 0x40000000
+# <linux/if_packet.h>
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 1 << 4
 LIBC = ctypes.CDLL(None, use_errno=True)
 # What a namespace of the lab must not take over from the machine.
 QUIET = ["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0", "net.ipv6.conf.default.accept_dad=0",
@@ -138,10 +141,11 @@ class Namespace:
 
     @contextlib.contextmanager
     def capture(self, ifname):
-        """Yields a list that holds the frames (bytes) that passed the interface, once the block has ended."""
+        """Yields a list that holds the frames (bytes, with VLAN tags) that passed the interface, once the block has ended."""
         def open_socket():
             opened = sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW, sockets.htons(3))  # ETH_P_ALL
             opened.setsockopt(sockets.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+            opened.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             opened.bind((ifname, 0))
             return opened
 
@@ -151,7 +155,8 @@ class Namespace:
             yield frames
             with contextlib.suppress(BlockingIOError):
                 while True:
-                    frames.append(opened.recv(1 << 17))
+                    data, notes, _, _ = opened.recvmsg(1 << 17, 256)
+                    frames.append(with_tag(data, notes))
 
     def send(self, ifname, frame):
         """Puts a whole Ethernet frame on the interface."""
@@ -161,6 +166,16 @@ class Namespace:
                 opened.send(bytes(frame))
 
         self.inside(put)
+
+
+def with_tag(data, notes):
+    """The frame as it was on the wire: the kernel holds a VLAN tag beside it (struct tpacket_auxdata)."""
+    for level, kind, note in notes:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, tag = int.from_bytes(note[:4], sys.byteorder), int.from_bytes(note[16:18], sys.byteorder)
+            if status & TP_STATUS_VLAN_VALID:
+                return data[:12] + bytes([0x81, 0]) + tag.to_bytes(2, "big") + data[12:]
+    return data
 
 
 def is_zombie(pid):

@@ -15,6 +15,9 @@ from lab.host import EtcdMember, Host
 from lab.instance import Instance
 from lab.layout import LabError, Layout
 from lab.namespace import NETNS, Namespace, run
+from lab.outside import Outside
+from lab.watcher import Watcher
+from lab.wire import Wire
 
 DIRECTORY = pathlib.Path("/run/viaduct-lab")
 
@@ -45,6 +48,9 @@ class Lab:
         self.hosts = {host: Host(self, item) for host, item in layout.hosts.items()}
         self.etcd = {member: EtcdMember(self, item) for member, item in layout.etcd.items()}
         self.instances = {instance: Instance(self, item) for instance, item in layout.instances.items()}
+        self.wire = Wire(self)
+        self.outsiders = {node: Outside(self, item) for node, item in layout.outside.items()}
+        self.watcher = Watcher(self)
 
     @classmethod
     def from_file(cls, path, name=None, daemons=True):
@@ -67,10 +73,13 @@ class Lab:
     def instance(self, name):
         return self.instances[name]
 
+    def outside(self, name):
+        return self.outsiders[name]
+
     def node(self, name):
-        """A host, an instance, an etcd member, or "instance-container"."""
+        """A host, an instance, an etcd member, a node outside, or "instance-container"."""
         instance, _, container = name.partition("-")
-        for nodes in (self.hosts, self.instances, self.etcd):
+        for nodes in (self.hosts, self.instances, self.etcd, self.outsiders):
             if name in nodes:
                 return nodes[name]
         if instance in self.instances and container in self.instances[instance].containers:
@@ -101,8 +110,9 @@ class Lab:
             namespace.create()
             namespace.ip("link", "add", "bridge", "mtu", str(self.layout.segments[segment]), "type", "bridge", "mcast_snooping", "0")
             namespace.ip("link", "set", "bridge", "up")
-        for node in [*self.etcd.values(), *self.hosts.values(), *self.instances.values()]:
+        for node in [*self.etcd.values(), *self.hosts.values(), *self.instances.values(), *self.outsiders.values()]:
             node.build()
+        self.watcher.start()
         if self.daemons:
             self.start_daemons()
 
@@ -111,8 +121,16 @@ class Lab:
 
         document = {"name": self.layout.name, "tls": self.layout.tls, "segments": {name: {"mtu": mtu} for name, mtu in self.layout.segments.items()}}
         for key, nodes in (("hosts", self.layout.hosts), ("etcd", self.layout.etcd)):
-            document[key] = {host.name: {"links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay,
-                                         "store": host.store, "arguments": host.arguments} for host in nodes.values()}
+            document[key] = {host.name: {
+                "links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay, "store": host.store,
+                "arguments": host.arguments, "uplinks": {uplink.ifname: {
+                    "segment": uplink.segment, "addresses": uplink.addresses, "offered": uplink.offered} for uplink in host.uplinks},
+            } for host in nodes.values()}
+        document["outside"] = {node.name: {
+            "segment": node.segment, "vlan": node.vlan, "addresses": node.addresses, "gateways": node.gateways, "routes": node.routes,
+            **({"behind": {"addresses": node.inside, "hosts": {
+                inner.name: inner.addresses for inner in self.layout.outside.values() if inner.router == node.name}}} if node.inside else {}),
+        } for node in self.layout.outside.values() if node.segment}
         document["instances"] = {instance.name: {
             "ports": {port.port: {"host": port.host, "ifname": port.ifname, "attach": port.attach, "dhcp": port.dhcp} for port in instance.ports},
             "bridges": {bridge.name: {"addresses": bridge.addresses, "containers": bridge.containers} for bridge in instance.bridges},
@@ -179,9 +197,17 @@ class Lab:
         return self
 
     def __exit__(self, kind, error, trace):
-        if error is not None:
-            self.save_logs()
-        self.down()
+        try:
+            if error is None:
+                self.watcher.check()
+                self.watcher.check_witness()
+        except LabError as leak:
+            error = leak
+            raise
+        finally:
+            if error is not None:
+                self.save_logs()
+            self.down()
 
 
 def remove_control_groups(run_id):

@@ -34,6 +34,15 @@ def lab(request):
             built.save_logs()
 
 
+@pytest.fixture(autouse=True)
+def nothing_leaks(request):
+    """After each test of a lab with an outside: no private address was seen there as a source. What it may be: `lab.watcher.permit`."""
+    yield
+    built = request.node.funcargs.get("lab")
+    if built is not None:
+        built.watcher.check()
+
+
 @pytest.fixture(scope="session")
 def reach():
     """reach(node, address): waits until a ping comes back; attachments reach other hosts a moment after `attach` returns."""

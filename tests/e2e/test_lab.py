@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab itself, without daemons: what it builds is what the file says, and nothing of it stays."""
 
+import ipaddress
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import time
 import pytest
 import yaml
 
+from conversation import connection, say
 from lab import Lab, LabError, Layout, leftovers, wait_until
 from lab.namespace import NETNS, Namespace, run
 from lab.world import DIRECTORY, mounts_below
@@ -29,6 +31,25 @@ instances:
 """
 
 
+OUTSIDE = """
+name: selfoutside
+segments: {underlay: {}, em01: {}}
+hosts:
+  h1: {addresses: [172.31.0.1/24], uplinks: {em01: em01}}
+  h2: {addresses: [172.31.0.2/24], uplinks: {em01: {segment: em01, addresses: [10.0.0.22/8]}}}
+outside:
+  isp:
+    segment: em01
+    addresses: [10.0.0.1/8, "2001:db8:a::1/64"]
+    behind:
+      addresses: [198.51.100.1/24, "2001:db8:b::1/64"]
+      hosts: {web: [198.51.100.10/24, "2001:db8:b::10/64"], mail: [198.51.100.11/24]}
+  desk: {segment: em01, addresses: [10.0.0.5/8, "2001:db8:a::5/64"], gateways: [10.0.0.1, "2001:db8:a::1"]}
+  tagged: {segment: em01, vlan: 3, addresses: [10.0.0.6/8]}
+  trunk: {segment: em01, vlan: 3, addresses: [10.0.0.7/8]}
+"""
+
+
 @pytest.fixture
 def own_prefix(monkeypatch):
     """A prefix that no one else on this machine has: `down --all` must be safe to test."""
@@ -39,8 +60,8 @@ def own_prefix(monkeypatch):
         Lab.take_down(name)
 
 
-def make(**options):
-    return Lab(Layout.from_document(yaml.safe_load(LAYOUT)), daemons=False, **options)
+def make(text=LAYOUT, **options):
+    return Lab(Layout.from_document(yaml.safe_load(text)), daemons=False, **options)
 
 
 def traces(prefix):
@@ -148,6 +169,54 @@ def test_etcd_of_three_members_keeps_a_value(own_prefix):
     assert traces(own_prefix) == []
 
 
+def test_outside_reaches_its_internet(own_prefix):
+    with make(OUTSIDE) as lab:
+        desk, web = lab.outside("desk"), lab.outside("web")
+        assert desk.ping("198.51.100.10", count=2).ttls == [63] * 2
+        assert desk.ping("2001:db8:b::10").ttls == [63]
+        assert desk.traceroute("198.51.100.11") == ["10.0.0.1", "198.51.100.11"]
+        assert web.ping("10.0.0.5").received == desk.ping("10.0.0.22").received == 1, "a host of ours on its own address"
+        assert desk.has_learnt("10.0.0.1") and desk.has_learnt("10.0.0.99") is None
+
+
+def test_vlan_of_an_outside_node_is_on_the_wire_and_apart(own_prefix):
+    with make(OUTSIDE) as lab:
+        tagged = lab.outside("tagged")
+        with lab.segments["em01"].capture("tagged") as frames:
+            assert tagged.ping("10.0.0.7", count=2).received == 2
+        assert frames and {frame[12:16] for frame in frames if frame[16:18] == b"\x08\x00"} == {bytes.fromhex("81000003")}
+        assert tagged.ping("10.0.0.5", timeout=0.3).received == 0
+        assert lab.outside("desk").ping("10.0.0.6", timeout=0.3).received == 0
+        assert lab.outside("desk").ping("10.0.0.22").received == 1, "no tag, no VLAN"
+        data = b"0123456789abcdef" * 40000
+        with connection(tagged, lab.outside("trunk"), "10.0.0.7", 5000) as (one, other):
+            assert say(one, other, data) == data
+
+
+def test_watcher_tells_a_private_source(own_prefix):
+    with pytest.raises(LabError, match=r"IPv4 from 192\.168\.10\.2 to 198\.51\.100\.10, sent by h1\.em01"), make(OUTSIDE) as lab:
+        lab.watcher.public = {ipaddress.ip_network("10.0.0.0/8")}
+        host, desk = lab.host("h1"), lab.outside("desk")
+        assert lab.host("h2").ping("10.0.0.5").received == 1
+        host.ip("address", "add", "10.108.0.1/8", "dev", "em01")
+        assert host.ping("10.0.0.5").received == 1
+        assert lab.watcher.leaks() == [], "addresses of a public network may"
+        lab.watcher.permit("192.168.10.0/24", "192.168.11.0/24")
+        host.ip("address", "add", "192.168.10.2/32", "dev", "lo")
+        host.ip("route", "add", "192.168.11.0/24", "via", "10.0.0.5")
+        host.ip("route", "add", "198.51.100.0/24", "via", "10.0.0.1")
+        host.ping("192.168.11.2", source="192.168.10.2", timeout=0.1)
+        assert lab.watcher.leaks() == [], "what is permitted"
+        assert desk.ping("198.51.100.10").received == 1
+        host.ping("198.51.100.10", source="192.168.10.2", timeout=0.1)
+
+
+def test_watcher_that_saw_nothing_proves_nothing(own_prefix):
+    with pytest.raises(LabError, match="saw no packet"), make(OUTSIDE) as lab:
+        assert lab.outside("desk").ping("198.51.100.10").received == 1, "not from a host of ours"
+    assert traces(own_prefix) == []
+
+
 @pytest.mark.parametrize("change, message", [
     ("name: two-hosts", "a lab's name"),
     ("hosts: {h1: {addresses: [172.31.0.1]}}", "prefix length"),
@@ -159,6 +228,11 @@ def test_etcd_of_three_members_keeps_a_value(own_prefix):
     ("hosts: {h1: {addresses: [172.31.0.1/24], store: etcd}}", "needs etcd members"),
     ("hosts: {h1: {addresses: [172.31.0.1/24], store: paper}}", "store 'paper'"),
     ("hosts: []", "must be a dict"),
+    ("hosts: {h1: {addresses: [172.31.0.1/24], uplinks: {em01: far}}}", "no segment far"),
+    ("hosts: {h1: {addresses: [172.31.0.1/24], uplinks: {a.very.long.name: underlay}}}", "an interface's name"),
+    ("outside: {isp: {segment: far, addresses: []}}", "no segment far"),
+    ("outside: {isp: {segment: underlay, vlan: 4095, addresses: []}}", "vlan must be"),
+    ("outside: {h1: {segment: underlay, addresses: []}}", "h1 is there twice"),
 ])
 def test_wrong_lab_file_is_refused_with_a_sentence(change, message):
     document = {**yaml.safe_load(LAYOUT), **yaml.safe_load(change)}
