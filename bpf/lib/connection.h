@@ -155,7 +155,7 @@ static __always_inline long vd_connection_insert6(__u32 domain, const struct vd_
 #define VD_EEXIST 17
 
 /* Records a new connection whose initiator is the packet's sender. */
-static __noinline int vd_connection_create(const struct vd_packet *packet, __u64 now)
+static __noinline int vd_connection_create(struct vd_packet *packet, __u64 now)
 {
 	struct vd_connection connection = {
 		.created = now,
@@ -181,8 +181,10 @@ static __noinline int vd_connection_create(const struct vd_packet *packet, __u64
 		error = vd_connection_insert6(packet->domain, &packet->tuple, &connection, now);
 	if (!error && vd_has_previous)
 		vd_handover_tell(packet, &connection);
-	if (!error)
+	if (!error) {
+		packet->is_first = true;
 		return 0;
+	}
 	vd_share_give(packet->domain);
 	return error == -VD_EEXIST ? 0 : VD_DROP_REASON_CONNECTION_TABLE_FULL;
 }

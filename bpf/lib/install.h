@@ -29,9 +29,15 @@ static __always_inline void vd_install_key6(const struct vd_packet *packet, stru
 	key->protocol = packet->tuple.protocol;
 }
 
-/* What the cache may not answer: errors, fragments, what the service port's kernel answers, and the end of a TCP connection. */
+/*
+ * What the cache may not answer: errors, fragments, what the service port's kernel answers, and the end of a TCP connection. And what
+ * it need not: the first packet of a connection often has no second one (a question by UDP, a scan, a flood), and neither costs its
+ * entry nor displaces a flow that lives. After a SYN there is more to come.
+ */
 static __always_inline bool vd_install_may(const struct vd_packet *packet)
 {
+	if (packet->is_first && packet->tuple.protocol != IPPROTO_TCP)
+		return false;
 	return !packet->is_icmp_error && packet->fragment == VD_FRAGMENT_KIND_NONE && !packet->for_service &&
 	       !(packet->tcp_flags & (VD_TCP_FIN | VD_TCP_RST));
 }

@@ -89,6 +89,7 @@ struct vd_packet {
 	struct vd_tuple embedded; /* of an ICMP error */
 	__u8 embedded_icmp_type;
 	/* decisions */
+	bool is_first;    /* of its connection, which began with it */
 	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
 	__u32 route_id;
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */

@@ -158,6 +158,24 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* A connection's first packet has no flow in the cache yet, but a SYN: that one is answered. */
+static void test_first_packet_leaves_no_flow(void **state)
+{
+	struct fixture *fixture = *state;
+	struct packet_spec question = from_a(IPPROTO_UDP, 1000, 53), syn = from_a(IPPROTO_TCP, 1000, 53);
+	struct vd_connection connection;
+	struct vd_flow flow;
+
+	syn.tcp_flags = TH_SYN;
+	pass(fixture, fixture->ifindex_a, &question);
+	assert_true(find_connection(fixture, RED, &question, &connection));
+	assert_false(find_flow(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &question, &flow));
+	pass(fixture, fixture->ifindex_a, &question);
+	assert_true(find_flow(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &question, &flow));
+	pass(fixture, fixture->ifindex_a, &syn);
+	assert_true(find_flow(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &syn, &flow));
+}
+
 /* A flow that hits for long tells its connection; and when that is gone, decide makes it anew. */
 static void test_cached_flow_touches_its_connection(void **state)
 {
@@ -175,6 +193,7 @@ static void test_cached_flow_touches_its_connection(void **state)
 	__builtin_memcpy(&key.source, fixture->out.data, 4);
 	text_to_address("10.0.1.2", fixture->out.data);
 	__builtin_memcpy(&key.destination, fixture->out.data, 4);
+	pass(fixture, fixture->ifindex_a, &spec);
 	pass(fixture, fixture->ifindex_a, &spec);
 	assert_true(find_connection(fixture, RED, &spec, &before));
 	usleep(20000);
@@ -257,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tcp_lives_and_dies, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_tcp_met_in_its_middle_is_established, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_full_share_refuses_new_and_keeps_old, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_first_packet_leaves_no_flow, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_cached_flow_touches_its_connection, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_idle_connections_expire_and_give_their_share_back, fixture_setup,
 						fixture_teardown),

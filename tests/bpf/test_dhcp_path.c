@@ -205,7 +205,8 @@ static void test_router_has_a_link_local_address(void **state)
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_A));
 	packet_build(&ping, &packet);
-	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
 	assert_output(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &ping, fixture->ifindex_service);
 	packet_build(&pong, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_service, &packet), VERDICT_REDIRECT);

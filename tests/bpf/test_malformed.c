@@ -34,7 +34,8 @@ static void test_truncated_at_every_byte_drops(void **state)
 		for (size_t i = 0; i < 3; i++) {
 			build(&packet, ipv6, ipv6 && i == 2 ? IPPROTO_ICMPV6 : protocols[i]);
 			/* It would pass whole, and its flow is in the cache. */
-			assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+			for (int again = 0; again < 2; again++)
+				assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
 			while (--packet.size >= packet.l4)
 				assert_dropped(fixture, fixture->ifindex_a, &packet, VD_DROP_REASON_MALFORMED);
 		}

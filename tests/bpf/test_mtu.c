@@ -43,7 +43,8 @@ static void test_too_big_goes_to_the_router(void **state)
 	assert_to_service(fixture, &packet);
 	/* A cached flow does not let it slip through, nor does the answer spoil the cache. */
 	packet_build(&fits, &packet);
-	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
 	packet_build(&big, &packet);
 	assert_to_service(fixture, &packet);
 	packet_build(&fits, &packet);
@@ -110,7 +111,8 @@ static void test_last_hop_goes_to_the_router(void **state)
 	assert_to_service(fixture, &packet);
 	spec.ttl = 2;
 	packet_build(&spec, &packet);
-	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
 	assert_int_equal(packet_ttl(&fixture->out), 1);
 	spec.ttl = 1;
 	packet_build(&spec, &packet);

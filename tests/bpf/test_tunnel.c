@@ -82,10 +82,10 @@ static void test_in_finds_its_port_by_mac(void **state)
 	uint64_t hits;
 
 	packet_build(&bridged, &packet);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		hits = read_hits(fixture);
 		assert_int_equal(run_tunnel(fixture, 1010, HOST2, &packet), VERDICT_REDIRECT);
-		assert_int_equal(read_hits(fixture) - hits, i);
+		assert_int_equal(read_hits(fixture) - hits, i == 2);
 		assert_true(packet_has_macs(&fixture->out, MAC_D, MAC_A));
 		assert_int_equal(packet_ttl(&fixture->out), 64);
 	}
@@ -95,13 +95,16 @@ static void test_in_finds_its_port_by_mac(void **state)
 	assert_int_equal(connection.source_port_id, 0);
 	assert_int_equal(connection.destination_port_id, PORT_A);
 	packet_build(&routed, &packet);
-	assert_int_equal(run_tunnel(fixture, 100, HOST2, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(run_tunnel(fixture, 100, HOST2, &packet), VERDICT_REDIRECT);
 	assert_output(fixture, VD_INGRESS_TUNNEL, 100, &routed, fixture->ifindex_a);
 	packet_build(&custom, &packet);
-	assert_int_equal(run_tunnel(fixture, 100, HOST2, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(run_tunnel(fixture, 100, HOST2, &packet), VERDICT_REDIRECT);
 	assert_output(fixture, VD_INGRESS_TUNNEL, 100, &custom, fixture->ifindex_b);
 	packet_build(&bridged6, &packet);
-	assert_int_equal(run_tunnel(fixture, 1010, HOST2, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(run_tunnel(fixture, 1010, HOST2, &packet), VERDICT_REDIRECT);
 	assert_output(fixture, VD_INGRESS_TUNNEL, 1010, &bridged6, fixture->ifindex_a);
 }
 
@@ -121,7 +124,9 @@ static void test_in_from_strangers_drops(void **state)
 	struct packet packet;
 
 	packet_build(&spec, &packet);
-	assert_int_equal(run_tunnel(fixture, 1010, HOST2, &packet), VERDICT_REDIRECT);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(run_tunnel(fixture, 1010, HOST2, &packet), VERDICT_REDIRECT);
+	assert_int_equal(read_hits(fixture), 1);
 	assert_tunnel_dropped(fixture, 1010, "192.0.2.66", &packet, VD_DROP_REASON_UNKNOWN_VTEP);
 	assert_tunnel_dropped(fixture, 1010, "fd99::2", &packet, VD_DROP_REASON_UNKNOWN_VTEP);
 	assert_tunnel_dropped(fixture, 7777, HOST2, &packet, VD_DROP_REASON_UNKNOWN_SEGMENT);
@@ -146,9 +151,9 @@ static void test_in_over_ipv6(void **state)
 	fold = vd_vtep_fold(&vtep);
 	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_vtep, &fold, sizeof(fold), &one, sizeof(one), BPF_ANY), 0);
 	packet_build(&spec, &packet);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		assert_int_equal(run_tunnel(fixture, 1010, "fd99::2", &packet), VERDICT_REDIRECT);
-		assert_int_equal(read_hits(fixture), i);
+		assert_int_equal(read_hits(fixture), i == 2);
 	}
 }
 

@@ -244,12 +244,15 @@ static void test_change_makes_its_flows_miss_and_no_others(void **state)
 	fixture_sync(datapath, before);
 	send_packet(datapath, 1, one);
 	send_packet(datapath, 3, two);
-	assert_int_equal(counter(datapath, "misses"), 2);
+	assert_int_equal(counter(datapath, "installed"), 0);
+	send_packet(datapath, 1, one);
+	send_packet(datapath, 3, two);
+	assert_int_equal(counter(datapath, "misses"), 4);
 	assert_int_equal(counter(datapath, "installed"), 2);
 	send_packet(datapath, 1, one);
 	send_packet(datapath, 3, two);
 	assert_int_equal(counter(datapath, "hits"), 2);
-	assert_int_equal(counter(datapath, "misses"), 2);
+	assert_int_equal(counter(datapath, "misses"), 4);
 
 	/* A new port concerns nobody. */
 	fixture_plan_port(after, FIXTURE_PORTS, fixture_ifindex(FIXTURE_PORTS));
@@ -257,7 +260,7 @@ static void test_change_makes_its_flows_miss_and_no_others(void **state)
 	send_packet(datapath, 1, one);
 	send_packet(datapath, 3, two);
 	assert_int_equal(counter(datapath, "hits"), 4);
-	assert_int_equal(counter(datapath, "misses"), 2);
+	assert_int_equal(counter(datapath, "misses"), 4);
 
 	flows = vd_datapath_flows(datapath, 10);
 	assert_int_equal(json_array_size(flows), 2);
@@ -270,7 +273,7 @@ static void test_change_makes_its_flows_miss_and_no_others(void **state)
 	send_packet(datapath, 1, one);
 	send_packet(datapath, 3, two);
 	assert_int_equal(counter(datapath, "hits"), 4);
-	assert_int_equal(counter(datapath, "misses"), 4);
+	assert_int_equal(counter(datapath, "misses"), 6);
 	send_packet(datapath, 1, one);
 	assert_int_equal(counter(datapath, "hits"), 5);
 
@@ -291,12 +294,14 @@ static void test_moved_endpoint_is_obeyed_by_the_next_packet(void **state)
 	fixture_plan_remote(before, "10.0.9.9", 500);
 	fixture_plan_remote(after, "10.0.9.9", 501);
 	fixture_sync(datapath, before);
-	send_packet(datapath, 1, one);
-	send_packet(datapath, 3, two);
+	for (int i = 0; i < 2; i++) {
+		send_packet(datapath, 1, one);
+		send_packet(datapath, 3, two);
+	}
 	fixture_apply(datapath, before, after);
 	send_packet(datapath, 1, one);
 	send_packet(datapath, 3, two);
-	assert_int_equal(counter(datapath, "misses"), 3);
+	assert_int_equal(counter(datapath, "misses"), 5);
 	assert_int_equal(counter(datapath, "hits"), 1);
 	connections = vd_datapath_connections(datapath, 10);
 	assert_int_equal(json_array_size(connections), 2);
@@ -318,10 +323,12 @@ static void test_flow_from_a_host_that_left_ends(void **state)
 	host.tunnel_host.host = 50;
 	assert_int_equal(vd_plan_remove(after, &host), 1);
 	fixture_sync(datapath, before);
-	send_packet(datapath, 1, one);
+	for (int i = 0; i < 3; i++)
+		send_packet(datapath, 1, one);
+	assert_int_equal(counter(datapath, "hits"), 1);
 	fixture_apply(datapath, before, after);
 	send_packet(datapath, 1, one);
-	assert_int_equal(counter(datapath, "misses"), 2);
+	assert_int_equal(counter(datapath, "misses"), 3);
 	vd_plan_free(before);
 	vd_plan_free(after);
 	vd_datapath_close(datapath);
@@ -342,8 +349,8 @@ static void test_death_between_write_and_bump_leaves_no_stale_flow(void **state)
 	fixture_plan_route(before, "10.9.0.0/16", 31, VD_PLAN_ROUTE_TYPE_NEXT_HOP, "10.0.1.12");
 	fixture_plan_route(after, "10.9.0.0/16", 31, VD_PLAN_ROUTE_TYPE_BLACKHOLE, NULL);
 	fixture_sync(datapath, before);
-	send_packet(datapath, 1, one);
-	send_packet(datapath, 1, one);
+	for (int i = 0; i < 3; i++)
+		send_packet(datapath, 1, one);
 	assert_int_equal(counter(datapath, "hits"), 1);
 
 	/* As the process leaves it that dies there: the entry new, the generations old, the sign standing. */
@@ -357,7 +364,7 @@ static void test_death_between_write_and_bump_leaves_no_stale_flow(void **state)
 	fixture_sync(datapath, after);
 	send_packet(datapath, 1, one);
 	assert_int_equal(counter(datapath, "hits"), 1);
-	assert_int_equal(counter(datapath, "misses"), 2);
+	assert_int_equal(counter(datapath, "misses"), 3);
 	fixture_run("! test -e %s/changing", fixture_pins());
 	vd_plan_free(before);
 	vd_plan_free(after);
@@ -412,7 +419,8 @@ static void test_capture_sees_both_directions(void **state)
 	unsigned seen[2] = {0, 0};
 
 	fixture_sync(datapath, plan);
-	send_packet(datapath, 1, request("10.0.1.11", "10.0.1.12", IPPROTO_UDP, 53)); /* cached before anyone looks */
+	for (int i = 0; i < 2; i++) /* cached before anyone looks */
+		send_packet(datapath, 1, request("10.0.1.11", "10.0.1.12", IPPROTO_UDP, 53));
 	assert_true(vd_datapath_capture_fd(datapath) >= 0);
 	assert_int_equal(vd_datapath_capture_set(datapath, 101, true, NULL), 0);
 	send_packet(datapath, 1, request("10.0.1.11", "10.0.1.12", IPPROTO_UDP, 53));
