@@ -345,7 +345,8 @@ struct vd_host_value {
  *
  * An identity stands for a set of groups. A rule is an entry for its remote end (anyone, or an identity, inside a prefix) and below
  * it entries for its ports, a range cut into aligned blocks of a power of two. What a decision costs depends on how many different
- * prefix and block lengths there are (the masks), never on how many rules. Masks may have bits too many, never too few.
+ * prefix and block lengths there are (the masks), never on how many rules. Masks may have bits too many, never too few. Which ports
+ * of a span of 512 are allowed by narrower blocks is one lookup; by which rule, only a trace asks the blocks themselves.
  */
 
 enum vd_policy_direction {
@@ -360,11 +361,22 @@ struct vd_policy_key {
 };
 
 struct vd_policy_value {
-	__u32 open; /* 1: everything passes (egress without rules of the user's) */
-	__u32 zero;
-	__u64 lengths4, identity_lengths4;       /* bit n: there is a remote prefix of length n; for anyone, for identities */
+	__u32 open;                        /* 1: everything passes (egress without rules of the user's) */
+	__u32 only_spans;                  /* VD_POLICY_ONLY: the spans of those remote ends say all, they need not be asked */
+	__u64 lengths4, identity_lengths4; /* bit n: there is a remote prefix of length n; for anyone, for identities */
 	__u64 lengths6[3], identity_lengths6[3]; /* bit n % 64 of word n / 64 */
 };
+
+enum vd_policy_protocol {
+	VD_POLICY_PROTOCOL_TCP,
+	VD_POLICY_PROTOCOL_UDP,
+	VD_POLICY_PROTOCOL_ICMP,
+	VD_POLICY_PROTOCOL_COUNT,
+};
+
+/* The remote ends of one family, for anyone or for identities, and what they allow of one protocol. */
+#define VD_POLICY_ONLY(protocol, is_identity, is_ipv6) (1U << ((protocol)*4 + ((is_identity) ? 2 : 0) + ((is_ipv6) ? 1 : 0)))
+#define VD_POLICY_ONLY_ALL ((1U << (VD_POLICY_PROTOCOL_COUNT * 4)) - 1)
 
 /* Hash. */
 struct vd_remote_key {
@@ -382,12 +394,25 @@ struct vd_remote_value {
 	__u32 tcp_lengths, udp_lengths, icmp_lengths; /* bit n: there is a block of ports with its n leading bits fixed */
 };
 
+/*
+ * Beside the lengths: the blocks that are narrower than a span stand in vd_span too, which answers for all of them at once. An entry
+ * without it is an older build's.
+ */
+#define VD_POLICY_SPANS 0x80000000U
+#define VD_POLICY_SPAN_LENGTH 7
+#define VD_POLICY_SPAN_PORTS (1 << (16 - VD_POLICY_SPAN_LENGTH))
+
 /* Hash; value: __u32 id of the rule. */
 struct vd_allow_key {
 	struct vd_remote_key remote;
 	__u8 protocol; /* 6, 17, 1: ICMP of either family */
 	__u8 length;   /* leading bits of port that are fixed: 0 all ports, 16 one */
 	__u16 port;    /* host order, the rest zero; ICMP: the type */
+};
+
+/* Hash by vd_allow_key, of the span's length: its ports that blocks narrower than it allow. */
+struct vd_span_value {
+	__u64 ports[VD_POLICY_SPAN_PORTS / 64]; /* bit n % 64 of word n / 64 */
 };
 
 /* ---- provider networks: the way out and in ---------------------------------------------------------------------------------------

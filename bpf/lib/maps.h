@@ -63,6 +63,7 @@ VD_MAP(vd_source6, BPF_MAP_TYPE_LPM_TRIE, struct vd_source6_key, __u32, 262144, 
 VD_MAP(vd_policy, BPF_MAP_TYPE_HASH, struct vd_policy_key, struct vd_policy_value, 131072, BPF_F_NO_PREALLOC);
 VD_MAP(vd_remote, BPF_MAP_TYPE_HASH, struct vd_remote_key, struct vd_remote_value, 1048576, BPF_F_NO_PREALLOC);
 VD_MAP(vd_allow, BPF_MAP_TYPE_HASH, struct vd_allow_key, __u32, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_span, BPF_MAP_TYPE_HASH, struct vd_allow_key, struct vd_span_value, 1048576, BPF_F_NO_PREALLOC);
 
 VD_MAP(vd_uplink, BPF_MAP_TYPE_HASH, struct vd_uplink_key, struct vd_uplink_value, 16384, BPF_F_NO_PREALLOC);
 VD_MAP(vd_network, BPF_MAP_TYPE_HASH, __u32, struct vd_network_value, 16384, BPF_F_NO_PREALLOC);

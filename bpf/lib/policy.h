@@ -28,11 +28,16 @@ static __always_inline __u32 vd_bit_lowest(__u64 word)
 	return vd_bit_positions[((word & -word) * 0x022fdd63cc95386dULL) >> 58];
 }
 
+/* The rule of what a span allows where nobody asks for its id. */
+#define VD_POLICY_RULE_SOME (~0U)
+#define VD_POLICY_SPAN_MASK ((1U << (VD_POLICY_SPAN_LENGTH + 1)) - 1)
+
 /* What a walk over the bits of a mask has with it. */
 struct vd_policy_walk {
 	struct vd_policy_query *query;
 	__u64 left; /* bits to go */
 	__u32 base; /* of the mask's lowest bit */
+	bool only_spans;
 };
 
 static __always_inline void vd_policy_prefix(struct vd_policy_query *query, __u32 length)
@@ -40,6 +45,11 @@ static __always_inline void vd_policy_prefix(struct vd_policy_query *query, __u3
 	__u32 i;
 
 	query->key.remote.length = length;
+	if (query->family == 4) { /* the other words are zero */
+		query->key.remote.prefix.word[0] =
+			query->remote.word[0] & bpf_htonl((__u32)(0xffffffff00000000ULL >> (length & 63)));
+		return;
+	}
 #pragma unroll
 	for (i = 0; i < 4; i++) {
 		__u32 bits = length < 32 ? length : 32;
@@ -68,16 +78,47 @@ static long vd_policy_port_step(__u32 index, void *context)
 	return 1;
 }
 
+static __always_inline bool vd_policy_span_allows(struct vd_policy_query *query)
+{
+	struct vd_span_value *span;
+
+	query->key.length = VD_POLICY_SPAN_LENGTH;
+	query->key.port = query->port & (__u16)(0xffff0000U >> VD_POLICY_SPAN_LENGTH);
+	span = bpf_map_lookup_elem(&vd_span, &query->key);
+	return span && span->ports[query->port % VD_POLICY_SPAN_PORTS / 64] >> query->port % 64 & 1;
+}
+
+/* The blocks of one remote end: the narrow ones at once, the wider ones by their lengths. */
+static __always_inline void vd_policy_ports(struct vd_policy_query *query, __u32 lengths)
+{
+	struct vd_policy_walk ports = {.query = query, .left = lengths & ~VD_POLICY_SPANS};
+
+	if (lengths & VD_POLICY_SPANS) {
+		if (vd_policy_span_allows(query))
+			query->rule = VD_POLICY_RULE_SOME;
+		if (!query->rule || !vd_tracing)
+			ports.left &= VD_POLICY_SPAN_MASK;
+	}
+	if (ports.left && (!query->rule || vd_tracing))
+		bpf_loop(VD_POLICY_PORT_BITS, vd_policy_port_step, &ports, 0);
+}
+
 static long vd_policy_prefix_step(__u32 index, void *context)
 {
-	struct vd_policy_walk *walk = context, ports = {};
+	struct vd_policy_walk *walk = context;
 	struct vd_policy_query *query = walk->query;
 	struct vd_remote_value *remote;
+	__u32 lengths = 0;
 
 	if (!walk->left)
 		return 1;
 	vd_policy_prefix(query, walk->base + vd_bit_lowest(walk->left));
 	walk->left &= walk->left - 1;
+	if (walk->only_spans) {
+		if (vd_policy_span_allows(query))
+			query->rule = VD_POLICY_RULE_SOME;
+		return query->rule != 0;
+	}
 	remote = bpf_map_lookup_elem(&vd_remote, &query->key.remote);
 	if (!remote)
 		return 0;
@@ -86,25 +127,42 @@ static long vd_policy_prefix_step(__u32 index, void *context)
 		return 1;
 	}
 	if (query->protocol == IPPROTO_TCP)
-		ports.left = remote->tcp_lengths;
+		lengths = remote->tcp_lengths;
 	else if (query->protocol == IPPROTO_UDP)
-		ports.left = remote->udp_lengths;
+		lengths = remote->udp_lengths;
 	else if (query->protocol == IPPROTO_ICMP)
-		ports.left = remote->icmp_lengths;
-	if (!ports.left)
-		return 0;
-	ports.query = query;
-	bpf_loop(VD_POLICY_PORT_BITS, vd_policy_port_step, &ports, 0);
+		lengths = remote->icmp_lengths;
+	if (lengths)
+		vd_policy_ports(query, lengths);
 	return query->rule != 0;
 }
 
-static __noinline int vd_policy_walk_word(struct vd_policy_query *query, __u64 lengths, __u32 base)
+static __noinline int vd_policy_walk_word(struct vd_policy_query *query, __u64 lengths, __u32 base, bool only_spans)
 {
-	struct vd_policy_walk walk = {.query = query, .left = lengths, .base = base};
+	struct vd_policy_walk walk = {.query = query, .left = lengths, .base = base, .only_spans = only_spans};
 
 	if (lengths && !query->rule)
 		bpf_loop(VD_POLICY_WORD_BITS, vd_policy_prefix_step, &walk, 0);
 	return 0;
+}
+
+/* Whether the spans say all. A trace asks the remote ends all the same: they know the rule. */
+static __always_inline bool vd_policy_only_spans(const struct vd_policy_query *query, const struct vd_policy_value *policy,
+						 bool is_identity)
+{
+	enum vd_policy_protocol protocol;
+
+	if (vd_tracing)
+		return false;
+	if (query->protocol == IPPROTO_TCP)
+		protocol = VD_POLICY_PROTOCOL_TCP;
+	else if (query->protocol == IPPROTO_UDP)
+		protocol = VD_POLICY_PROTOCOL_UDP;
+	else if (query->protocol == IPPROTO_ICMP)
+		protocol = VD_POLICY_PROTOCOL_ICMP;
+	else
+		return false;
+	return policy->only_spans & VD_POLICY_ONLY(protocol, is_identity, query->family == 6);
 }
 
 /*
@@ -136,6 +194,7 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	struct vd_policy_query *query = &packet->query;
 	struct vd_policy_key key = {.identity = identity, .direction = direction};
 	struct vd_policy_value *policy = bpf_map_lookup_elem(&vd_policy, &key);
+	bool only_spans;
 
 	query->rule = 0;
 	query->remote_identity = 0;
@@ -148,12 +207,13 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	query->key.remote.direction = direction;
 	query->key.remote.family = query->family;
 	query->key.protocol = query->protocol;
+	only_spans = vd_policy_only_spans(query, policy, false);
 	if (query->family == 4) {
-		vd_policy_walk_word(query, policy->lengths4, 0);
+		vd_policy_walk_word(query, policy->lengths4, 0, only_spans);
 	} else {
-		vd_policy_walk_word(query, policy->lengths6[0], 0);
-		vd_policy_walk_word(query, policy->lengths6[1], 64);
-		vd_policy_walk_word(query, policy->lengths6[2], 128);
+		vd_policy_walk_word(query, policy->lengths6[0], 0, only_spans);
+		vd_policy_walk_word(query, policy->lengths6[1], 64, only_spans);
+		vd_policy_walk_word(query, policy->lengths6[2], 128, only_spans);
 	}
 	if (query->rule || (!is_remote_sender && packet->to_next_hop && !packet->is_icmp_error))
 		return query->rule != 0;
@@ -164,12 +224,13 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	if (!query->remote_identity)
 		return 0;
 	query->key.remote.remote_identity = query->remote_identity;
+	only_spans = vd_policy_only_spans(query, policy, true);
 	if (query->family == 4) {
-		vd_policy_walk_word(query, policy->identity_lengths4, 0);
+		vd_policy_walk_word(query, policy->identity_lengths4, 0, only_spans);
 	} else {
-		vd_policy_walk_word(query, policy->identity_lengths6[0], 0);
-		vd_policy_walk_word(query, policy->identity_lengths6[1], 64);
-		vd_policy_walk_word(query, policy->identity_lengths6[2], 128);
+		vd_policy_walk_word(query, policy->identity_lengths6[0], 0, only_spans);
+		vd_policy_walk_word(query, policy->identity_lengths6[1], 64, only_spans);
+		vd_policy_walk_word(query, policy->identity_lengths6[2], 128, only_spans);
 	}
 	return query->rule != 0;
 }

@@ -155,6 +155,7 @@ int vd_feed_step(struct vd_batch *batch, const struct vd_model *model, const str
 	case VD_PLAN_KIND_POLICY:
 	case VD_PLAN_KIND_POLICY_REMOTE:
 	case VD_PLAN_KIND_POLICY_PORT:
+	case VD_PLAN_KIND_POLICY_SPAN:
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:
 	case VD_PLAN_KIND_ROUTE:

@@ -181,6 +181,7 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 		case VD_PLAN_KIND_POLICY:
 		case VD_PLAN_KIND_POLICY_REMOTE:
 		case VD_PLAN_KIND_POLICY_PORT:
+		case VD_PLAN_KIND_POLICY_SPAN:
 		case VD_PLAN_KIND_SOURCE:
 		case VD_PLAN_KIND_ENDPOINT:
 		case VD_PLAN_KIND_ROUTE:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PORT_BITS 16
+#define SPAN_LENGTH 7 /* bits of a port that are fixed in a span */
 #define LENGTHS_IPV4 33
 #define LENGTHS_IPV6 129
 
@@ -85,6 +86,7 @@ struct vd_policy {
 	unsigned holders; /* it is a record while there is one */
 	unsigned closers; /* rules, more than the default ones */
 	unsigned remotes;
+	unsigned more[3 * 4]; /* how many remotes have more than spans: VD_PLAN_POLICY_MORE */
 	/* How many remotes have a prefix of that length: for anyone, for identities. */
 	uint32_t lengths4[2][LENGTHS_IPV4], lengths6[2][LENGTHS_IPV6];
 };
@@ -105,6 +107,7 @@ struct vd_policy_remote {
 	struct vd_prefix prefix;
 	struct rules all; /* those for every protocol */
 	unsigned blocks;
+	bool has_more[PROTOCOL_SLOT_COUNT];                   /* than spans: as counted in the policy */
 	uint16_t lengths[PROTOCOL_SLOT_COUNT][PORT_BITS + 1]; /* how many blocks of that length: at most 65536 >> (16 - length) */
 };
 
@@ -116,6 +119,17 @@ struct vd_policy_block {
 	uint16_t port;
 	struct vd_policy_remote *remote;
 	struct rules rules;
+};
+
+struct vd_policy_span {
+	struct vd_table_node node;
+	struct vd_policy_span *next_touched;
+	bool is_touched;
+	uint8_t protocol;
+	uint16_t port;
+	struct vd_policy_remote *remote;
+	unsigned blocks;                    /* narrower ones in it */
+	uint8_t covers[VD_PLAN_SPAN_PORTS]; /* how many of them have the port: at most one of each length */
 };
 
 #define TOUCH(policies, list, entry) \
@@ -203,12 +217,59 @@ static struct vd_policy_block *block_make(struct vd_policies *policies, struct v
 	return block;
 }
 
+static struct vd_policy_span *span_make(struct vd_policies *policies, struct vd_policy_remote *remote, uint8_t protocol,
+					uint16_t port)
+{
+	uint8_t bytes[] = {protocol, (uint8_t)(port >> 8), (uint8_t)port};
+	uint64_t hash = vd_hash_bytes(remote->node.hash, bytes, sizeof(bytes));
+	struct vd_policy_span *span;
+
+	for (struct vd_table_node *node = vd_table_first(&policies->spans, hash); node; node = vd_table_next(node)) {
+		span = VD_CONTAINER(node, struct vd_policy_span, node);
+		if (span->remote == remote && span->protocol == protocol && span->port == port)
+			return span;
+	}
+
+	span = calloc(1, sizeof(*span));
+	if (!span)
+		return NULL;
+	span->remote = remote;
+	span->protocol = protocol;
+	span->port = port;
+	if (vd_table_add(&policies->spans, &span->node, hash) < 0) {
+		free(span);
+		return NULL;
+	}
+	return span;
+}
+
 static bool remote_is_alive(const struct vd_policy_remote *remote)
 {
 	return remote->all.count > 0 || remote->blocks > 0;
 }
 
 /* ---- counting ---- */
+
+/* Whether its policy counts this remote among those that have more than spans follows from its rules. */
+static void more_recount(struct vd_policies *policies, struct vd_policy_remote *remote)
+{
+	struct vd_policy *policy = remote->policy;
+	bool is_ipv6 = remote->prefix.address.family == VD_FAMILY_IPV6;
+
+	for (unsigned slot = 0; slot < PROTOCOL_SLOT_COUNT; slot++) {
+		unsigned *count = &policy->more[VD_PLAN_POLICY_MORE(slot, remote->remote_identity, is_ipv6)];
+		bool has_more = remote->all.count > 0;
+
+		for (unsigned length = 0; length <= SPAN_LENGTH; length++)
+			has_more |= remote->lengths[slot][length] > 0;
+		if (has_more == remote->has_more[slot])
+			continue;
+		remote->has_more[slot] = has_more;
+		*count += has_more ? 1 : -1u;
+		if (*count == (has_more ? 1 : 0))
+			TOUCH(policies, touched_policies, policy);
+	}
+}
 
 /* Whether the lengths of its policy count this remote follows from whether it is alive. */
 static void remote_recount(struct vd_policies *policies, struct vd_policy_remote *remote, bool was_alive)
@@ -219,6 +280,7 @@ static void remote_recount(struct vd_policies *policies, struct vd_policy_remote
 	uint32_t *length = is_ipv6 ? &policy->lengths6[of][remote->prefix.length] : &policy->lengths4[of][remote->prefix.length];
 
 	TOUCH(policies, touched_remotes, remote);
+	more_recount(policies, remote);
 	if (was_alive == is_alive)
 		return;
 	*length += is_alive ? 1 : -1u;
@@ -229,6 +291,22 @@ static void remote_recount(struct vd_policies *policies, struct vd_policy_remote
 static enum protocol_slot slot_of(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP ? PROTOCOL_SLOT_TCP : protocol == IPPROTO_UDP ? PROTOCOL_SLOT_UDP : PROTOCOL_SLOT_ICMP;
+}
+
+/* A block narrower than a span has begun or ceased to be. */
+static int span_change(struct vd_policies *policies, const struct vd_policy_block *block, bool is_added)
+{
+	struct vd_policy_span *span;
+	unsigned first = block->port % VD_PLAN_SPAN_PORTS;
+
+	span = span_make(policies, block->remote, block->protocol, (uint16_t)(block->port - first));
+	if (!span)
+		return -ENOMEM;
+	span->blocks += is_added ? 1 : -1u;
+	for (unsigned i = first; i < first + (1u << (PORT_BITS - block->length)); i++)
+		span->covers[i] = (uint8_t)(span->covers[i] + (is_added ? 1 : -1));
+	TOUCH(policies, touched_spans, span);
+	return 0;
 }
 
 static int block_change(struct vd_policies *policies, struct vd_policy_remote *remote, const struct vd_grant *grant, uint16_t port,
@@ -248,6 +326,8 @@ static int block_change(struct vd_policies *policies, struct vd_policy_remote *r
 	if ((count > 0) != (block->rules.count > 0)) {
 		remote->lengths[slot_of(grant->protocol)][length] += is_added ? 1 : -1;
 		remote->blocks += is_added ? 1 : -1u;
+		if (length > SPAN_LENGTH && r == 0)
+			r = span_change(policies, block, is_added);
 	}
 	TOUCH(policies, touched_blocks, block);
 	return r;
@@ -352,6 +432,8 @@ static void policy_record(const struct vd_policy *policy, struct vd_plan_record 
 	vd_plan_record_init(ret, VD_PLAN_KIND_POLICY);
 	ret->policy.identity = policy->identity;
 	ret->policy.direction = policy->direction;
+	for (unsigned i = 0; i < sizeof(policy->more) / sizeof(policy->more[0]); i++)
+		ret->policy.more |= (uint32_t)(policy->more[i] > 0) << i;
 	ret->policy.open = policy->direction == VD_PLAN_DIRECTION_EGRESS && policy->closers == 0;
 	set_bits(&ret->policy.lengths4, policy->lengths4[0], LENGTHS_IPV4);
 	set_bits(&ret->policy.identity_lengths4, policy->lengths4[1], LENGTHS_IPV4);
@@ -394,6 +476,19 @@ static void block_record(const struct vd_policy_block *block, struct vd_plan_rec
 	ret->policy_port.rule = rules_lowest(&block->rules);
 }
 
+static void span_record(const struct vd_policy_span *span, struct vd_plan_record *ret)
+{
+	vd_plan_record_init(ret, VD_PLAN_KIND_POLICY_SPAN);
+	ret->policy_span.identity = span->remote->policy->identity;
+	ret->policy_span.direction = span->remote->policy->direction;
+	ret->policy_span.remote_identity = span->remote->remote_identity;
+	ret->policy_span.prefix = span->remote->prefix;
+	ret->policy_span.protocol = span->protocol;
+	ret->policy_span.port = span->port;
+	for (unsigned i = 0; i < VD_PLAN_SPAN_PORTS; i++)
+		ret->policy_span.ports[i / 64] |= (uint64_t)(span->covers[i] > 0) << i % 64;
+}
+
 /* What of a plan changes, when this record should stand in it, or none with its key. */
 static int turn_over(const struct vd_plan *plan, const struct vd_plan_record *record, bool is_alive, struct vd_plan *gone,
 		     struct vd_plan *come)
@@ -429,6 +524,32 @@ static void free_block(struct vd_table_node *node)
 
 	free(block->rules.many);
 	free(block);
+}
+
+static void free_span(struct vd_table_node *node)
+{
+	free(VD_CONTAINER(node, struct vd_policy_span, node));
+}
+
+static int collect_spans(struct vd_policies *policies, const struct vd_plan *plan, struct vd_plan *gone, struct vd_plan *come)
+{
+	struct vd_policy_span *span;
+	int r = 0;
+
+	while (r == 0 && (span = policies->touched_spans)) {
+		bool is_alive = span->blocks > 0;
+		struct vd_plan_record record;
+
+		policies->touched_spans = span->next_touched;
+		span->is_touched = false;
+		span_record(span, &record);
+		r = turn_over(plan, &record, is_alive, gone, come);
+		if (!is_alive) {
+			vd_table_remove(&policies->spans, &span->node);
+			free_span(&span->node);
+		}
+	}
+	return r;
 }
 
 static int collect_blocks(struct vd_policies *policies, const struct vd_plan *plan, struct vd_plan *gone, struct vd_plan *come)
@@ -479,7 +600,9 @@ int vd_policies_collect(struct vd_policies *policies, const struct vd_plan *plan
 	struct vd_policy *policy;
 	int r;
 
-	r = collect_blocks(policies, plan, gone, come);
+	r = collect_spans(policies, plan, gone, come);
+	if (r == 0)
+		r = collect_blocks(policies, plan, gone, come);
 	if (r == 0)
 		r = collect_remotes(policies, plan, gone, come);
 	while (r == 0 && (policy = policies->touched_policies)) {
@@ -499,6 +622,7 @@ int vd_policies_collect(struct vd_policies *policies, const struct vd_plan *plan
 
 void vd_policies_clear(struct vd_policies *policies)
 {
+	vd_table_clear(&policies->spans, free_span);
 	vd_table_clear(&policies->blocks, free_block);
 	vd_table_clear(&policies->remotes, free_remote);
 	vd_table_clear(&policies->policies, free_policy);

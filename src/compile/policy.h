@@ -11,11 +11,12 @@
  */
 
 struct vd_policies {
-	struct vd_table policies, remotes, blocks;
+	struct vd_table policies, remotes, blocks, spans;
 	/* What has to be looked at by vd_policies_collect. */
 	struct vd_policy *touched_policies;
 	struct vd_policy_remote *touched_remotes;
 	struct vd_policy_block *touched_blocks;
+	struct vd_policy_span *touched_spans;
 };
 
 void vd_policies_clear(struct vd_policies *policies);

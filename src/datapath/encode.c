@@ -3,6 +3,7 @@
 
 #include "abi/generation.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -196,9 +197,11 @@ static uint32_t encode_direction(uint32_t direction)
 
 static int encode_policy(const struct vd_plan_policy *policy, struct vd_entries *entries)
 {
+	static_assert(VD_POLICY_ONLY(VD_POLICY_PROTOCOL_ICMP, 1, 0) == 1u << VD_PLAN_POLICY_MORE(2, 1, 0), "the same bits");
 	struct vd_policy_key key = {.identity = policy->identity, .direction = encode_direction(policy->direction)};
 	struct vd_policy_value value = {
 		.open = policy->open,
+		.only_spans = ~policy->more & VD_POLICY_ONLY_ALL,
 		.lengths4 = policy->lengths4,
 		.identity_lengths4 = policy->identity_lengths4,
 	};
@@ -223,10 +226,18 @@ static struct vd_remote_key encode_remote(uint32_t identity, uint32_t direction,
 	};
 }
 
+static uint32_t encode_lengths(uint32_t lengths)
+{
+	return lengths >> (VD_POLICY_SPAN_LENGTH + 1) ? lengths | VD_POLICY_SPANS : lengths;
+}
+
 static int encode_policy_remote(const struct vd_plan_policy_remote *remote, struct vd_entries *entries)
 {
 	struct vd_remote_key key = encode_remote(remote->identity, remote->direction, remote->remote_identity, &remote->prefix);
-	struct vd_remote_value value = {remote->any_rule, remote->tcp_lengths, remote->udp_lengths, remote->icmp_lengths};
+	struct vd_remote_value value = {.any_rule = remote->any_rule,
+					.tcp_lengths = encode_lengths(remote->tcp_lengths),
+					.udp_lengths = encode_lengths(remote->udp_lengths),
+					.icmp_lengths = encode_lengths(remote->icmp_lengths)};
 
 	return ADD(entries, VD_MAP_REMOTE, key, value);
 }
@@ -241,6 +252,21 @@ static int encode_policy_port(const struct vd_plan_policy_port *port, struct vd_
 	};
 
 	return ADD(entries, VD_MAP_ALLOW, key, port->rule);
+}
+
+static int encode_policy_span(const struct vd_plan_policy_span *span, struct vd_entries *entries)
+{
+	struct vd_allow_key key = {
+		.remote = encode_remote(span->identity, span->direction, span->remote_identity, &span->prefix),
+		.protocol = span->protocol,
+		.length = VD_POLICY_SPAN_LENGTH,
+		.port = span->port,
+	};
+	struct vd_span_value value;
+
+	static_assert(sizeof(value.ports) == sizeof(span->ports), "a span is one in the plan and in the map");
+	memcpy(value.ports, span->ports, sizeof(value.ports));
+	return ADD(entries, VD_MAP_SPAN, key, value);
 }
 
 int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_share, struct vd_entries *entries)
@@ -266,6 +292,8 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 		return encode_policy_remote(&record->policy_remote, entries);
 	case VD_PLAN_KIND_POLICY_PORT:
 		return encode_policy_port(&record->policy_port, entries);
+	case VD_PLAN_KIND_POLICY_SPAN:
+		return encode_policy_span(&record->policy_span, entries);
 	case VD_PLAN_KIND_NETWORK:
 	case VD_PLAN_KIND_SEGMENT:
 	case VD_PLAN_KIND_EXIT:

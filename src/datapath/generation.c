@@ -64,6 +64,7 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_SOURCE6:
 		return vd_slot_port(key.source6.port_id);
 	case VD_MAP_ALLOW:
+	case VD_MAP_SPAN:
 	case VD_MAP_REMOTE:
 		return vd_slot_policy(key.allow.remote.identity);
 	case VD_MAP_POLICY:

@@ -30,6 +30,7 @@ enum vd_map_role {
 	X(NETWORK, "vd_network", PLAN) \
 	X(UPLINK, "vd_uplink", PLAN) \
 	X(ALLOW, "vd_allow", PLAN) \
+	X(SPAN, "vd_span", PLAN) \
 	X(REMOTE, "vd_remote", PLAN) \
 	X(POLICY, "vd_policy", PLAN) \
 	X(MAC, "vd_mac", PLAN) \

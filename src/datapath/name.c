@@ -75,6 +75,7 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 	case VD_PLAN_KIND_POLICY:
 	case VD_PLAN_KIND_POLICY_REMOTE:
 	case VD_PLAN_KIND_POLICY_PORT:
+	case VD_PLAN_KIND_POLICY_SPAN:
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:
 	case VD_PLAN_KIND_NETWORK:

@@ -7,7 +7,7 @@
 
 bool vd_policy_map(enum vd_map map)
 {
-	return map == VD_MAP_ALLOW || map == VD_MAP_REMOTE || map == VD_MAP_POLICY;
+	return map == VD_MAP_ALLOW || map == VD_MAP_SPAN || map == VD_MAP_REMOTE || map == VD_MAP_POLICY;
 }
 
 static uint32_t combine_rule(uint32_t before, uint32_t after, bool is_union)
@@ -41,6 +41,13 @@ static struct vd_policy_value combine_policy(struct vd_policy_value before, stru
 	return combined;
 }
 
+static struct vd_span_value combine_span(struct vd_span_value before, struct vd_span_value after, bool is_union)
+{
+	for (size_t i = 0; i < sizeof(after.ports) / sizeof(after.ports[0]); i++)
+		after.ports[i] = is_union ? before.ports[i] | after.ports[i] : before.ports[i] & after.ports[i];
+	return after;
+}
+
 struct vd_entry vd_policy_combine(const struct vd_entry *before, const struct vd_entry *after, bool is_union)
 {
 	struct vd_entry combined = *after;
@@ -51,6 +58,13 @@ struct vd_entry vd_policy_combine(const struct vd_entry *before, const struct vd
 		memcpy(&was, before->value, sizeof(was));
 		memcpy(&is, after->value, sizeof(is));
 		is = combine_remote(was, is, is_union);
+		memcpy(combined.value, &is, sizeof(is));
+	} else if (after->map == VD_MAP_SPAN) {
+		struct vd_span_value was, is;
+
+		memcpy(&was, before->value, sizeof(was));
+		memcpy(&is, after->value, sizeof(is));
+		is = combine_span(was, is, is_union);
 		memcpy(combined.value, &is, sizeof(is));
 	} else if (after->map == VD_MAP_POLICY) {
 		struct vd_policy_value was, is;

@@ -25,6 +25,7 @@
 	X(POLICY, "policy", vd_plan_policy) \
 	X(POLICY_REMOTE, "policy_remote", vd_plan_policy_remote) \
 	X(POLICY_PORT, "policy_port", vd_plan_policy_port) \
+	X(POLICY_SPAN, "policy_span", vd_plan_policy_span) \
 	X(PORT, "port", vd_plan_port) \
 	X(SOURCE, "source", vd_plan_source) \
 	X(ENDPOINT, "endpoint", vd_plan_endpoint) \
@@ -132,15 +133,20 @@ enum vd_plan_direction {
 /*
  * What the ports of one identity (a set of security groups) may receive or send: the union of their groups' rules, in records
  * that are looked up, so that a decision costs the same for one rule and for ten thousand. First by the remote end: for each
- * prefix length in the masks, one remote; then by each length of a block of ports in that remote's masks, one policy port. Only for
- * identities of ports attached here. Key: identity, direction.
+ * prefix length in the masks, one remote; then by each length of a block of ports in that remote's masks, one policy port; those
+ * narrower than a span all at once by one policy span, which says no rule. Only for identities of ports attached here. Key: identity, direction.
  */
 struct vd_plan_policy {
 	uint32_t identity, direction; /* enum vd_plan_direction */
 	bool open;                    /* everything passes: egress without a rule of one's own */
+	/* Bit VD_PLAN_POLICY_MORE: some remote of those has more than spans, all protocols or a block as wide as one. */
+	uint32_t more;
 	/* Bit n: there is a remote with a prefix of n bits, for anyone (remote_identity 0) or for identities. */
 	uint64_t lengths4, identity_lengths4, lengths6[3], identity_lengths6[3];
 };
+
+/* protocol: 0 TCP, 1 UDP, 2 ICMP */
+#define VD_PLAN_POLICY_MORE(protocol, is_identity, is_ipv6) ((protocol)*4u + ((is_identity) ? 2u : 0u) + ((is_ipv6) ? 1u : 0u))
 
 /* A remote end that some rule names; "anyone" is one record for each family, of length 0. Key: identity … prefix. */
 struct vd_plan_policy_remote {
@@ -160,6 +166,17 @@ struct vd_plan_policy_port {
 	uint8_t length;   /* bits of port that count: 0-16; the others are zero */
 	uint16_t port;
 	uint32_t rule; /* lowest id */
+};
+
+#define VD_PLAN_SPAN_PORTS 512 /* neighbours, the first a multiple of it */
+
+/* Which ports of a span, or which ICMP types, the blocks that are narrower than it allow. Key: identity … port. */
+struct vd_plan_policy_span {
+	uint32_t identity, direction, remote_identity;
+	struct vd_prefix prefix;
+	uint8_t protocol;
+	uint16_t port;                           /* the first */
+	uint64_t ports[VD_PLAN_SPAN_PORTS / 64]; /* bit n % 64 of word n / 64: port + n */
 };
 
 enum vd_plan_port_type {
@@ -321,6 +338,7 @@ struct vd_plan_record {
 		struct vd_plan_policy policy;
 		struct vd_plan_policy_remote policy_remote;
 		struct vd_plan_policy_port policy_port;
+		struct vd_plan_policy_span policy_span;
 		struct vd_plan_port port;
 		struct vd_plan_source source;
 		struct vd_plan_endpoint endpoint;

@@ -17,6 +17,7 @@ enum field_type {
 	FIELD_TYPE_BITS32, /* a set of lengths: bit n is n */
 	FIELD_TYPE_BITS64,
 	FIELD_TYPE_BITS192,
+	FIELD_TYPE_SPAN, /* ports, counted from the record's port */
 	FIELD_TYPE_BOOL,
 	FIELD_TYPE_NAME,
 	FIELD_TYPE_DOMAIN_NAME,
@@ -103,9 +104,14 @@ static const struct field vd_plan_exit_fields[] = {
 };
 
 static const struct field vd_plan_policy_fields[] = {
-	FIELD(policy, identity, NUMBER),           FIELD(policy, direction, DIRECTION),      FIELD(policy, open, BOOL),
-	FIELD(policy, lengths4, BITS64),           FIELD(policy, identity_lengths4, BITS64), FIELD(policy, lengths6, BITS192),
+	FIELD(policy, identity, NUMBER),
+	FIELD(policy, direction, DIRECTION),
+	FIELD(policy, open, BOOL),
+	FIELD(policy, lengths4, BITS64),
+	FIELD(policy, identity_lengths4, BITS64),
+	FIELD(policy, lengths6, BITS192),
 	FIELD(policy, identity_lengths6, BITS192),
+	FIELD(policy, more, BITS32),
 };
 
 static const struct field vd_plan_policy_remote_fields[] = {
@@ -119,6 +125,12 @@ static const struct field vd_plan_policy_port_fields[] = {
 	FIELD(policy_port, identity, NUMBER), FIELD(policy_port, direction, DIRECTION), FIELD(policy_port, remote_identity, NUMBER),
 	FIELD(policy_port, prefix, PREFIX),   FIELD(policy_port, protocol, PROTOCOL),   FIELD(policy_port, length, NUMBER8),
 	FIELD(policy_port, port, NUMBER16),   FIELD(policy_port, rule, NUMBER),
+};
+
+static const struct field vd_plan_policy_span_fields[] = {
+	FIELD(policy_span, identity, NUMBER), FIELD(policy_span, direction, DIRECTION), FIELD(policy_span, remote_identity, NUMBER),
+	FIELD(policy_span, prefix, PREFIX),   FIELD(policy_span, protocol, PROTOCOL),   FIELD(policy_span, port, NUMBER16),
+	FIELD(policy_span, ports, SPAN),
 };
 
 static const struct field vd_plan_port_fields[] = {
@@ -223,11 +235,13 @@ static const struct layout layouts[VD_PLAN_KIND_COUNT] = {
 
 /* That many of the fields, from the first, are the key. */
 static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
-	[VD_PLAN_KIND_TUNNEL_HOST] = 1,   [VD_PLAN_KIND_DOMAIN] = 1,      [VD_PLAN_KIND_SUBNET] = 1,   [VD_PLAN_KIND_PORT] = 1,
-	[VD_PLAN_KIND_SOURCE] = 2,        [VD_PLAN_KIND_ENDPOINT] = 2,    [VD_PLAN_KIND_ROUTE] = 3,    [VD_PLAN_KIND_POLICY] = 2,
-	[VD_PLAN_KIND_POLICY_REMOTE] = 4, [VD_PLAN_KIND_POLICY_PORT] = 7, [VD_PLAN_KIND_NAME] = 2,     [VD_PLAN_KIND_NETWORK] = 1,
-	[VD_PLAN_KIND_SEGMENT] = 2,       [VD_PLAN_KIND_EXIT] = 2,        [VD_PLAN_KIND_VIP] = 2,      [VD_PLAN_KIND_FORWARD] = 5,
-	[VD_PLAN_KIND_POLICY_ROUTE] = 4,  [VD_PLAN_KIND_INWARD] = 2,      [VD_PLAN_KIND_NEXT_HOP] = 2,
+	[VD_PLAN_KIND_TUNNEL_HOST] = 1, [VD_PLAN_KIND_DOMAIN] = 1,       [VD_PLAN_KIND_SUBNET] = 1,
+	[VD_PLAN_KIND_PORT] = 1,        [VD_PLAN_KIND_SOURCE] = 2,       [VD_PLAN_KIND_ENDPOINT] = 2,
+	[VD_PLAN_KIND_ROUTE] = 3,       [VD_PLAN_KIND_POLICY] = 2,       [VD_PLAN_KIND_POLICY_REMOTE] = 4,
+	[VD_PLAN_KIND_POLICY_PORT] = 7, [VD_PLAN_KIND_NAME] = 2,         [VD_PLAN_KIND_NETWORK] = 1,
+	[VD_PLAN_KIND_SEGMENT] = 2,     [VD_PLAN_KIND_EXIT] = 2,         [VD_PLAN_KIND_VIP] = 2,
+	[VD_PLAN_KIND_FORWARD] = 5,     [VD_PLAN_KIND_POLICY_ROUTE] = 4, [VD_PLAN_KIND_INWARD] = 2,
+	[VD_PLAN_KIND_NEXT_HOP] = 2,    [VD_PLAN_KIND_POLICY_SPAN] = 6,
 };
 
 size_t vd_plan_record_size(enum vd_plan_kind kind)
@@ -264,11 +278,11 @@ static int compare_port_addresses(const struct vd_plan_port *a, const struct vd_
 	return order;
 }
 
-static int compare_bits192(const uint64_t *a, const uint64_t *b)
+static int compare_words(const uint64_t *a, const uint64_t *b, int count)
 {
 	int order = 0;
 
-	for (int i = 0; i < 3 && order == 0; i++)
+	for (int i = 0; i < count && order == 0; i++)
 		order = compare_number(a[i], b[i]);
 	return order;
 }
@@ -305,7 +319,9 @@ static int compare_field(const struct field *field, const struct vd_plan_record 
 	case FIELD_TYPE_BITS64:
 		return compare_number(*(const uint64_t *)left, *(const uint64_t *)right);
 	case FIELD_TYPE_BITS192:
-		return compare_bits192(left, right);
+		return compare_words(left, right, 3);
+	case FIELD_TYPE_SPAN:
+		return compare_words(left, right, VD_PLAN_SPAN_PORTS / 64);
 	case FIELD_TYPE_BOOL:
 		return compare_number(*(const bool *)left, *(const bool *)right);
 	case FIELD_TYPE_NAME:
@@ -443,6 +459,24 @@ static void print_bits(const uint64_t *words, int count, FILE *file)
 		}
 }
 
+/* As ranges: "23-511". */
+static void print_span(const struct vd_plan_policy_span *span, FILE *file)
+{
+	const char *comma = "";
+
+	for (unsigned first = 0, end; first < VD_PLAN_SPAN_PORTS; first = end + 1) {
+		end = first;
+		while (end < VD_PLAN_SPAN_PORTS && span->ports[end / 64] >> end % 64 & 1)
+			end++;
+		if (end == first)
+			continue;
+		fprintf(file, "%s%u", comma, span->port + first);
+		if (end > first + 1)
+			fprintf(file, "-%u", span->port + end - 1);
+		comma = ",";
+	}
+}
+
 static void print_dns_servers(const struct vd_plan_subnet *subnet, FILE *file)
 {
 	char text[VD_ADDRESS_TEXT];
@@ -486,6 +520,9 @@ static void print_field(const struct field *field, const struct vd_plan_record *
 		break;
 	case FIELD_TYPE_BITS192:
 		print_bits(value, 3, file);
+		break;
+	case FIELD_TYPE_SPAN:
+		print_span(&record->policy_span, file);
 		break;
 	case FIELD_TYPE_BOOL:
 		fputs(*(const bool *)value ? "true" : "false", file);

@@ -14,7 +14,7 @@
 void put_policy(struct fixture *fixture, uint32_t identity, bool egress_is_open)
 {
 	struct vd_policy_key key = {.identity = identity, .direction = VD_POLICY_DIRECTION_INGRESS};
-	struct vd_policy_value value = {};
+	struct vd_policy_value value = {.only_spans = VD_POLICY_ONLY_ALL};
 
 	PUT(fixture->bpf->maps.vd_policy, key, value);
 	key.direction = VD_POLICY_DIRECTION_EGRESS;
@@ -58,6 +58,26 @@ struct block_visit {
 	uint32_t lengths;
 };
 
+/* A rule that is deleted overlaps no other. */
+static void span_change(struct block_visit *visit, uint16_t port, uint8_t length, bool is_added)
+{
+	struct vd_allow_key key = {.remote = visit->key,
+				   .protocol = visit->rule->protocol,
+				   .length = VD_POLICY_SPAN_LENGTH,
+				   .port = port & ~(VD_POLICY_SPAN_PORTS - 1)};
+	struct vd_span_value value = {};
+
+	(void)GET(visit->fixture->bpf->maps.vd_span, key, value);
+	for (unsigned i = port - key.port; i < port - key.port + (1u << (16 - length)); i++) {
+		if (is_added)
+			value.ports[i / 64] |= 1ULL << i % 64;
+		else
+			value.ports[i / 64] &= ~(1ULL << i % 64);
+	}
+	PUT(visit->fixture->bpf->maps.vd_span, key, value);
+	visit->lengths |= VD_POLICY_SPANS;
+}
+
 static void put_block(uint16_t port, uint8_t length, void *userdata)
 {
 	struct block_visit *visit = userdata;
@@ -65,6 +85,8 @@ static void put_block(uint16_t port, uint8_t length, void *userdata)
 
 	PUT(visit->fixture->bpf->maps.vd_allow, key, visit->rule->id);
 	visit->lengths |= 1u << length;
+	if (length > VD_POLICY_SPAN_LENGTH)
+		span_change(visit, port, length, true);
 }
 
 static void delete_block(uint16_t port, uint8_t length, void *userdata)
@@ -73,6 +95,8 @@ static void delete_block(uint16_t port, uint8_t length, void *userdata)
 	struct vd_allow_key key = {.remote = visit->key, .protocol = visit->rule->protocol, .length = length, .port = port};
 
 	bpf_map__delete_elem(visit->fixture->bpf->maps.vd_allow, &key, sizeof(key), 0);
+	if (length > VD_POLICY_SPAN_LENGTH)
+		span_change(visit, port, length, false);
 }
 
 static void put_remote(struct fixture *fixture, const struct rule *rule, int family)
@@ -101,6 +125,12 @@ static void put_remote(struct fixture *fixture, const struct rule *rule, int fam
 	else
 		mask = &(rule->remote_identity ? policy.identity_lengths6 : policy.lengths6)[visit.key.length / 64];
 	*mask |= 1ULL << visit.key.length % 64;
+	for (int protocol = 0; protocol < VD_POLICY_PROTOCOL_COUNT; protocol++) {
+		uint32_t lengths = (uint32_t[]){value.tcp_lengths, value.udp_lengths, value.icmp_lengths}[protocol];
+
+		if (value.any_rule || lengths & ((2U << VD_POLICY_SPAN_LENGTH) - 1))
+			policy.only_spans &= ~VD_POLICY_ONLY(protocol, rule->remote_identity, family == 6);
+	}
 	PUT(fixture->bpf->maps.vd_policy, policy_key, policy);
 }
 

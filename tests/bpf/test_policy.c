@@ -339,6 +339,7 @@ static void test_rule_taken_away_ends_udp_and_no_other(void **state)
 	pass(fixture, fixture->ifindex_a, &ask);
 	pass(fixture, fixture->ifindex_c, &answer);
 	pass(fixture, fixture->ifindex_a, &other);
+	pass(fixture, fixture->ifindex_a, &other);
 	delete_rule(fixture, &dns);
 	drop(fixture, fixture->ifindex_c, &answer, VD_DROP_REASON_CONNECTION_REFUSED);
 	drop(fixture, fixture->ifindex_a, &ask, VD_DROP_REASON_POLICY_INGRESS);
@@ -686,6 +687,7 @@ static void test_random_rules_mean_what_they_say(void **state)
 		bool egress_is_open = round % 3 == 0;
 
 		clear(fixture, fixture->bpf->maps.vd_allow, sizeof(struct vd_allow_key));
+		clear(fixture, fixture->bpf->maps.vd_span, sizeof(struct vd_allow_key));
 		clear(fixture, fixture->bpf->maps.vd_remote, sizeof(struct vd_remote_key));
 		clear(fixture, fixture->bpf->maps.vd_conn4, sizeof(struct vd_connection4_key));
 		clear(fixture, fixture->bpf->maps.vd_conn6, sizeof(struct vd_connection6_key));

@@ -134,12 +134,32 @@ static void take_lower(uint32_t *rule, uint32_t other)
 		*rule = other;
 }
 
+/* A span allows exactly the ports that a block narrower than it does: the one is asked by packets, the other by a trace. */
+static void look_up_span(const struct vd_plan *plan, const struct packet *packet, const struct vd_plan_policy_remote *remote,
+			 bool is_in_block)
+{
+	unsigned index = packet->port % VD_PLAN_SPAN_PORTS;
+	struct vd_plan_record span;
+	bool is_in_span;
+
+	vd_plan_record_init(&span, VD_PLAN_KIND_POLICY_SPAN);
+	span.policy_span.identity = remote->identity;
+	span.policy_span.direction = remote->direction;
+	span.policy_span.remote_identity = remote->remote_identity;
+	span.policy_span.prefix = remote->prefix;
+	span.policy_span.protocol = packet->protocol;
+	span.policy_span.port = (uint16_t)(packet->port - index);
+	is_in_span = vd_plan_get(plan, &span, &span) == 0 && bit(span.policy_span.ports, index);
+	assert_int_equal(is_in_span, is_in_block);
+}
+
 static void look_up_ports(const struct vd_plan *plan, const struct packet *packet, const struct vd_plan_policy_remote *remote,
 			  uint32_t *rule)
 {
 	uint32_t lengths = packet->protocol == IPPROTO_TCP   ? remote->tcp_lengths
 			   : packet->protocol == IPPROTO_UDP ? remote->udp_lengths
 							     : remote->icmp_lengths;
+	bool is_in_block = false;
 
 	for (unsigned length = 0; length <= 16; length++) {
 		struct vd_plan_record key, found;
@@ -154,9 +174,29 @@ static void look_up_ports(const struct vd_plan *plan, const struct packet *packe
 		key.policy_port.protocol = packet->protocol;
 		key.policy_port.length = (uint8_t)length;
 		key.policy_port.port = (uint16_t)(packet->port & (0xffff0000u >> length));
-		if (vd_plan_get(plan, &key, &found) == 0)
+		if (vd_plan_get(plan, &key, &found) == 0) {
 			take_lower(rule, found.policy_port.rule);
+			is_in_block |= 1u << (16 - length) < VD_PLAN_SPAN_PORTS;
+		}
 	}
+	look_up_span(plan, packet, remote, is_in_block);
+}
+
+/* Who looks only at spans, because the policy says that they are all, misses nothing. */
+static void look_up_more(const struct vd_plan *plan, const struct packet *packet, const struct vd_plan_policy_remote *remote)
+{
+	unsigned slot = packet->protocol == IPPROTO_TCP ? 0 : packet->protocol == IPPROTO_UDP ? 1 : 2;
+	uint32_t lengths = (uint32_t[]){remote->tcp_lengths, remote->udp_lengths, remote->icmp_lengths}[slot];
+	struct vd_plan_record policy;
+
+	vd_plan_record_init(&policy, VD_PLAN_KIND_POLICY);
+	policy.policy.identity = packet->identity;
+	policy.policy.direction = packet->direction;
+	assert_int_equal(vd_plan_get(plan, &policy, &policy), 0);
+	if (remote->any_rule || (lengths & 0xff))
+		assert_true(policy.policy.more >>
+				    VD_PLAN_POLICY_MORE(slot, remote->remote_identity, packet->remote.family == VD_FAMILY_IPV6) &
+			    1);
 }
 
 static void look_up_remotes(const struct vd_plan *plan, const struct packet *packet, const uint64_t *lengths,
@@ -177,6 +217,7 @@ static void look_up_remotes(const struct vd_plan *plan, const struct packet *pac
 			continue;
 		take_lower(rule, found.policy_remote.any_rule);
 		look_up_ports(plan, packet, &found.policy_remote, rule);
+		look_up_more(plan, packet, &found.policy_remote);
 	}
 }
 

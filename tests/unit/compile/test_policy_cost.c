@@ -93,11 +93,11 @@ static void test_one_more_rule_costs_one_rule(void **state)
 {
 	struct world *world = *state;
 
-	/* h1: its remote and its port; elsewhere no port is in the group. */
+	/* h1: its remote, its port and the port's span; elsewhere no port is in the group. */
 	put_rule(world, true, RULES);
-	world_assert_cost(world, (size_t[]){2, 0, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){3, 0, 0}, (uint64_t[]){1, 1, 1});
 	world_change(world, VD_KIND_SECURITY_GROUP_RULE, "default", text_of("many/r%u", RULES), NULL);
-	world_assert_cost(world, (size_t[]){2, 0, 0}, (uint64_t[]){1, 1, 1});
+	world_assert_cost(world, (size_t[]){3, 0, 0}, (uint64_t[]){1, 1, 1});
 	/* A length that no rule had changes the policy's masks as well, for anyone in both families. */
 	world_change(world, VD_KIND_SECURITY_GROUP_RULE, "default", "many/any",
 		     "{'spec':{'group':'many','name':'any','direction':'ingress'},'assigned':{'id':99999}}");
@@ -124,13 +124,13 @@ static void test_a_new_set_of_groups_costs_what_names_one_of_them(void **state)
 
 	/*
 	 * A port in crowd and another group. Crowd's own two rules and watch's name crowd. h1 has ports of both: for each rule the
-	 * remote in two families, for watch's its port in them too, and the port's name; h2 has crowd alone. Looked at: port, rules.
+	 * remote in two families, for watch's its port and span in them too, and the port's name; h2 has crowd alone. Looked at: port, rules.
 	 */
 	world_change(world, VD_KIND_PORT, "default", "p5001",
 		     text_of("{'spec':{'subnet':'big','security_groups':['crowd','new']},'assigned':{'id':9001,'identity':%u,"
 			     "'mac':'02:00:00:00:ff:01','addresses':['10.1.200.1']}}",
 			     IDENTITY_NEW));
-	world_assert_cost(world, (size_t[]){2 + 2 + 4 + 1, 2 + 2 + 1, 0}, (uint64_t[]){4, 3, 1});
+	world_assert_cost(world, (size_t[]){2 + 2 + 6 + 1, 2 + 2 + 1, 0}, (uint64_t[]){4, 3, 1});
 	/* One more in that set costs no policy anything. */
 	world_change(world, VD_KIND_PORT, "default", "p5002",
 		     text_of("{'spec':{'subnet':'big','security_groups':['crowd','new']},'assigned':{'id':9002,'identity':%u,"
@@ -140,7 +140,7 @@ static void test_a_new_set_of_groups_costs_what_names_one_of_them(void **state)
 	world_change(world, VD_KIND_PORT, "default", "p5001", NULL);
 	world_assert_cost(world, (size_t[]){1, 1, 0}, (uint64_t[]){1, 1, 1});
 	world_change(world, VD_KIND_PORT, "default", "p5002", NULL);
-	world_assert_cost(world, (size_t[]){2 + 2 + 4 + 1, 2 + 2 + 1, 0}, (uint64_t[]){4, 3, 1});
+	world_assert_cost(world, (size_t[]){2 + 2 + 6 + 1, 2 + 2 + 1, 0}, (uint64_t[]){4, 3, 1});
 }
 
 /* The same in time and memory; far from the limits, which are for the slowest machine and sanitizers. */

@@ -247,7 +247,7 @@ void fixture_plan_policy(struct vd_plan *plan, unsigned port, uint32_t identity)
 void fixture_plan_rule(struct vd_plan *plan, uint32_t identity, uint32_t rule, uint16_t port, const char *prefix,
 		       uint32_t remote_identity)
 {
-	struct vd_plan_record policy, remote, block;
+	struct vd_plan_record policy, remote, block, span;
 
 	vd_plan_record_init(&remote, VD_PLAN_KIND_POLICY_REMOTE);
 	remote.policy_remote.identity = identity;
@@ -268,6 +268,17 @@ void fixture_plan_rule(struct vd_plan *plan, uint32_t identity, uint32_t rule, u
 	block.policy_port.port = port;
 	block.policy_port.rule = rule;
 	put(plan, &block);
+
+	vd_plan_record_init(&span, VD_PLAN_KIND_POLICY_SPAN);
+	span.policy_span.identity = identity;
+	span.policy_span.direction = VD_PLAN_DIRECTION_INGRESS;
+	span.policy_span.remote_identity = remote_identity;
+	span.policy_span.prefix = remote.policy_remote.prefix;
+	span.policy_span.protocol = 6;
+	span.policy_span.port = port / VD_PLAN_SPAN_PORTS * VD_PLAN_SPAN_PORTS;
+	vd_plan_get(plan, &span, &span);
+	span.policy_span.ports[port % VD_PLAN_SPAN_PORTS / 64] |= 1ull << port % 64;
+	vd_plan_put(plan, &span);
 
 	vd_plan_record_init(&policy, VD_PLAN_KIND_POLICY);
 	policy.policy.identity = identity;

@@ -179,8 +179,12 @@ static void test_policy_is_found_by_remote_end_and_port(void **state)
 	VD_ENTRIES struct vd_entries entries = {};
 	struct vd_plan_record record;
 	const struct vd_policy_key policy_key = {.identity = 9, .direction = VD_POLICY_DIRECTION_EGRESS};
-	const struct vd_policy_value policy = {
-		.open = 1, .lengths4 = 1ull << 24, .identity_lengths4 = 1, .lengths6 = {1, 2, 3}, .identity_lengths6 = {4, 5, 6}};
+	const struct vd_policy_value policy = {.open = 1,
+					       .only_spans = 0x7fe,
+					       .lengths4 = 1ull << 24,
+					       .identity_lengths4 = 1,
+					       .lengths6 = {1, 2, 3},
+					       .identity_lengths6 = {4, 5, 6}};
 	const struct vd_remote_key remote_key = {.identity = 9,
 						 .direction = VD_POLICY_DIRECTION_INGRESS,
 						 .remote_identity = 5,
@@ -195,6 +199,7 @@ static void test_policy_is_found_by_remote_end_and_port(void **state)
 	record.policy = (struct vd_plan_policy){.identity = 9,
 						.direction = VD_PLAN_DIRECTION_EGRESS,
 						.open = true,
+						.more = 0x801,
 						.lengths4 = 1ull << 24,
 						.identity_lengths4 = 1,
 						.lengths6 = {1, 2, 3},
@@ -225,6 +230,36 @@ static void test_policy_is_found_by_remote_end_and_port(void **state)
 	assert_int_equal(vd_prefix_parse("10.0.0.0/24", &record.policy_port.prefix), 0);
 	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
 	ASSERT_ENTRY(&entries, VD_MAP_ALLOW, allow_key, rule);
+}
+
+/* The narrow blocks of a remote end stand in a span too, and it says so where there are any. */
+static void test_narrow_blocks_are_found_in_a_span(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	const struct vd_remote_key remote_key = {
+		.identity = 9, .direction = VD_POLICY_DIRECTION_INGRESS, .family = 4, .length = 24, .prefix.byte = {10}};
+	const struct vd_remote_value remote = {
+		.tcp_lengths = 1 << 8 | VD_POLICY_SPANS, .udp_lengths = 1 << 7, .icmp_lengths = 1 << 16 | VD_POLICY_SPANS};
+	const struct vd_allow_key span_key = {.remote = remote_key, .protocol = 6, .length = 7, .port = 512};
+	const struct vd_span_value span = {.ports = {1, [7] = 1ULL << 63}};
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_REMOTE);
+	record.policy_remote = (struct vd_plan_policy_remote){.identity = 9,
+							      .direction = VD_PLAN_DIRECTION_INGRESS,
+							      .tcp_lengths = 1 << 8,
+							      .udp_lengths = 1 << 7,
+							      .icmp_lengths = 1 << 16};
+	assert_int_equal(vd_prefix_parse("10.0.0.0/24", &record.policy_remote.prefix), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_REMOTE, remote_key, remote);
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_SPAN);
+	record.policy_span = (struct vd_plan_policy_span){
+		.identity = 9, .direction = VD_PLAN_DIRECTION_INGRESS, .protocol = 6, .port = 512, .ports = {1, [7] = 1ULL << 63}};
+	assert_int_equal(vd_prefix_parse("10.0.0.0/24", &record.policy_span.prefix), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_SPAN, span_key, span);
 }
 
 /* A filtered port says so by its interface, its address by its identity. */
@@ -260,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_opened_source_prefix_counts_the_port),
 		cmocka_unit_test(test_domain_brings_its_segment_and_its_share),
 		cmocka_unit_test(test_policy_is_found_by_remote_end_and_port),
+		cmocka_unit_test(test_narrow_blocks_are_found_in_a_span),
 		cmocka_unit_test(test_port_and_endpoint_carry_their_identity),
 		cmocka_unit_test(test_hosts_of_one_vtep_are_one_vtep),
 	};

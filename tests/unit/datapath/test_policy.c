@@ -47,12 +47,12 @@ static void test_one_rule_costs_its_own_entries(void **state)
 	fixture_sync(datapath, before);
 	writes = vd_datapath_writes(datapath);
 	fixture_apply(datapath, before, after);
-	assert_int_equal(vd_datapath_writes(datapath) - writes, 3); /* the port, the remote end, the mask */
+	assert_int_equal(vd_datapath_writes(datapath) - writes, 4); /* the port, its span, the remote end, the mask */
 	writes = vd_datapath_writes(datapath);
 	fixture_sync(datapath, after);
 	assert_int_equal(vd_datapath_writes(datapath) - writes, 0);
 	fixture_apply(datapath, after, before);
-	assert_int_equal(vd_datapath_writes(datapath) - writes, 4); /* and the policy's generation */
+	assert_int_equal(vd_datapath_writes(datapath) - writes, 5); /* and the policy's generation */
 	writes = vd_datapath_writes(datapath);
 	fixture_sync(datapath, before);
 	assert_int_equal(vd_datapath_writes(datapath) - writes, 0);
@@ -76,6 +76,7 @@ static void test_restart_adopts_policies(void **state)
 	assert_int_equal(fixture_entries(datapath, "vd_policy"), 2);
 	assert_int_equal(fixture_entries(datapath, "vd_remote"), 2);
 	assert_int_equal(fixture_entries(datapath, "vd_allow"), 2);
+	assert_int_equal(fixture_entries(datapath, "vd_span"), 2);
 	vd_plan_free(plan);
 	vd_datapath_close(datapath);
 }

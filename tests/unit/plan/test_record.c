@@ -103,6 +103,19 @@ static void test_a_remote_and_its_ports_print(void **state)
 	record.policy_port.rule = 9;
 	assert_prints(&record, "policy_port identity=40 direction=ingress remote_identity=41 prefix=::/0 protocol=tcp length=16 "
 			       "port=22 rule=9");
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_SPAN);
+	record.policy_span.identity = 40;
+	record.policy_span.direction = VD_PLAN_DIRECTION_INGRESS;
+	vd_prefix_parse("10.0.0.0/8", &record.policy_span.prefix);
+	record.policy_span.protocol = 17;
+	record.policy_span.port = 512;
+	record.policy_span.ports[0] = 1 | 1ULL << 63;
+	record.policy_span.ports[1] = 1;
+	record.policy_span.ports[7] = 1ULL << 63;
+	assert_prints(&record,
+		      "policy_span identity=40 direction=ingress remote_identity=0 prefix=10.0.0.0/8 protocol=udp port=512 "
+		      "ports=512,575-576,1023");
 }
 
 static void test_a_subnet_prints_its_services(void **state)
@@ -156,6 +169,12 @@ static void test_wide_fields_count_to_their_last_bit(void **state)
 	b = a;
 	b.policy_port.port = 1 << 15;
 	assert_int_not_equal(vd_plan_record_compare_key(&a, &b), 0);
+
+	vd_plan_record_init(&a, VD_PLAN_KIND_POLICY_SPAN);
+	b = a;
+	b.policy_span.ports[7] = 1ULL << 63;
+	assert_int_equal(vd_plan_record_compare_key(&a, &b), 0);
+	assert_false(vd_plan_record_equal(&a, &b));
 }
 
 static void test_keys_order_by_kind_then_key(void **state)
