@@ -3,18 +3,16 @@
  * Where the cache has no answer, by tail call from port and overlay. The stages in their order; one exit for what is dropped and one
  * for what goes on.
  */
+#include "lib/bridge.h"
 #include "lib/connection.h"
 #include "lib/dhcp.h"
 #include "lib/drop.h"
-#include "lib/flow.h"
+#include "lib/forward.h"
 #include "lib/fragment.h"
 #include "lib/icmp.h"
-#include "lib/install.h"
 #include "lib/ingress.h"
-#include "lib/mss.h"
 #include "lib/mtu.h"
 #include "lib/neighbour.h"
-#include "lib/output.h"
 #include "lib/parse.h"
 #include "lib/route.h"
 #include "lib/source.h"
@@ -43,7 +41,9 @@ static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_pac
 	if (!reason && packet->is_icmp_error)
 		reason = vd_icmp_embedded(skb, packet);
 	if (!reason)
-		reason = is_tunnel ? vd_route_from_tunnel(packet) : vd_route_stage(packet);
+		reason = is_tunnel                   ? vd_route_from_tunnel(packet)
+			 : vd_bridge_decides(packet) ? vd_bridge_stage(packet)
+						     : vd_route_stage(packet);
 	if (!reason)
 		reason = vd_connection_stage(packet);
 	if (!reason)
@@ -51,26 +51,6 @@ static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_pac
 	if (!reason && !packet->for_service)
 		reason = vd_mtu_stage(skb, packet);
 	return reason;
-}
-
-/* Puts what was decided into effect. Returns the verdict. */
-static __always_inline int vd_decide_forward(struct __sk_buff *skb, struct vd_packet *packet)
-{
-	struct vd_flow *flow = &packet->flow;
-
-	vd_trace_step(VD_STAGE_OUTPUT, 0, flow->output, flow->output_ifindex, flow->vni, flow->destination_port_id);
-	if (vd_install_may(packet))
-		vd_install(skb, packet);
-	if (vd_tracing)
-		return TC_ACT_OK;
-	if ((packet->tcp_flags & VD_TCP_SYN) && flow->mtu != ~0U)
-		vd_mss_clamp(skb, packet);
-	if (packet->is_icmp_error && vd_from_service(packet))
-		vd_icmp_source_rewrite(skb, packet);
-	vd_flow_pull(skb);
-	if (!vd_rewrite(skb, flow, packet->family))
-		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
-	return vd_output(skb, flow);
 }
 
 SEC("tc")
@@ -83,6 +63,8 @@ int vd_decide(struct __sk_buff *skb)
 	if (!packet)
 		return TC_ACT_SHOT;
 	reason = vd_ingress_stage(skb, packet);
+	if (!reason)
+		vd_bridge_read(packet);
 	if (!reason && vd_neighbour_is(skb, packet)) {
 		bpf_tail_call(skb, &vd_programs, vd_tracing ? VD_PROGRAM_COUNT + VD_PROGRAM_NEIGHBOUR : VD_PROGRAM_NEIGHBOUR);
 		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
@@ -91,7 +73,7 @@ int vd_decide(struct __sk_buff *skb)
 		reason = vd_parse(skb, packet);
 	if (!reason && vd_dhcp_is(packet))
 		return vd_dhcp_forward(skb, packet);
-	if (!reason && vd_addr_is_multicast(packet->family, &packet->tuple.destination))
+	if (!reason && !packet->bridge.flags && vd_addr_is_multicast(packet->family, &packet->tuple.destination))
 		return vd_decide_multicast(skb, packet);
 	if (counters && !vd_tracing)
 		counters->misses++;
@@ -105,7 +87,7 @@ int vd_decide(struct __sk_buff *skb)
 		return vd_drop(skb, packet, reason);
 	if (counters && !vd_tracing)
 		counters->decided++;
-	return vd_decide_forward(skb, packet);
+	return vd_forward_packet(skb, packet);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -92,7 +92,7 @@ struct vd_flow {
 	__u64 generation_sum;
 	__u32 dependency[VD_FLOW_DEPENDENCIES]; /* slots: enum vd_dependency */
 	__u32 expected_vtep;                    /* tunnels: folded address of the host it came from (abi/generation.h) */
-	__u8 expected_source_mac[6], expected_destination_mac[6]; /* as they must arrive; destination is compared on tunnels only */
+	__u8 expected_source_mac[6], expected_destination_mac[6]; /* as they must arrive; the source is compared on ports only */
 	__u8 source_mac[6], destination_mac[6];                   /* as they leave */
 	__u32 output_ifindex;
 	__u32 vni;

@@ -77,10 +77,8 @@ static __always_inline int vd_arp_handle(struct __sk_buff *skb, struct vd_packet
 	if (!reason)
 		reason = vd_arp_judge(packet, &arp, &answer, mac);
 	vd_trace_step(VD_STAGE_NEIGHBOUR, reason, answer > VD_NEIGHBOUR_ANSWER_SILENCE, 0, 0, 0);
-	if (reason)
-		return vd_drop(skb, packet, reason);
-	if (answer == VD_NEIGHBOUR_ANSWER_SILENCE)
-		return vd_drop_quietly(skb, VD_DROP_REASON_MULTICAST);
+	if (reason || answer == VD_NEIGHBOUR_ANSWER_SILENCE)
+		return vd_neighbour_pass(skb, packet, reason);
 	return vd_tracing ? TC_ACT_OK : vd_arp_answer(skb, packet, &arp, mac);
 }
 

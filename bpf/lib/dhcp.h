@@ -2,13 +2,14 @@
 #ifndef VD_LIB_DHCP_H
 #define VD_LIB_DHCP_H
 
+#include "bridge.h"
 #include "drop.h"
 #include "output.h"
 
 /*
  * How instances are configured: their questions go to the domain's service port, whose server reads whole frames and knows the port
  * by its MAC; its answers go to the port that the frame's destination MAC names. Neither has a place in the VPC's address space, so
- * no other stage sees them.
+ * no other stage sees them. On a provider segment with DHCP off, the question is for whoever serves there, and so is the answer.
  */
 
 #define VD_DHCP_SERVER 67
@@ -63,7 +64,7 @@ static __always_inline int vd_dhcp_ask(struct vd_packet *packet)
 	if (!vd_mac_equal(packet->source_mac, packet->port.mac))
 		return VD_DROP_REASON_SOURCE_MAC;
 	if (!(packet->port.flags & VD_PORT_FLAG_DHCP))
-		return VD_DROP_REASON_DHCP_OFF;
+		return packet->bridge.flags ? vd_bridge_to_wire(packet) : VD_DROP_REASON_DHCP_OFF;
 	if (!domain || !domain->service_ifindex)
 		return VD_DROP_REASON_INTERNAL;
 	packet->flow.output = VD_OUTPUT_PEER;
@@ -111,7 +112,7 @@ static __noinline int vd_dhcp_forward(struct __sk_buff *skb, struct vd_packet *p
 	if (reason)
 		return vd_drop(skb, packet, reason);
 	vd_trace_step(VD_STAGE_OUTPUT, 0, packet->flow.output, packet->flow.output_ifindex, 0, packet->flow.destination_port_id);
-	return vd_tracing ? TC_ACT_OK : vd_output(skb, &packet->flow);
+	return vd_tracing ? TC_ACT_OK : vd_output_link(skb, &packet->flow);
 }
 
 #endif

@@ -104,18 +104,17 @@ static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6
 				      &facts->header_size);
 }
 
-/* Whether the cached flow speaks for this packet. is_tunnel is a constant. */
+/*
+ * Whether the cached flow speaks for this packet. The destination's MAC counts wherever it came from: on a provider segment it is what
+ * decides. The sender's counts on ports alone (is_outside, a constant, is false there): a network's routers may take turns.
+ */
 static __always_inline bool vd_flow_holds(const struct __sk_buff *skb, const struct vd_flow *flow,
-					  const struct vd_flow_facts *facts, bool is_tunnel, __u32 vtep_fold)
+					  const struct vd_flow_facts *facts, bool is_outside, __u32 vtep_fold)
 {
-	if (!vd_flow_is_current(flow))
+	if (!vd_flow_is_current(flow) || !vd_mac_equal(flow->expected_destination_mac, facts->destination_mac))
 		return false;
-	if (is_tunnel) {
-		if (flow->expected_vtep != vtep_fold || !vd_mac_equal(flow->expected_destination_mac, facts->destination_mac))
-			return false;
-	} else if (!vd_mac_equal(flow->expected_source_mac, facts->source_mac)) {
+	if (is_outside ? flow->expected_vtep != vtep_fold : !vd_mac_equal(flow->expected_source_mac, facts->source_mac))
 		return false;
-	}
 	if ((flow->flags & VD_FLOW_FLAG_TTL) && facts->ttl <= 1)
 		return false;
 	return vd_mtu_size(skb, facts->header_size) <= flow->mtu;
@@ -168,8 +167,8 @@ static __noinline bool vd_flow6_touch(struct vd_flow *flow, const struct vd_flow
 	return vd_connection_touch(6, flow->domain, &tuple, now);
 }
 
-/* The verdict, or -1: decide. key's ingress is set. */
-static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flow4_key *key, bool is_tunnel, __u32 vtep_fold)
+/* The verdict, or -1: decide. key's ingress is set; vtep_fold is 0 but for tunnels. */
+static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flow4_key *key, bool is_outside, __u32 vtep_fold)
 {
 	struct vd_flow_facts facts;
 	struct vd_flow *flow;
@@ -178,7 +177,7 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	if (!vd_flow4_read(skb, key, &facts))
 		return -1;
 	flow = bpf_map_lookup_elem(&vd_flow4, key);
-	if (!flow || !vd_flow_holds(skb, flow, &facts, is_tunnel, vtep_fold))
+	if (!flow || !vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow4_touch(flow, key, now))
@@ -189,7 +188,7 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	return vd_output(skb, flow);
 }
 
-static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flow6_key *key, bool is_tunnel, __u32 vtep_fold)
+static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flow6_key *key, bool is_outside, __u32 vtep_fold)
 {
 	struct vd_flow_facts facts;
 	struct vd_flow *flow;
@@ -198,7 +197,7 @@ static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flo
 	if (!vd_flow6_read(skb, key, &facts))
 		return -1;
 	flow = bpf_map_lookup_elem(&vd_flow6, key);
-	if (!flow || !vd_flow_holds(skb, flow, &facts, is_tunnel, vtep_fold))
+	if (!flow || !vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow6_touch(flow, key, now))
@@ -209,11 +208,19 @@ static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flo
 	return vd_output(skb, flow);
 }
 
+#define VD_FLOW_HEADERS (ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))
+
+/* False for short packets too. */
+static __always_inline bool vd_flow_is_linear(struct __sk_buff *skb)
+{
+	return (void *)(long)skb->data + VD_FLOW_HEADERS <= (void *)(long)skb->data_end;
+}
+
 /* Headers that a driver left outside the linear part come in. */
 static __always_inline void vd_flow_pull(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 length = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr);
+	__u32 length = VD_FLOW_HEADERS;
 
 	if (data + length <= end)
 		return;

@@ -10,6 +10,7 @@ static __always_inline void vd_install_key4(const struct vd_packet *packet, stru
 	__builtin_memset(key, 0, sizeof(*key));
 	key->ingress = packet->ingress;
 	key->ingress_type = packet->ingress_type;
+	key->vlan = packet->vlan;
 	key->source = packet->tuple.source.word[0];
 	key->destination = packet->tuple.destination.word[0];
 	key->source_port = packet->tuple.source_port;
@@ -22,6 +23,7 @@ static __always_inline void vd_install_key6(const struct vd_packet *packet, stru
 	__builtin_memset(key, 0, sizeof(*key));
 	key->ingress = packet->ingress;
 	key->ingress_type = packet->ingress_type;
+	key->vlan = packet->vlan;
 	key->source = packet->tuple.source;
 	key->destination = packet->tuple.destination;
 	key->source_port = packet->tuple.source_port;

@@ -7,9 +7,13 @@
 /* What each packet of a GSO packet will measure, or the packet itself. */
 static __always_inline __u32 vd_mtu_size(const struct __sk_buff *skb, __u32 header_size)
 {
+	__u32 length = skb->len;
+
+	/* Lest the compiler choose between two pointers and load once: the verifier wants each load to be of one kind. */
+	asm volatile("" : "+r"(length));
 	if (skb->gso_size)
 		return skb->gso_size + header_size;
-	return skb->len - ETH_HLEN;
+	return length - ETH_HLEN;
 }
 
 /*

@@ -28,6 +28,11 @@ struct vd_ndp_pseudo {
 	__be32 length, next;
 };
 
+static __always_inline bool vd_ndp_is_unspecified(const union vd_addr *address)
+{
+	return !(address->word[0] | address->word[1] | address->word[2] | address->word[3]);
+}
+
 static __always_inline int vd_ndp_read(struct __sk_buff *skb, struct vd_packet *packet, struct ipv6hdr *ip, struct vd_ndp *ndp)
 {
 	__u32 length;
@@ -60,7 +65,7 @@ static __always_inline int vd_ndp_judge(struct vd_packet *packet, const struct v
 	bool is_checked = (packet->port.flags & VD_PORT_FLAG_SOURCE_CHECK) && !vd_from_service(packet);
 
 	*ret = VD_NEIGHBOUR_ANSWER_SILENCE;
-	if (!(source->word[0] | source->word[1] | source->word[2] | source->word[3]))
+	if (vd_ndp_is_unspecified(source))
 		return 0; /* duplicate address detection: whoever had the address would not be here */
 	if (is_checked && has_mac && !vd_mac_equal(ndp->mac, packet->port.mac))
 		return VD_DROP_REASON_NEIGHBOUR_SPOOFED;
@@ -90,19 +95,23 @@ static __always_inline __u16 vd_ndp_checksum(const struct ipv6hdr *ip, struct vd
 	return ~sum;
 }
 
+/* Who probes for a duplicate of his address has none to be answered at: all nodes are (RFC 4861, 7.2.4). */
 static __always_inline int vd_ndp_answer(struct __sk_buff *skb, const struct vd_packet *packet, struct ipv6hdr *ip,
 					 struct vd_ndp *ndp, const __u8 *mac, bool is_gateway)
 {
-	struct ethhdr ethernet = {.h_proto = bpf_htons(ETH_P_IPV6)};
+	struct ethhdr ethernet = {.h_dest = {0x33, 0x33, 0, 0, 0, 1}, .h_proto = bpf_htons(ETH_P_IPV6)};
+	union vd_addr asker = packet->tuple.source, all_nodes = {.byte = {0xff, 0x02, [15] = 1}};
+	bool is_probe = vd_ndp_is_unspecified(&asker);
 
-	vd_mac_copy(ethernet.h_dest, packet->source_mac);
+	if (!is_probe)
+		vd_mac_copy(ethernet.h_dest, packet->source_mac);
 	vd_mac_copy(ethernet.h_source, mac);
 	ip->payload_len = bpf_htons(sizeof(*ndp));
-	__builtin_memcpy(&ip->daddr, &packet->tuple.source, sizeof(ip->daddr));
+	__builtin_memcpy(&ip->daddr, is_probe ? &all_nodes : &asker, sizeof(ip->daddr));
 	__builtin_memcpy(&ip->saddr, &ndp->target, sizeof(ip->saddr));
 	ndp->type = VD_NEIGHBOUR_ADVERTISEMENT;
 	ndp->checksum = 0;
-	ndp->flags = bpf_htonl(VD_NDP_SOLICITED | VD_NDP_OVERRIDE | (is_gateway ? VD_NDP_ROUTER : 0));
+	ndp->flags = bpf_htonl((is_probe ? 0 : VD_NDP_SOLICITED) | VD_NDP_OVERRIDE | (is_gateway ? VD_NDP_ROUTER : 0));
 	ndp->option = VD_NDP_OPTION_TARGET;
 	ndp->option_length = 1;
 	vd_mac_copy(ndp->mac, mac);
@@ -127,10 +136,8 @@ static __always_inline int vd_ndp_handle(struct __sk_buff *skb, struct vd_packet
 	if (!reason)
 		reason = vd_ndp_judge(packet, &ndp, &answer, mac);
 	vd_trace_step(VD_STAGE_NEIGHBOUR, reason, answer > VD_NEIGHBOUR_ANSWER_SILENCE, 0, 0, 0);
-	if (reason)
-		return vd_drop(skb, packet, reason);
-	if (answer == VD_NEIGHBOUR_ANSWER_SILENCE)
-		return vd_drop_quietly(skb, VD_DROP_REASON_MULTICAST);
+	if (reason || answer == VD_NEIGHBOUR_ANSWER_SILENCE)
+		return vd_neighbour_pass(skb, packet, reason);
 	return vd_tracing ? TC_ACT_OK : vd_ndp_answer(skb, packet, &ip, &ndp, mac, answer == VD_NEIGHBOUR_ANSWER_GATEWAY);
 }
 

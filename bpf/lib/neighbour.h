@@ -2,8 +2,10 @@
 #ifndef VD_LIB_NEIGHBOUR_H
 #define VD_LIB_NEIGHBOUR_H
 
+#include "bridge.h"
 #include "capture.h"
 #include "drop.h"
+#include "output.h"
 #include "source.h"
 #include "trace.h"
 
@@ -11,21 +13,25 @@
 #define VD_NEIGHBOUR_ADVERTISEMENT 136
 #define VD_IPV6_OFFSET_NEXT 6
 
-/* Whether neighbour.bpf.c is to have this packet: ARP, and IPv6 neighbour discovery (RFC 4861: no extension headers). */
-static __always_inline bool vd_neighbour_is(struct __sk_buff *skb, const struct vd_packet *packet)
+/* RFC 4861: no extension headers. */
+static __always_inline bool vd_neighbour_is_ndp(struct __sk_buff *skb)
 {
 	__u8 next = 0, type = 0;
 
-	if (packet->ingress_type != VD_INGRESS_PORT || skb->vlan_present)
-		return false;
-	if (skb->protocol == bpf_htons(ETH_P_ARP))
-		return true;
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return false;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN + VD_IPV6_OFFSET_NEXT, &next, 1) ||
 	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct ipv6hdr), &type, 1))
 		return false;
 	return next == IPPROTO_ICMPV6 && (type == VD_NEIGHBOUR_SOLICITATION || type == VD_NEIGHBOUR_ADVERTISEMENT);
+}
+
+/* Whether neighbour.bpf.c is to have this packet from a port: ARP, and IPv6 neighbour discovery. */
+static __always_inline bool vd_neighbour_is(struct __sk_buff *skb, const struct vd_packet *packet)
+{
+	if (packet->ingress_type != VD_INGRESS_PORT || skb->vlan_present)
+		return false;
+	return skb->protocol == bpf_htons(ETH_P_ARP) || vd_neighbour_is_ndp(skb);
 }
 
 enum vd_neighbour_answer {
@@ -44,7 +50,9 @@ static __always_inline enum vd_neighbour_answer vd_neighbour_find(const struct v
 {
 	struct vd_endpoint_value *endpoint;
 
-	if (family == 6 && vd_addr_is_router_link_local6(target)) {
+	if ((packet->bridge.flags & VD_SUBNET_FLAG_NETWORK) && vd_bridge_vip_mac(packet->domain, target, ret_mac))
+		return VD_NEIGHBOUR_ANSWER_MAC;
+	if (vd_bridge_is_gateway(packet, family, target) || (family == 6 && vd_addr_is_router_link_local6(target))) {
 		vd_mac_copy(ret_mac, vd_gateway_mac);
 		return vd_from_service(packet) ? VD_NEIGHBOUR_ANSWER_SILENCE : VD_NEIGHBOUR_ANSWER_GATEWAY;
 	}
@@ -70,6 +78,20 @@ static __always_inline bool vd_neighbour_may_claim(const struct vd_packet *packe
 	if (!vd_mac_equal(mac, packet->port.mac))
 		return false;
 	return vd_source_judge(family, packet->domain, packet->ingress, packet->port.id, address) != VD_SOURCE_VERDICT_FOREIGN;
+}
+
+/*
+ * A question without an answer, or what an instance tells everybody. In a VPC it ends here; a provider segment is for others too.
+ * Returns the verdict.
+ */
+static __always_inline int vd_neighbour_pass(struct __sk_buff *skb, struct vd_packet *packet, int reason)
+{
+	if (packet->bridge.flags && (!reason || reason == VD_DROP_REASON_NEIGHBOUR_UNKNOWN)) {
+		reason = vd_bridge_to_wire(packet);
+		if (!reason)
+			return vd_tracing ? TC_ACT_OK : vd_output_uplink(skb, &packet->flow);
+	}
+	return reason ? vd_drop(skb, packet, reason) : vd_drop_quietly(skb, VD_DROP_REASON_MULTICAST);
 }
 
 /* Sends an answer back to where the question came from. */

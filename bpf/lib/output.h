@@ -34,11 +34,36 @@ static __always_inline bool vd_rewrite(struct __sk_buff *skb, const struct vd_fl
 	return true;
 }
 
-/* Sends the packet where the flow says. Returns the verdict. */
-static __always_inline int vd_output(struct __sk_buff *skb, const struct vd_flow *flow)
+/* A tag that is in the way comes off: the next link has its own, or none. */
+static __always_inline void vd_output_untag(struct __sk_buff *skb)
+{
+	if (skb->vlan_present)
+		bpf_skb_vlan_pop(skb);
+}
+
+static __always_inline int vd_output_uplink(struct __sk_buff *skb, const struct vd_flow *flow)
+{
+	vd_output_untag(skb);
+	if (flow->vlan && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), flow->vlan))
+		return TC_ACT_SHOT;
+	return bpf_redirect(flow->output_ifindex, 0);
+}
+
+/* What a packet that turns round brings along, in skb->cb. Nothing in it can be trusted but after such a tail call. */
+enum vd_turn {
+	VD_TURN_IFINDEX,
+	VD_TURN_VLAN,
+	VD_TURN_COUNT, /* 0: a frame from the wire */
+};
+
+/* Sends the packet where the flow says, on a link. Returns the verdict. */
+static __always_inline int vd_output_link(struct __sk_buff *skb, const struct vd_flow *flow)
 {
 	if (flow->flags & (VD_FLOW_FLAG_CAPTURE | VD_FLOW_FLAG_CAPTURE_DESTINATION))
 		vd_capture_flow(skb, flow);
+	if (flow->output == VD_OUTPUT_UPLINK)
+		return vd_output_uplink(skb, flow);
+	vd_output_untag(skb);
 	if (flow->output == VD_OUTPUT_TUNNEL)
 		return vd_tunnel_output(skb, flow);
 	if (flow->output == VD_OUTPUT_DEVICE)
@@ -47,6 +72,23 @@ static __always_inline int vd_output(struct __sk_buff *skb, const struct vd_flow
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
 	return bpf_redirect_peer(flow->output_ifindex, 0);
+}
+
+/*
+ * The same, or round to the uplink's program, for an address of ours on the network that it leaves to. Not in a function that is
+ * called: a tail call from there costs stack.
+ */
+static __always_inline int vd_output(struct __sk_buff *skb, const struct vd_flow *flow)
+{
+	if (flow->output != VD_OUTPUT_TURN)
+		return vd_output_link(skb, flow);
+	if (flow->flags & VD_FLOW_FLAG_CAPTURE)
+		vd_capture_flow(skb, flow);
+	skb->cb[VD_TURN_IFINDEX] = flow->output_ifindex;
+	skb->cb[VD_TURN_VLAN] = flow->vlan;
+	skb->cb[VD_TURN_COUNT] = 1;
+	bpf_tail_call(skb, &vd_programs, VD_PROGRAM_UPLINK);
+	return TC_ACT_SHOT;
 }
 
 #endif

@@ -68,8 +68,12 @@ struct vd_packet {
 	__u8 ingress_type;
 	union vd_addr vtep;
 	__u32 vtep_fold;
+	__u16 vlan;                     /* uplinks: of the frame */
+	bool is_turned;                 /* uplinks: it came from here (VD_OUTPUT_TURN), not from the wire */
+	struct vd_uplink_value segment; /* uplinks: what the frame belongs to */
 	__u32 domain;
-	struct vd_port_value port; /* ports only; otherwise zero */
+	struct vd_port_value port;     /* ports only; otherwise zero */
+	struct vd_subnet_value bridge; /* ports on a provider segment, whose frames go by their MACs; otherwise zero */
 	struct vd_domain_value domain_value;
 	/* parse */
 	__u8 family; /* 4, 6, 0: not IP */

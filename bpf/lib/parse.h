@@ -201,15 +201,16 @@ static __always_inline int vd_parse_transport(struct __sk_buff *skb, struct vd_p
 static __always_inline int vd_parse(struct __sk_buff *skb, struct vd_packet *packet)
 {
 	__u8 ethernet[ETH_HLEN];
+	bool is_tagged = skb->vlan_present && packet->ingress_type != VD_INGRESS_UPLINK;
 	int reason = VD_DROP_REASON_NOT_IP;
 
 	if (bpf_skb_load_bytes(skb, 0, ethernet, sizeof(ethernet)))
 		return VD_DROP_REASON_MALFORMED;
 	vd_mac_copy(packet->destination_mac, ethernet);
 	vd_mac_copy(packet->source_mac, ethernet + ETH_ALEN);
-	if (!skb->vlan_present && skb->protocol == bpf_htons(ETH_P_IP))
+	if (!is_tagged && skb->protocol == bpf_htons(ETH_P_IP))
 		reason = vd_parse_ipv4(skb, packet);
-	else if (!skb->vlan_present && skb->protocol == bpf_htons(ETH_P_IPV6))
+	else if (!is_tagged && skb->protocol == bpf_htons(ETH_P_IPV6))
 		reason = vd_parse_ipv6(skb, packet);
 	if (!reason)
 		reason = vd_parse_transport(skb, packet);

@@ -166,6 +166,17 @@ static __always_inline bool vd_policy_only_spans(const struct vd_policy_query *q
 }
 
 /*
+ * An instance on the same provider segment is known by its MAC, as on any bridge; not one of the domain that a translation leads to,
+ * nor one that is here, unless its packet turned round.
+ */
+static __always_inline bool vd_policy_is_neighbour(const struct vd_packet *packet, const struct vd_endpoint_value *endpoint)
+{
+	if (packet->domain != packet->segment.domain || !vd_mac_equal(endpoint->mac, packet->source_mac))
+		return false;
+	return packet->is_turned ? endpoint->place == VD_ENDPOINT_PLACE_HERE : endpoint->place == VD_ENDPOINT_PLACE_HOST;
+}
+
+/*
  * The identity that an address of the domain stands for, 0: none. A sender is believed only where he is: at this very port, or on
  * the host that the packet came from.
  */
@@ -181,6 +192,8 @@ static __always_inline __u32 vd_policy_identity(const struct vd_packet *packet, 
 		return endpoint->identity;
 	if (packet->ingress_type == VD_INGRESS_PORT)
 		return endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress ? endpoint->identity : 0;
+	if (packet->ingress_type == VD_INGRESS_UPLINK)
+		return vd_policy_is_neighbour(packet, endpoint) ? endpoint->identity : 0;
 	if (endpoint->place != VD_ENDPOINT_PLACE_HOST)
 		return 0;
 	host_id = endpoint->host;

@@ -85,7 +85,7 @@ static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const 
 		return is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : vd_route_to_service(packet);
 	flow->mtu = packet->domain_value.mtu;
 	vd_mac_copy(flow->destination_mac, endpoint->mac);
-	if (!is_next_hop && packet->port.subnet && packet->port.subnet == endpoint->subnet) {
+	if (!is_next_hop && packet->port.subnet && packet->port.subnet == endpoint->subnet && !packet->bridge.flags) {
 		/* Bridged: nothing changes hands, the segment is the subnet's. */
 		vd_mac_copy(flow->source_mac, packet->source_mac);
 		subnet = bpf_map_lookup_elem(&vd_subnet, &packet->port.subnet);

@@ -37,6 +37,19 @@ static __always_inline enum vd_source_verdict vd_source_judge(__u8 family, __u32
 	return VD_SOURCE_VERDICT_FOREIGN;
 }
 
+/* On a provider segment an instance's link is wider than to its router; before it has an address it may speak to groups. */
+static __always_inline bool vd_source_is_link_wide(const struct vd_packet *packet)
+{
+	const union vd_addr *source = &packet->tuple.source;
+
+	if (packet->family != 6)
+		return false;
+	if (vd_addr_is_link_local6(source))
+		return !vd_addr_is_router_link_local6(source);
+	return packet->tuple.destination.byte[0] == 0xff &&
+	       !(source->word[0] | source->word[1] | source->word[2] | source->word[3]);
+}
+
 /*
  * The stage. With the check off anything goes: an appliance forwards for others, and what is nested in it may have MACs of its own.
  * The flow depends on the source's endpoint either way, so that an address that moves away takes its flows along.
@@ -52,6 +65,8 @@ static __always_inline int vd_source_stage(struct vd_packet *packet)
 		if (packet->family == 6 && vd_addr_is_router_link_local6(&packet->tuple.destination) &&
 		    vd_addr_is_link_local6(&packet->tuple.source) && !vd_addr_is_router_link_local6(&packet->tuple.source))
 			verdict = VD_SOURCE_VERDICT_OWN; /* on its link, as far as that goes */
+		if (packet->bridge.flags && vd_source_is_link_wide(packet))
+			verdict = VD_SOURCE_VERDICT_OWN;
 		if (!vd_mac_equal(packet->source_mac, packet->port.mac))
 			reason = VD_DROP_REASON_SOURCE_MAC;
 		else if (verdict == VD_SOURCE_VERDICT_FOREIGN)

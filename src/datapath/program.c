@@ -299,7 +299,7 @@ static int tail_calls_set(struct bpf_object *object, bool tracing)
 	static const enum vd_function functions[VD_PROGRAM_COUNT] = {
 		[VD_PROGRAM_DECIDE] = VD_FUNCTION_DECIDE,
 		[VD_PROGRAM_NEIGHBOUR] = VD_FUNCTION_NEIGHBOUR,
-		[VD_PROGRAM_UPLINK] = VD_FUNCTION_UPLINK,
+		[VD_PROGRAM_UPLINK] = VD_FUNCTION_UPLINK_DECIDE,
 	};
 	int array = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_PROGRAMS));
 

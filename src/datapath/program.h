@@ -15,6 +15,7 @@ struct bpf_object;
 	X(PORT, "vd_port_ingress") \
 	X(OVERLAY, "vd_overlay_ingress") \
 	X(UPLINK, "vd_uplink_ingress") \
+	X(UPLINK_DECIDE, "vd_uplink_decide") \
 	X(DECIDE, "vd_decide") \
 	X(NEIGHBOUR, "vd_answer") \
 	X(EXPIRE, "vd_expire_start")

@@ -118,7 +118,7 @@ static void put_programs(struct fixture *fixture)
 	PUT(fixture->bpf->maps.vd_programs, decide, fd);
 	fd = bpf_program__fd(fixture->bpf->progs.vd_answer);
 	PUT(fixture->bpf->maps.vd_programs, neighbour, fd);
-	fd = bpf_program__fd(fixture->bpf->progs.vd_uplink_ingress);
+	fd = bpf_program__fd(fixture->bpf->progs.vd_uplink_decide);
 	PUT(fixture->bpf->maps.vd_programs, uplink, fd);
 	fd = bpf_program__fd(fixture->bpf->progs.vd_overlay_ingress);
 	PUT(fixture->tunnel->maps.next, zero, fd);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_FORWARD_H
+#define VD_LIB_FORWARD_H
+
+#include "drop.h"
+#include "flow.h"
+#include "icmp.h"
+#include "install.h"
+#include "mss.h"
+
+/* Puts what was decided into effect. Returns the verdict. */
+static __always_inline int vd_forward_packet(struct __sk_buff *skb, struct vd_packet *packet)
+{
+	struct vd_flow *flow = &packet->flow;
+
+	vd_trace_step(VD_STAGE_OUTPUT, 0, flow->output, flow->output_ifindex, flow->vni, flow->destination_port_id);
+	if (vd_install_may(packet))
+		vd_install(skb, packet);
+	if (vd_tracing)
+		return TC_ACT_OK;
+	if ((packet->tcp_flags & VD_TCP_SYN) && flow->mtu != ~0U)
+		vd_mss_clamp(skb, packet);
+	if (packet->is_icmp_error && vd_from_service(packet))
+		vd_icmp_source_rewrite(skb, packet);
+	vd_flow_pull(skb);
+	if (!vd_rewrite(skb, flow, packet->family))
+		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
+	return vd_output(skb, flow);
+}
+
+#endif
