@@ -163,7 +163,7 @@ static int vtep_find(struct vd_agent *agent, const struct vd_model *model, uint3
 	const struct vd_vpc *vpc = NULL;
 	const struct vd_vxlan_pool *pool;
 
-	if (port && port->head.kind == VD_KIND_PORT)
+	if (port && port->head.kind == VD_KIND_PORT && port->subnet)
 		subnet = (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->head.project, port->subnet);
 	if (subnet)
 		vpc = (const struct vd_vpc *)vd_model_get(model, VD_KIND_VPC, subnet->head.project, subnet->vpc);

@@ -105,7 +105,8 @@ static json_t *member_item(const struct vd_port *port)
 
 	for (size_t i = 0; i < port->assigned_address_count; i++)
 		json_array_append_new(addresses, json_string(vd_address_format(&port->assigned_addresses[i], text)));
-	return json_pack("{s:s, s:s, s:o}", "name", port->head.name, "subnet", port->subnet, "addresses", addresses);
+	return json_pack("{s:s, s:s*, s:s*, s:o}", "name", port->head.name, "subnet", port->subnet, "network", port->network,
+			 "addresses", addresses);
 }
 
 static int group_add(const struct vd_model *model, const struct vd_resource *group, json_t *item)

@@ -87,6 +87,12 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 	case VD_KIND_ROUTE_TABLE:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
+	case VD_KIND_GATEWAY:
+	case VD_KIND_NETWORK:
+	case VD_KIND_VIRTUAL_IP:
+	case VD_KIND_ELASTIC_IP:
+	case VD_KIND_PORT_FORWARD:
+	case VD_KIND_POLICY_ROUTE:
 	case VD_KIND_COUNT:
 		break;
 	}

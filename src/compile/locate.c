@@ -123,7 +123,7 @@ static int locate_port(const struct vd_view *view, struct vd_unit *unit)
 	const char *vpc = NULL, *host = attachment ? attachment->host : NULL;
 	int r;
 
-	if (port)
+	if (port && port->subnet)
 		subnet = (const void *)vd_model_get(view->model, VD_KIND_SUBNET, unit->project, port->subnet);
 	if (subnet) {
 		vpc = subnet->vpc;

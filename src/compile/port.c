@@ -120,7 +120,7 @@ static bool find_vpc(const struct vd_view *view, const struct vd_unit *unit, str
 	place->port = vd_view_port(view, unit->project, unit->name);
 	if (!place->port)
 		return false;
-	place->subnet = vd_view_subnet(view, unit->project, place->port->subnet);
+	place->subnet = place->port->subnet ? vd_view_subnet(view, unit->project, place->port->subnet) : NULL;
 	place->attachment = vd_view_attachment(view, unit->project, unit->name);
 	if (!place->subnet || !vd_view_is_present(view, unit->project, place->subnet->vpc))
 		return false;

@@ -22,6 +22,10 @@ static enum vd_route_state next_hop_state(const struct vd_view *view, const stru
 	switch (route->next_hop.type) {
 	case VD_NEXT_HOP_TYPE_BLACKHOLE:
 		return VD_ROUTE_STATE_ACTIVE;
+	case VD_NEXT_HOP_TYPE_VIP:
+	case VD_NEXT_HOP_TYPE_PUBLIC:
+	case VD_NEXT_HOP_TYPE_GATEWAY:
+		return VD_ROUTE_STATE_NO_PORT;
 	case VD_NEXT_HOP_TYPE_ADDRESS:
 		break;
 	}

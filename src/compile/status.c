@@ -391,6 +391,12 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
+	case VD_KIND_GATEWAY:
+	case VD_KIND_NETWORK:
+	case VD_KIND_VIRTUAL_IP:
+	case VD_KIND_ELASTIC_IP:
+	case VD_KIND_PORT_FORWARD:
+	case VD_KIND_POLICY_ROUTE:
 	case VD_KIND_COUNT:
 		break;
 	}

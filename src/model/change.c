@@ -97,13 +97,15 @@ static int parse_document(const struct vd_model *model, const json_t *document, 
 {
 	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *after = NULL;
 	const char *word = json_string_value(json_object_get(document, "kind"));
+	enum vd_kind kind;
+	bool is_shared = word && vd_kind_parse(word, false, &kind) == 0 && vd_kind_is_shared(kind);
 	const struct vd_resource *before;
 	json_t *with_project;
 	int r;
 
-	/* A host is of no project, so it is not of the one that the user works in. */
+	/* A host or network is of no project, so it is not of the one that the user works in. */
 	if (json_is_object(document) && !json_object_get(document, "project") && project &&
-	    strcmp(project, VD_PROJECT_DEFAULT) != 0 && !(word && strcmp(word, vd_kind_word(VD_KIND_HOST)) == 0)) {
+	    strcmp(project, VD_PROJECT_DEFAULT) != 0 && !is_shared) {
 		with_project = json_copy((json_t *)document);
 		json_object_set_new(with_project, "project", json_string(project));
 		r = vd_resource_parse(with_project, changes->notes, &after, error);
@@ -257,7 +259,7 @@ static int check_reference(const struct vd_field *field, const char *name, void 
 	if (field->reference == VD_KIND_HOST && vd_model_get(model, VD_KIND_CLAIM, project, name))
 		return 0;
 	return vd_error_set(check->validation->error, -ENOENT, "%s: %s does not exist; apply it too, or correct %s", check->object,
-			    vd_object_text(field->reference, project, name, other), field->name);
+			    vd_object_text(field->reference, project, name, other), field->name ? field->name : field->singular);
 }
 
 /* The first of three rounds: everything that is given or kept takes its place. */

@@ -21,6 +21,8 @@ static const struct vd_field fields[] = {
 	 .help = "Bytes, of the link of each of the addresses, in their order and with spaces between."},
 	{"api", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(api), .help = "URL for other hosts' questions."},
 	{"version", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(version), .help = "Of its viaductd."},
+	{"uplinks", .type = VD_FIELD_TYPE_UPLINKS, .offset = OFFSET(uplinks), .count_offset = OFFSET(uplink_count),
+	 .help = "Its links to physical networks."},
 };
 
 uint32_t vd_claim_mtu(const struct vd_claim *claim, const struct vd_address *address)

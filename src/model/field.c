@@ -40,7 +40,7 @@ const char *vd_field_type_text(enum vd_field_type type)
 	case VD_FIELD_TYPE_VNI_RANGE:
 		return "a range of VNIs like 5000-5999";
 	case VD_FIELD_TYPE_NEXT_HOP:
-		return "{address: ADDRESS} or {blackhole: true}";
+		return "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}";
 	case VD_FIELD_TYPE_CORES:
 		return "a number of cores like 0.5, at least 0.01";
 	case VD_FIELD_TYPE_MEMORY:
@@ -49,6 +49,8 @@ const char *vd_field_type_text(enum vd_field_type type)
 		return "a port like 22 or a range like 23-1024, from 1 to 65535";
 	case VD_FIELD_TYPE_ICMP_TYPE:
 		return "an ICMP type from 0 to 255, or -1 for all";
+	case VD_FIELD_TYPE_NETMASK:
+		return "a netmask like 255.255.255.0";
 	case VD_FIELD_TYPE_NAMES:
 		return "a list of names";
 	case VD_FIELD_TYPE_ADDRESSES:
@@ -59,6 +61,12 @@ const char *vd_field_type_text(enum vd_field_type type)
 		return "a list of ranges like 192.168.0.10-192.168.0.99";
 	case VD_FIELD_TYPE_TEXTS:
 		return "a list of texts";
+	case VD_FIELD_TYPE_GATEWAYS:
+		return "a list of addresses like 10.0.0.1, or none";
+	case VD_FIELD_TYPE_VPC_NETWORKS:
+		return "a list of networks' names, or of {network: NAME, address: ADDRESS}";
+	case VD_FIELD_TYPE_UPLINKS:
+		return "a list of uplinks";
 	}
 	return "";
 }
@@ -79,12 +87,19 @@ static enum vd_field_type item_type(enum vd_field_type type)
 
 static bool is_list(enum vd_field_type type)
 {
-	return item_type(type) != type || type == VD_FIELD_TYPE_RANGES;
+	return item_type(type) != type || type == VD_FIELD_TYPE_RANGES || type == VD_FIELD_TYPE_GATEWAYS ||
+	       type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_UPLINKS;
 }
 
+/* Lists whose items are strings, and those whose items begin with the pointer to one. */
 static bool has_strings(enum vd_field_type type)
 {
 	return type == VD_FIELD_TYPE_NAMES || type == VD_FIELD_TYPE_TEXTS;
+}
+
+static bool owns_strings(enum vd_field_type type)
+{
+	return has_strings(type) || type == VD_FIELD_TYPE_VPC_NETWORKS;
 }
 
 static size_t item_size(enum vd_field_type type)
@@ -93,7 +108,12 @@ static size_t item_size(enum vd_field_type type)
 		return sizeof(char *);
 	if (type == VD_FIELD_TYPE_RANGES)
 		return sizeof(struct vd_address_range);
-	return type == VD_FIELD_TYPE_ADDRESSES ? sizeof(struct vd_address) : sizeof(struct vd_prefix);
+	if (type == VD_FIELD_TYPE_VPC_NETWORKS)
+		return sizeof(struct vd_vpc_network);
+	if (type == VD_FIELD_TYPE_UPLINKS)
+		return sizeof(struct vd_uplink);
+	return type == VD_FIELD_TYPE_ADDRESSES || type == VD_FIELD_TYPE_GATEWAYS ? sizeof(struct vd_address)
+										 : sizeof(struct vd_prefix);
 }
 
 /* A value as a sentence shows it. */
@@ -267,8 +287,19 @@ static int read_item(const struct vd_field *field, const json_t *value, void *pl
 	case VD_FIELD_TYPE_MEMORY:
 	case VD_FIELD_TYPE_PORTS:
 	case VD_FIELD_TYPE_ICMP_TYPE:
+	case VD_FIELD_TYPE_NETMASK:
 	case VD_FIELD_TYPE_RANGES:
 		return vd_quantity_read(type, value, place) < 0 ? refuse(field, type, value, reading) : 0;
+	case VD_FIELD_TYPE_GATEWAYS:
+		if (text && strcmp(text, "none") == 0)
+			return 0;
+		if (!text || vd_address_parse(text, place) < 0)
+			return refuse(field, type, value, reading);
+		return 0;
+	case VD_FIELD_TYPE_VPC_NETWORKS:
+		return vd_vpc_network_read(value, place, reading);
+	case VD_FIELD_TYPE_UPLINKS:
+		return vd_uplink_read(value, place) < 0 ? refuse(field, type, value, reading) : 0;
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
@@ -284,7 +315,11 @@ static bool item_equal(enum vd_field_type type, const void *a, const void *b)
 		return strcmp(*(char *const *)a, *(char *const *)b) == 0;
 	if (type == VD_FIELD_TYPE_RANGES)
 		return vd_quantity_equal(type, a, b);
-	if (type == VD_FIELD_TYPE_ADDRESSES)
+	if (type == VD_FIELD_TYPE_VPC_NETWORKS)
+		return vd_vpc_network_equal(a, b);
+	if (type == VD_FIELD_TYPE_UPLINKS)
+		return vd_uplink_equal(a, b);
+	if (type == VD_FIELD_TYPE_ADDRESSES || type == VD_FIELD_TYPE_GATEWAYS)
 		return vd_address_equal(a, b);
 	return vd_prefix_equal(a, b);
 }
@@ -316,7 +351,8 @@ static int read_list(const struct vd_field *field, const json_t *value, struct v
 		r = read_item(field, item, *items + i * size, reading);
 		if (r < 0)
 			return r;
-		for (size_t j = 0; !reading->is_record && j < i; j++) {
+		/* Nobody may lead out of two CIDRs. */
+		for (size_t j = 0; !reading->is_record && field->type != VD_FIELD_TYPE_GATEWAYS && j < i; j++) {
 			char text[64];
 
 			if (item_equal(field->type, *items + i * size, *items + j * size))
@@ -385,6 +421,7 @@ static json_t *write_list(const struct vd_field *field, const struct vd_resource
 {
 	const char *items = *CONST_MEMBER(char *, resource, field->offset);
 	size_t count = *CONST_MEMBER(size_t, resource, field->count_offset), size = item_size(field->type);
+	char text[VD_ADDRESS_TEXT];
 	json_t *list;
 
 	if (count == 0)
@@ -399,6 +436,12 @@ static json_t *write_list(const struct vd_field *field, const struct vd_resource
 			json_array_append_new(list, vd_quantity_write(field->type, item));
 		else if (field->type == VD_FIELD_TYPE_ADDRESSES)
 			json_array_append_new(list, write_address(item));
+		else if (field->type == VD_FIELD_TYPE_GATEWAYS)
+			json_array_append_new(list, json_string(vd_address_format(item, text)));
+		else if (field->type == VD_FIELD_TYPE_VPC_NETWORKS)
+			json_array_append_new(list, vd_vpc_network_write(item));
+		else if (field->type == VD_FIELD_TYPE_UPLINKS)
+			json_array_append_new(list, vd_uplink_write(item));
 		else
 			json_array_append_new(list, write_prefix(item));
 	}
@@ -439,12 +482,16 @@ json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *r
 	case VD_FIELD_TYPE_MEMORY:
 	case VD_FIELD_TYPE_PORTS:
 	case VD_FIELD_TYPE_ICMP_TYPE:
+	case VD_FIELD_TYPE_NETMASK:
 		return vd_quantity_write(field->type, place);
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
 	case VD_FIELD_TYPE_RANGES:
 	case VD_FIELD_TYPE_TEXTS:
+	case VD_FIELD_TYPE_GATEWAYS:
+	case VD_FIELD_TYPE_VPC_NETWORKS:
+	case VD_FIELD_TYPE_UPLINKS:
 		return write_list(field, resource);
 	}
 	return NULL;
@@ -496,20 +543,30 @@ bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, c
 	case VD_FIELD_TYPE_VNI_RANGE:
 		return memcmp(left, right, 2 * sizeof(uint32_t)) == 0;
 	case VD_FIELD_TYPE_NEXT_HOP:
-		return hop->type == other->type && vd_address_equal(&hop->address, &other->address);
+		return hop->type == other->type && vd_address_equal(&hop->address, &other->address) &&
+		       text_equal(hop->vip, other->vip);
 	case VD_FIELD_TYPE_CORES:
 	case VD_FIELD_TYPE_MEMORY:
 	case VD_FIELD_TYPE_PORTS:
 	case VD_FIELD_TYPE_ICMP_TYPE:
+	case VD_FIELD_TYPE_NETMASK:
 		return vd_quantity_equal(field->type, left, right);
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
 	case VD_FIELD_TYPE_RANGES:
 	case VD_FIELD_TYPE_TEXTS:
+	case VD_FIELD_TYPE_GATEWAYS:
+	case VD_FIELD_TYPE_VPC_NETWORKS:
+	case VD_FIELD_TYPE_UPLINKS:
 		return list_equal(field, a, b);
 	}
 	return false;
+}
+
+static char **string_of(char *items, size_t size, size_t index)
+{
+	return (char **)(void *)(items + index * size);
 }
 
 static int own_list(const struct vd_field *field, struct vd_resource *resource)
@@ -524,14 +581,16 @@ static int own_list(const struct vd_field *field, struct vd_resource *resource)
 	*items = calloc(their_count, size);
 	if (!*items)
 		return -ENOMEM;
-	*count = their_count;
-	if (!has_strings(field->type)) {
+	if (!owns_strings(field->type)) {
+		*count = their_count;
 		memcpy(*items, theirs, their_count * size);
 		return 0;
 	}
 	for (size_t i = 0; i < their_count; i++) {
-		((char **)(void *)*items)[i] = strdup(((char **)(void *)theirs)[i]);
-		if (!((char **)(void *)*items)[i])
+		memcpy(*items + i * size, theirs + i * size, size);
+		*string_of(*items, size, i) = strdup(*string_of(theirs, size, i));
+		(*count)++;
+		if (!*string_of(*items, size, i))
 			return -ENOMEM;
 	}
 	return 0;
@@ -556,8 +615,8 @@ void vd_field_clear(const struct vd_field *field, struct vd_resource *resource)
 	if (is_list(field->type)) {
 		size_t *count = MEMBER(size_t, resource, field->count_offset);
 
-		for (size_t i = 0; has_strings(field->type) && i < *count; i++)
-			free(((char **)(void *)*pointer)[i]);
+		for (size_t i = 0; owns_strings(field->type) && i < *count; i++)
+			free(*string_of(*pointer, item_size(field->type), i));
 		*count = 0;
 	} else if (field->type != VD_FIELD_TYPE_TEXT && field->type != VD_FIELD_TYPE_NAME) {
 		return;

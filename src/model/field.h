@@ -25,11 +25,15 @@ enum vd_field_type {
 	VD_FIELD_TYPE_MEMORY,    /* uint64_t, bytes; 64M in documents */
 	VD_FIELD_TYPE_PORTS,     /* two uint32_t: first, last; 0, 0: all */
 	VD_FIELD_TYPE_ICMP_TYPE, /* int32_t; -1: all */
+	VD_FIELD_TYPE_NETMASK,   /* uint32_t, bits; 255.0.0.0 in documents */
 	VD_FIELD_TYPE_NAMES,     /* char **, and the types below: a pointer, and a size_t at count_offset */
 	VD_FIELD_TYPE_ADDRESSES,
 	VD_FIELD_TYPE_PREFIXES,
-	VD_FIELD_TYPE_RANGES, /* struct vd_address_range */
-	VD_FIELD_TYPE_TEXTS,  /* char ** */
+	VD_FIELD_TYPE_RANGES,       /* struct vd_address_range */
+	VD_FIELD_TYPE_TEXTS,        /* char ** */
+	VD_FIELD_TYPE_GATEWAYS,     /* struct vd_address; "none" is one of no family */
+	VD_FIELD_TYPE_VPC_NETWORKS, /* struct vd_vpc_network; each of them names a resource of the kind "reference" */
+	VD_FIELD_TYPE_UPLINKS,      /* struct vd_uplink */
 };
 
 /* Where a kind's resources have their names from. */
@@ -41,7 +45,7 @@ enum vd_naming {
 
 struct vd_field {
 	const char *name;     /* in documents; NULL: kept in the struct only */
-	const char *singular; /* how a list of one may be called; NULL: no list */
+	const char *singular; /* how a list of one may be called; NULL: no list. Without a name: what sentences call it */
 	enum vd_field_type type;
 	bool required;
 	bool is_assigned;  /* given by allocation: stands in "assigned", never in documents */

@@ -8,14 +8,17 @@
 
 /* Room for the text that VD_GROUP_GROUPS goes by. */
 #define VD_GROUPS_HASH_SIZE 17
+/* And for that which VD_GROUP_PHYSNET goes by. */
+#define VD_PHYSNET_VLAN_SIZE (VD_NAME_SIZE + 12)
 
 /* What brings resources together: a kind (its resource named so is referred to), or one of these. */
 enum vd_group {
 	VD_GROUP_INSTANCE = VD_KIND_COUNT, /* ports that name this instance */
-	VD_GROUP_NEXT_HOP,                 /* routes whose next hop is this address, as text */
+	VD_GROUP_NEXT_HOP,                 /* routes and policy routes whose next hop is this address, as text */
 	VD_GROUP_RULES,                    /* rules of this security group */
 	VD_GROUP_REMOTE,                   /* rules whose remote_group is this one */
 	VD_GROUP_IDENTITY,                 /* ports with this identity, as text; of no project */
+	VD_GROUP_PHYSNET,                  /* networks and subnets of this physnet and VLAN, as vd_physnet_vlan(); of no project */
 	VD_GROUP_GROUPS,                   /* ports whose set of security groups has this hash; see vd_port_groups_hash() */
 };
 
@@ -36,5 +39,8 @@ const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint
 const char *vd_port_groups_hash(const struct vd_port *port, char text[VD_GROUPS_HASH_SIZE]);
 const struct vd_port *vd_model_port_by_mac(const struct vd_model *model, const char *project, const char *vpc,
 					   const struct vd_mac *mac);
+const struct vd_port *vd_model_port_by_network_mac(const struct vd_model *model, const char *network, const struct vd_mac *mac);
+/* "physnet1/100"; returns text. */
+const char *vd_physnet_vlan(const char *physnet, uint32_t vlan, char text[VD_PHYSNET_VLAN_SIZE]);
 
 #endif

@@ -38,7 +38,9 @@ struct vd_kind_type {
 
 extern const struct vd_kind_type vd_kind_type_host, vd_kind_type_vxlan_pool, vd_kind_type_vpc, vd_kind_type_route_table,
 	vd_kind_type_subnet, vd_kind_type_port, vd_kind_type_route, vd_kind_type_claim, vd_kind_type_attachment,
-	vd_kind_type_router_profile, vd_kind_type_security_group, vd_kind_type_security_group_rule;
+	vd_kind_type_router_profile, vd_kind_type_security_group, vd_kind_type_security_group_rule, vd_kind_type_network,
+	vd_kind_type_virtual_ip, vd_kind_type_elastic_ip, vd_kind_type_port_forward, vd_kind_type_policy_route,
+	vd_kind_type_gateway;
 
 const struct vd_kind_type *vd_kind_type(enum vd_kind kind);
 
@@ -49,7 +51,9 @@ bool vd_name_is_valid(const char *name);
 /* Names that keys use beside projects. */
 bool vd_project_is_reserved(const char *project);
 bool vd_kind_is_fact(enum vd_kind kind);
-/* Where a reference to this kind from that project leads: hosts are of no project but the default one. */
+/* Is it of every project, and so of the default one? */
+bool vd_kind_is_shared(enum vd_kind kind);
+/* Where a reference to this kind from that project leads: hosts and networks are of no project but the default one. */
 const char *vd_reference_project(enum vd_kind kind, const char *project);
 
 struct vd_field_reading {
@@ -85,6 +89,13 @@ int vd_resource_each_reference(const struct vd_resource *resource, vd_reference_
 /* The types that a noun's file reads and writes. Both refuse with the object and field in the sentence. */
 int vd_vni_range_read(const json_t *value, uint32_t range[2]);
 json_t *vd_vni_range_write(const uint32_t range[2]);
+/* "public" or {network: public, address: 10.0.1.5}. What was read of it before it is refused is in its place already. */
+int vd_vpc_network_read(const json_t *value, struct vd_vpc_network *network, const struct vd_field_reading *reading);
+json_t *vd_vpc_network_write(const struct vd_vpc_network *network);
+bool vd_vpc_network_equal(const struct vd_vpc_network *a, const struct vd_vpc_network *b);
+int vd_uplink_read(const json_t *value, struct vd_uplink *uplink);
+json_t *vd_uplink_write(const struct vd_uplink *uplink);
+bool vd_uplink_equal(const struct vd_uplink *a, const struct vd_uplink *b);
 int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading);
 json_t *vd_next_hop_write(const struct vd_next_hop *hop);
 

@@ -80,21 +80,30 @@ static struct key number_key(char tag, uint32_t number)
 	return key;
 }
 
-static struct key vpc_key(char tag, const char *project, const char *vpc, const void *bytes, size_t size)
+/* What is unique in a place: a VPC, or a network (whose project is the default one). */
+static struct key place_key(char tag, const char *project, const char *place, const void *bytes, size_t size)
 {
 	struct key key = {.size = 1, .bytes = {tag}};
 
 	key_add(&key, project, strlen(project));
 	key_add(&key, "/", 1);
-	key_add(&key, vpc, strlen(vpc));
+	key_add(&key, place, strlen(place));
 	key_add(&key, "/", 1);
 	key_add(&key, bytes, size);
 	return key;
 }
 
-static struct key address_key(const char *project, const char *vpc, const struct vd_address *address)
+/* Tags of unique things: those of ports, then of virtual IPs, in a VPC and in a network. */
+#define TAG_ADDRESS 'a'
+#define TAG_MAC 'm'
+#define TAG_NETWORK_ADDRESS 'n'
+#define TAG_NETWORK_MAC 'N'
+#define TAG_VIP 'p'
+#define TAG_NETWORK_VIP 'w'
+
+static struct key address_key(char tag, const char *project, const char *place, const struct vd_address *address)
 {
-	return vpc_key('a', project, vpc, address, sizeof(*address));
+	return place_key(tag, project, place, address, sizeof(*address));
 }
 
 static struct entry *find_entry(const struct vd_model *model, enum vd_kind kind, const char *key)
@@ -158,25 +167,57 @@ static void drop_uniques(struct vd_model *model, struct entry *entry)
 	}
 }
 
-static int add_port_uniques(struct vd_model *model, struct entry *entry, const struct vd_port *port)
+/* The place whose addresses and MACs a port or virtual_ip shares: a VPC by its subnet, or a network. NULL when it is not known. */
+static const char *place_of(const struct vd_model *model, const char *subnet_project, const char *subnet_name, const char *network,
+			    const char **ret_project)
 {
-	const char *project = port->head.project;
-	const struct vd_subnet *subnet = (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, project, port->subnet);
-	struct key key;
+	const struct vd_subnet *subnet;
+
+	*ret_project = network ? VD_PROJECT_DEFAULT : subnet_project;
+	if (network)
+		return network;
+	/* A store is read in any order: the subnet, when it comes, makes up for it. */
+	subnet = subnet_name ? (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, subnet_project, subnet_name) : NULL;
+	return subnet ? subnet->vpc : NULL;
+}
+
+static int add_addresses(struct vd_model *model, struct entry *entry, char tag, const char *project, const char *place,
+			 const struct vd_address *addresses, size_t count)
+{
 	int r = 0;
 
-	/* A store is read in any order: the subnet, when it comes, makes up for it. */
-	if (!subnet)
-		return 0;
-	for (size_t i = 0; r == 0 && i < port->assigned_address_count; i++) {
-		key = address_key(project, subnet->vpc, &port->assigned_addresses[i]);
-		r = add_unique(model, entry, &key);
-	}
-	if (r == 0 && !vd_mac_is_zero(&port->assigned_mac)) {
-		key = vpc_key('m', project, subnet->vpc, &port->assigned_mac, sizeof(port->assigned_mac));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct key key = address_key(tag, project, place, &addresses[i]);
+
 		r = add_unique(model, entry, &key);
 	}
 	return r;
+}
+
+static int add_port_uniques(struct vd_model *model, struct entry *entry, const struct vd_port *port)
+{
+	const char *project, *place = place_of(model, port->head.project, port->subnet, port->network, &project);
+	struct key key;
+	int r;
+
+	if (!place)
+		return 0;
+	r = add_addresses(model, entry, port->network ? TAG_NETWORK_ADDRESS : TAG_ADDRESS, project, place, port->assigned_addresses,
+			  port->assigned_address_count);
+	if (r < 0 || vd_mac_is_zero(&port->assigned_mac))
+		return r;
+	key = place_key(port->network ? TAG_NETWORK_MAC : TAG_MAC, project, place, &port->assigned_mac, sizeof(port->assigned_mac));
+	return add_unique(model, entry, &key);
+}
+
+static int add_vip_uniques(struct vd_model *model, struct entry *entry, const struct vd_virtual_ip *vip)
+{
+	const char *project, *place = place_of(model, vip->head.project, vip->subnet, vip->network, &project);
+
+	if (!place)
+		return 0;
+	return add_addresses(model, entry, vip->network ? TAG_NETWORK_VIP : TAG_VIP, project, place, vip->assigned_addresses,
+			     vip->assigned_address_count);
 }
 
 static int add_uniques(struct vd_model *model, struct entry *entry)
@@ -200,6 +241,8 @@ static int add_uniques(struct vd_model *model, struct entry *entry)
 	}
 	if (r == 0 && resource->kind == VD_KIND_PORT)
 		r = add_port_uniques(model, entry, (const struct vd_port *)resource);
+	if (r == 0 && resource->kind == VD_KIND_VIRTUAL_IP)
+		r = add_vip_uniques(model, entry, (const struct vd_virtual_ip *)resource);
 	return r;
 }
 
@@ -324,12 +367,41 @@ static int add_rule_links(struct vd_model *model, struct entry *entry, const str
 	return add_link(model, entry, &key);
 }
 
+/* Those of a route or policy route: who asks for the address of a port, of a host on a network. */
+static int add_next_hop_link(struct vd_model *model, struct entry *entry, const struct vd_next_hop *hop)
+{
+	char text[VD_ADDRESS_TEXT];
+	struct key key;
+
+	if (hop->address.family == VD_FAMILY_NONE)
+		return 0;
+	key = group_key(entry->resource->kind, VD_GROUP_NEXT_HOP, entry->resource->project, vd_address_format(&hop->address, text));
+	return add_link(model, entry, &key);
+}
+
+const char *vd_physnet_vlan(const char *physnet, uint32_t vlan, char text[VD_PHYSNET_VLAN_SIZE])
+{
+	snprintf(text, VD_PHYSNET_VLAN_SIZE, "%s/%u", physnet, vlan);
+	return text;
+}
+
+static int add_physnet_link(struct vd_model *model, struct entry *entry, const char *physnet, uint32_t vlan)
+{
+	char text[VD_PHYSNET_VLAN_SIZE];
+	struct key key;
+
+	if (!physnet)
+		return 0;
+	key = group_key(entry->resource->kind, VD_GROUP_PHYSNET, "", vd_physnet_vlan(physnet, vlan, text));
+	return add_link(model, entry, &key);
+}
+
 static int add_links(struct vd_model *model, struct entry *entry)
 {
 	const struct vd_resource *resource = entry->resource;
 	struct linking linking = {.model = model, .entry = entry};
-	char text[VD_ADDRESS_TEXT];
-	struct key key;
+	const struct vd_network *network = (const struct vd_network *)resource;
+	const struct vd_subnet *subnet = (const struct vd_subnet *)resource;
 	int r;
 
 	r = vd_resource_each_reference(resource, link_reference, &linking);
@@ -339,21 +411,20 @@ static int add_links(struct vd_model *model, struct entry *entry)
 		return add_port_links(model, entry, (const struct vd_port *)resource);
 	if (resource->kind == VD_KIND_SECURITY_GROUP_RULE)
 		return add_rule_links(model, entry, (const struct vd_security_group_rule *)resource);
-	if (resource->kind == VD_KIND_ROUTE) {
-		const struct vd_next_hop *hop = &((const struct vd_route *)resource)->next_hop;
-
-		if (hop->type != VD_NEXT_HOP_TYPE_ADDRESS)
-			return 0;
-		key = group_key(VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, resource->project, vd_address_format(&hop->address, text));
-		return add_link(model, entry, &key);
-	}
+	if (resource->kind == VD_KIND_NETWORK)
+		return add_physnet_link(model, entry, network->physnet, network->vlan);
+	if (resource->kind == VD_KIND_SUBNET)
+		return add_physnet_link(model, entry, subnet->physnet, subnet->vlan);
+	if (resource->kind == VD_KIND_ROUTE)
+		return add_next_hop_link(model, entry, &((const struct vd_route *)resource)->next_hop);
+	if (resource->kind == VD_KIND_POLICY_ROUTE)
+		return add_next_hop_link(model, entry, &((const struct vd_policy_route *)resource)->next_hop);
 	return 0;
 }
 
-/* A subnet came or went: what its ports have is in another VPC now, or in none. Only those in this container itself. */
-static int reindex_ports(struct vd_model *model, const char *project, const char *subnet)
+static int reindex_members(struct vd_model *model, enum vd_kind member, const char *project, const char *subnet)
 {
-	struct key key = group_key(VD_KIND_PORT, VD_KIND_SUBNET, project, subnet);
+	struct key key = group_key(member, VD_KIND_SUBNET, project, subnet);
 	struct group *group;
 	int r = 0;
 
@@ -363,6 +434,17 @@ static int reindex_ports(struct vd_model *model, const char *project, const char
 		r = add_uniques(model, link->entry);
 	}
 	return r;
+}
+
+/*
+ * A subnet came or went: what its ports and virtual IPs have is in another VPC now, or in none. Only those in this container
+ * itself.
+ */
+static int reindex_subnet(struct vd_model *model, const char *project, const char *subnet)
+{
+	int r = reindex_members(model, VD_KIND_PORT, project, subnet);
+
+	return r < 0 ? r : reindex_members(model, VD_KIND_VIRTUAL_IP, project, subnet);
 }
 
 /* --- the container --- */
@@ -461,7 +543,7 @@ int vd_model_put(struct vd_model *model, struct vd_resource *resource)
 	if (r == 0)
 		r = add_uniques(model, entry);
 	if (r == 0 && resource->kind == VD_KIND_SUBNET && (!vpc || strcmp(vpc, ((const struct vd_subnet *)resource)->vpc) != 0))
-		r = reindex_ports(model, resource->project, resource->name);
+		r = reindex_subnet(model, resource->project, resource->name);
 	free(vpc);
 	return r;
 }
@@ -479,7 +561,7 @@ bool vd_model_remove(struct vd_model *model, enum vd_kind kind, const char *proj
 	empty_entry(model, entry);
 	model->counts[kind]--;
 	if (kind == VD_KIND_SUBNET)
-		reindex_ports(model, project, name);
+		reindex_subnet(model, project, name);
 	/* In an overlay the empty entry stays, to hide the base's. */
 	if (model->base)
 		return true;
@@ -544,15 +626,46 @@ static const struct vd_resource *get_unique(const struct vd_model *model, const 
 const struct vd_port *vd_model_port_by_address(const struct vd_model *model, const char *project, const char *vpc,
 					       const struct vd_address *address)
 {
-	struct key key = address_key(project, vpc, address);
+	struct key key = address_key(TAG_ADDRESS, project, vpc, address);
 
 	return (const struct vd_port *)get_unique(model, &key);
+}
+
+const struct vd_port *vd_model_port_by_network_address(const struct vd_model *model, const char *network,
+						       const struct vd_address *address)
+{
+	struct key key = address_key(TAG_NETWORK_ADDRESS, VD_PROJECT_DEFAULT, network, address);
+
+	return (const struct vd_port *)get_unique(model, &key);
+}
+
+const struct vd_virtual_ip *vd_model_vip_by_address(const struct vd_model *model, const char *project, const char *vpc,
+						    const struct vd_address *address)
+{
+	struct key key = address_key(TAG_VIP, project, vpc, address);
+
+	return (const struct vd_virtual_ip *)get_unique(model, &key);
+}
+
+const struct vd_virtual_ip *vd_model_vip_by_network_address(const struct vd_model *model, const char *network,
+							    const struct vd_address *address)
+{
+	struct key key = address_key(TAG_NETWORK_VIP, VD_PROJECT_DEFAULT, network, address);
+
+	return (const struct vd_virtual_ip *)get_unique(model, &key);
 }
 
 const struct vd_port *vd_model_port_by_mac(const struct vd_model *model, const char *project, const char *vpc,
 					   const struct vd_mac *mac)
 {
-	struct key key = vpc_key('m', project, vpc, mac, sizeof(*mac));
+	struct key key = place_key(TAG_MAC, project, vpc, mac, sizeof(*mac));
+
+	return (const struct vd_port *)get_unique(model, &key);
+}
+
+const struct vd_port *vd_model_port_by_network_mac(const struct vd_model *model, const char *network, const struct vd_mac *mac)
+{
+	struct key key = place_key(TAG_NETWORK_MAC, VD_PROJECT_DEFAULT, network, mac, sizeof(*mac));
 
 	return (const struct vd_port *)get_unique(model, &key);
 }
@@ -593,6 +706,38 @@ int vd_model_each_referrer(const struct vd_model *model, enum vd_kind referrer, 
 		}
 	}
 	return 0;
+}
+
+/* Of those that refer to a resource in more than one way, the ones that do in this way. */
+struct filter {
+	const char *name;
+	bool (*matches)(const struct vd_resource *resource, const char *name);
+	vd_model_visit *visit;
+	void *userdata;
+};
+
+static bool stands_in_table(const struct vd_resource *resource, const char *name)
+{
+	return strcmp(((const struct vd_policy_route *)resource)->table, name) == 0;
+}
+
+static bool stands_on_vip(const struct vd_resource *resource, const char *name)
+{
+	return strcmp(((const struct vd_elastic_ip *)resource)->vip, name) == 0;
+}
+
+static bool leads_to_vip(const struct vd_resource *resource, const char *name)
+{
+	const struct vd_elastic_ip *elastic = (const struct vd_elastic_ip *)resource;
+
+	return elastic->private_vip && strcmp(elastic->private_vip, name) == 0;
+}
+
+static int visit_matching(const struct vd_resource *resource, void *userdata)
+{
+	const struct filter *filter = userdata;
+
+	return filter->matches(resource, filter->name) ? filter->visit(resource, filter->userdata) : 0;
 }
 
 int vd_model_each_subnet_of_vpc(const struct vd_model *model, const char *project, const char *vpc, vd_model_visit *visit,
@@ -652,4 +797,107 @@ int vd_model_each_vpc_of_profile(const struct vd_model *model, const char *proje
 				 void *userdata)
 {
 	return vd_model_each_referrer(model, VD_KIND_VPC, VD_KIND_ROUTER_PROFILE, project, profile, visit, userdata);
+}
+
+int vd_model_each_policy_route_of_table(const struct vd_model *model, const char *project, const char *table, vd_model_visit *visit,
+					void *userdata)
+{
+	/* As for routes. */
+	int r = vd_model_each_referrer(model, VD_KIND_POLICY_ROUTE, VD_KIND_VPC, project, table, visit, userdata);
+	struct filter filter = {.name = table, .matches = stands_in_table, .visit = visit, .userdata = userdata};
+
+	if (r != 0)
+		return r;
+	return vd_model_each_referrer(model, VD_KIND_POLICY_ROUTE, VD_KIND_ROUTE_TABLE, project, table, visit_matching, &filter);
+}
+
+int vd_model_each_port_of_network(const struct vd_model *model, const char *network, vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PORT, VD_KIND_NETWORK, VD_PROJECT_DEFAULT, network, visit, userdata);
+}
+
+int vd_model_each_vip_of_network(const struct vd_model *model, const char *network, vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_VIRTUAL_IP, VD_KIND_NETWORK, VD_PROJECT_DEFAULT, network, visit, userdata);
+}
+
+int vd_model_each_vpc_of_network(const struct vd_model *model, const char *network, vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_VPC, VD_KIND_NETWORK, VD_PROJECT_DEFAULT, network, visit, userdata);
+}
+
+int vd_model_each_network_of_physnet(const struct vd_model *model, const char *physnet, uint32_t vlan, vd_model_visit *visit,
+				     void *userdata)
+{
+	char text[VD_PHYSNET_VLAN_SIZE];
+
+	return vd_model_each_referrer(model, VD_KIND_NETWORK, VD_GROUP_PHYSNET, "", vd_physnet_vlan(physnet, vlan, text), visit,
+				      userdata);
+}
+
+int vd_model_each_subnet_of_physnet(const struct vd_model *model, const char *physnet, uint32_t vlan, vd_model_visit *visit,
+				    void *userdata)
+{
+	char text[VD_PHYSNET_VLAN_SIZE];
+
+	return vd_model_each_referrer(model, VD_KIND_SUBNET, VD_GROUP_PHYSNET, "", vd_physnet_vlan(physnet, vlan, text), visit,
+				      userdata);
+}
+
+int vd_model_each_vip_of_subnet(const struct vd_model *model, const char *project, const char *subnet, vd_model_visit *visit,
+				void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_VIRTUAL_IP, VD_KIND_SUBNET, project, subnet, visit, userdata);
+}
+
+int vd_model_each_vip_of_port(const struct vd_model *model, const char *project, const char *port, vd_model_visit *visit,
+			      void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_VIRTUAL_IP, VD_KIND_PORT, project, port, visit, userdata);
+}
+
+int vd_model_each_vip_of_vpc(const struct vd_model *model, const char *project, const char *vpc, vd_model_visit *visit,
+			     void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_VIRTUAL_IP, VD_KIND_VPC, project, vpc, visit, userdata);
+}
+
+int vd_model_each_elastic_ip_of_port(const struct vd_model *model, const char *project, const char *port, vd_model_visit *visit,
+				     void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_ELASTIC_IP, VD_KIND_PORT, project, port, visit, userdata);
+}
+
+int vd_model_each_elastic_ip_of_vip(const struct vd_model *model, const char *project, const char *vip, vd_model_visit *visit,
+				    void *userdata)
+{
+	struct filter filter = {.name = vip, .matches = stands_on_vip, .visit = visit, .userdata = userdata};
+
+	return vd_model_each_referrer(model, VD_KIND_ELASTIC_IP, VD_KIND_VIRTUAL_IP, project, vip, visit_matching, &filter);
+}
+
+int vd_model_each_elastic_ip_of_private_vip(const struct vd_model *model, const char *project, const char *vip,
+					    vd_model_visit *visit, void *userdata)
+{
+	struct filter filter = {.name = vip, .matches = leads_to_vip, .visit = visit, .userdata = userdata};
+
+	return vd_model_each_referrer(model, VD_KIND_ELASTIC_IP, VD_KIND_VIRTUAL_IP, project, vip, visit_matching, &filter);
+}
+
+int vd_model_each_forward_of_vip(const struct vd_model *model, const char *project, const char *vip, vd_model_visit *visit,
+				 void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PORT_FORWARD, VD_KIND_VIRTUAL_IP, project, vip, visit, userdata);
+}
+
+int vd_model_each_forward_of_port(const struct vd_model *model, const char *project, const char *port, vd_model_visit *visit,
+				  void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PORT_FORWARD, VD_KIND_PORT, project, port, visit, userdata);
+}
+
+int vd_model_each_route_of_vip(const struct vd_model *model, const char *project, const char *vip, vd_model_visit *visit,
+			       void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_ROUTE, VD_KIND_VIRTUAL_IP, project, vip, visit, userdata);
 }

@@ -30,6 +30,14 @@ int vd_model_each(const struct vd_model *model, enum vd_kind kind, const char *p
 /* The port of the VPC that is assigned this address, or NULL. */
 const struct vd_port *vd_model_port_by_address(const struct vd_model *model, const char *project, const char *vpc,
 					       const struct vd_address *address);
+/* The port that is on a network itself and assigned this address there, or NULL. */
+const struct vd_port *vd_model_port_by_network_address(const struct vd_model *model, const char *network,
+						       const struct vd_address *address);
+/* The virtual_ip of a subnet of the VPC, or of a network, that is assigned this address, or NULL. */
+const struct vd_virtual_ip *vd_model_vip_by_address(const struct vd_model *model, const char *project, const char *vpc,
+						    const struct vd_address *address);
+const struct vd_virtual_ip *vd_model_vip_by_network_address(const struct vd_model *model, const char *network,
+							    const struct vd_address *address);
 /* The resource with this id, or NULL. */
 const struct vd_resource *vd_model_get_by_id(const struct vd_model *model, uint32_t id);
 
@@ -54,5 +62,44 @@ int vd_model_each_vpc_of_profile(const struct vd_model *model, const char *proje
 				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 int vd_model_each_port_of_instance(const struct vd_model *model, const char *project, const char *instance,
 				   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+
+/* Networks are of no project; who is on them may be of any. */
+int vd_model_each_port_of_network(const struct vd_model *model, const char *network,
+				  int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_vip_of_network(const struct vd_model *model, const char *network,
+				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* The VPCs that are attached to it. */
+int vd_model_each_vpc_of_network(const struct vd_model *model, const char *network,
+				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* What lives on this VLAN (0: untagged) of a physical network. */
+int vd_model_each_network_of_physnet(const struct vd_model *model, const char *physnet, uint32_t vlan,
+				     int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_subnet_of_physnet(const struct vd_model *model, const char *physnet, uint32_t vlan,
+				    int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_vip_of_subnet(const struct vd_model *model, const char *project, const char *subnet,
+				int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* The virtual IPs of subnets that the port holds. */
+int vd_model_each_vip_of_port(const struct vd_model *model, const char *project, const char *port,
+			      int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* The router's own addresses on networks. */
+int vd_model_each_vip_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
+			     int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_elastic_ip_of_port(const struct vd_model *model, const char *project, const char *port,
+				     int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Those whose vip it is; those whose private_vip it is. */
+int vd_model_each_elastic_ip_of_vip(const struct vd_model *model, const char *project, const char *vip,
+				    int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_elastic_ip_of_private_vip(const struct vd_model *model, const char *project, const char *vip,
+					    int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_forward_of_vip(const struct vd_model *model, const char *project, const char *vip,
+				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_forward_of_port(const struct vd_model *model, const char *project, const char *port,
+				  int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Routes whose next hop is this virtual_ip. */
+int vd_model_each_route_of_vip(const struct vd_model *model, const char *project, const char *vip,
+			       int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Those that stand in it; that others name it as lookup_table does not count. */
+int vd_model_each_policy_route_of_table(const struct vd_model *model, const char *project, const char *table,
+					int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 
 #endif

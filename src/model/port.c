@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "model/mac.h"
 #include "model/prefixes.h"
 #include "model/validation.h"
 
-#include "abi/maps.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -13,8 +13,10 @@
 #define ADDRESSES_MAX 15
 
 static const struct vd_field fields[] = {
-	{"subnet", .type = VD_FIELD_TYPE_NAME, .required = true, .offset = OFFSET(subnet), .is_reference = true,
-	 .reference = VD_KIND_SUBNET, .help = "Where it is connected; cannot change."},
+	{"subnet", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(subnet), .is_reference = true, .reference = VD_KIND_SUBNET,
+	 .help = "Where it is connected; either this or network; cannot change."},
+	{"network", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(network), .is_reference = true, .reference = VD_KIND_NETWORK,
+	 .help = "The flat or public network where it is connected, without a VPC; cannot change."},
 	{"addresses", "address", VD_FIELD_TYPE_ADDRESSES, .offset = OFFSET(addresses), .count_offset = OFFSET(address_count),
 	 .max = ADDRESSES_MAX,
 	 .help = "Its addresses; in each CIDR of the subnet where none is given it gets the lowest free one."},
@@ -44,8 +46,6 @@ static const struct vd_field fields[] = {
 	{"identity", .type = VD_FIELD_TYPE_NUMBER, .is_assigned = true, .offset = OFFSET(assigned_identity),
 	 .help = "What ports with the same groups share."},
 };
-
-static const struct vd_mac gateway_mac = {VD_GATEWAY_MAC};
 
 static int compare_names(const void *a, const void *b)
 {
@@ -89,12 +89,14 @@ static int port_complete(struct vd_resource *resource, const char *object, struc
 	struct vd_port *port = (struct vd_port *)resource;
 	char text[VD_MAC_TEXT];
 
+	if (!port->subnet)
+		return vd_error_set(error, -EINVAL, "%s: subnet is missing; it must be a name", object);
 	if (port->security_group_count > 1)
 		qsort(port->security_groups, port->security_group_count, sizeof(*port->security_groups), compare_names);
 	if (port->mac.bytes[0] & 1)
 		return vd_error_set(error, -EINVAL, "%s: mac %s is a multicast address; its first byte must be even", object,
 				    vd_mac_format(&port->mac, text));
-	if (vd_mac_equal(&port->mac, &gateway_mac))
+	if (vd_mac_is_router(&port->mac))
 		return vd_error_set(error, -EINVAL, "%s: mac %s is the router's; choose another", object,
 				    vd_mac_format(&port->mac, text));
 	return complete_hostname(port, object, error);
@@ -284,8 +286,7 @@ static void allocate_mac(const struct vd_validation *validation, struct vd_port 
 		for (int i = 0; i < 6; i++)
 			mac.bytes[i] = (uint8_t)(number >> (40 - 8 * i));
 		number++;
-	} while (vd_mac_equal(&mac, &gateway_mac) ||
-		 vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
+	} while (vd_mac_is_router(&mac) || vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
 	port->assigned_mac = mac;
 }
 

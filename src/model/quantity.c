@@ -170,6 +170,36 @@ static json_t *write_range(const struct vd_address_range *range)
 	return json_sprintf("%s-%s", vd_address_format(&range->first, first), vd_address_format(&range->last, last));
 }
 
+static int read_netmask(const json_t *value, uint32_t *ret)
+{
+	const char *text = json_string_value(value);
+	struct vd_address mask;
+	uint32_t bits;
+
+	if (!text || vd_address_parse(text, &mask) < 0 || mask.family != VD_FAMILY_IPV4)
+		return -EINVAL;
+	bits = (uint32_t)mask.bytes[0] << 24 | (uint32_t)mask.bytes[1] << 16 | (uint32_t)mask.bytes[2] << 8 | mask.bytes[3];
+	/* Ones, then zeros. */
+	if (bits == 0 || (~bits & (~bits + 1)) != 0)
+		return -EINVAL;
+	*ret = 0;
+	for (; bits != 0; bits <<= 1)
+		(*ret)++;
+	return 0;
+}
+
+static json_t *write_netmask(uint32_t length)
+{
+	struct vd_address mask = {.family = VD_FAMILY_IPV4};
+	char text[VD_ADDRESS_TEXT];
+
+	if (length == 0)
+		return NULL;
+	for (uint32_t i = 0; i < length; i++)
+		mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	return json_string(vd_address_format(&mask, text));
+}
+
 int vd_quantity_read(enum vd_field_type type, const json_t *value, void *place)
 {
 	if (type == VD_FIELD_TYPE_CORES)
@@ -180,6 +210,8 @@ int vd_quantity_read(enum vd_field_type type, const json_t *value, void *place)
 		return read_ports(value, place);
 	if (type == VD_FIELD_TYPE_ICMP_TYPE)
 		return read_icmp_type(value, place);
+	if (type == VD_FIELD_TYPE_NETMASK)
+		return read_netmask(value, place);
 	return read_range(value, place);
 }
 
@@ -193,6 +225,8 @@ json_t *vd_quantity_write(enum vd_field_type type, const void *place)
 		return write_ports(place);
 	if (type == VD_FIELD_TYPE_ICMP_TYPE)
 		return *(const int32_t *)place >= 0 ? json_integer(*(const int32_t *)place) : NULL;
+	if (type == VD_FIELD_TYPE_NETMASK)
+		return write_netmask(*(const uint32_t *)place);
 	return write_range(place);
 }
 

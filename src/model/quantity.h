@@ -2,7 +2,7 @@
 #ifndef VD_MODEL_QUANTITY_H
 #define VD_MODEL_QUANTITY_H
 
-/* Inside src/model only: values that documents say in a notation of their own: CORES, MEMORY, PORTS, ICMP_TYPE, one of RANGES. */
+/* Inside src/model only: values that documents say in a notation of their own: CORES, MEMORY, PORTS, ICMP_TYPE, NETMASK, one of RANGES. */
 
 #include "model/field.h"
 

@@ -12,6 +12,7 @@ VD_DEFINE_CLEANUP(struct vd_resource, vd_resource_unref)
 static const struct vd_kind_type *const types[VD_KIND_COUNT] = {
 	[VD_KIND_HOST] = &vd_kind_type_host,
 	[VD_KIND_VXLAN_POOL] = &vd_kind_type_vxlan_pool,
+	[VD_KIND_NETWORK] = &vd_kind_type_network,
 	[VD_KIND_ROUTER_PROFILE] = &vd_kind_type_router_profile,
 	[VD_KIND_VPC] = &vd_kind_type_vpc,
 	[VD_KIND_ROUTE_TABLE] = &vd_kind_type_route_table,
@@ -19,9 +20,14 @@ static const struct vd_kind_type *const types[VD_KIND_COUNT] = {
 	[VD_KIND_SECURITY_GROUP] = &vd_kind_type_security_group,
 	[VD_KIND_SECURITY_GROUP_RULE] = &vd_kind_type_security_group_rule,
 	[VD_KIND_PORT] = &vd_kind_type_port,
+	[VD_KIND_VIRTUAL_IP] = &vd_kind_type_virtual_ip,
+	[VD_KIND_ELASTIC_IP] = &vd_kind_type_elastic_ip,
+	[VD_KIND_PORT_FORWARD] = &vd_kind_type_port_forward,
 	[VD_KIND_ROUTE] = &vd_kind_type_route,
+	[VD_KIND_POLICY_ROUTE] = &vd_kind_type_policy_route,
 	[VD_KIND_CLAIM] = &vd_kind_type_claim,
 	[VD_KIND_ATTACHMENT] = &vd_kind_type_attachment,
+	[VD_KIND_GATEWAY] = &vd_kind_type_gateway,
 };
 
 static const struct vd_field common_fields[] = {
@@ -100,9 +106,14 @@ bool vd_project_is_reserved(const char *project)
 	return strcmp(project, "fact") == 0 || strcmp(project, "meta") == 0 || strcmp(project, "status") == 0;
 }
 
+bool vd_kind_is_shared(enum vd_kind kind)
+{
+	return kind == VD_KIND_HOST || kind == VD_KIND_NETWORK;
+}
+
 const char *vd_reference_project(enum vd_kind kind, const char *project)
 {
-	return kind == VD_KIND_HOST ? VD_PROJECT_DEFAULT : project;
+	return vd_kind_is_shared(kind) ? VD_PROJECT_DEFAULT : project;
 }
 
 const char *vd_object_text(enum vd_kind kind, const char *project, const char *name, char text[VD_OBJECT_SIZE])
@@ -196,6 +207,19 @@ bool vd_resource_equal(const struct vd_resource *a, const struct vd_resource *b)
 	return true;
 }
 
+static int each_vpc_network(const struct vd_field *field, const struct vd_resource *resource, vd_reference_visit *visit,
+			    void *userdata)
+{
+	const char *place = (const char *)resource;
+	const struct vd_vpc_network *networks = *(const struct vd_vpc_network *const *)(const void *)(place + field->offset);
+	size_t count = *(const size_t *)(const void *)(place + field->count_offset);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = visit(field, networks[i].network, userdata);
+	return r;
+}
+
 int vd_resource_each_reference(const struct vd_resource *resource, vd_reference_visit *visit, void *userdata)
 {
 	const struct vd_kind_type *type = types[resource->kind];
@@ -204,19 +228,21 @@ int vd_resource_each_reference(const struct vd_resource *resource, vd_reference_
 		const struct vd_field *field = &type->fields[i];
 		const char *const *names = (const void *)((const char *)resource + field->offset);
 		size_t count = 1;
-		int r;
+		int r = 0;
 
 		if (!field->is_reference || !applies(field, resource))
 			continue;
 		if (field->type == VD_FIELD_TYPE_NAMES) {
 			count = *(const size_t *)(const void *)((const char *)resource + field->count_offset);
 			names = *(const char *const *const *)names;
+		} else if (field->type == VD_FIELD_TYPE_VPC_NETWORKS) {
+			count = 0;
+			r = each_vpc_network(field, resource, visit, userdata);
 		}
-		for (size_t j = 0; j < count; j++) {
+		for (size_t j = 0; r == 0 && j < count; j++)
 			r = names[j] ? visit(field, names[j], userdata) : 0;
-			if (r != 0)
-				return r;
-		}
+		if (r != 0)
+			return r;
 	}
 	return 0;
 }
@@ -366,11 +392,16 @@ static void guess_object(const json_t *document, enum vd_kind kind, char text[VD
 	const char *name = json_string_value(json_object_get(document, "name"));
 	char route[VD_IDENTITY_SIZE];
 
-	if (kind == VD_KIND_ROUTE) {
+	if (kind == VD_KIND_ROUTE || kind == VD_KIND_POLICY_ROUTE) {
 		const char *vpc = json_string_value(json_object_get(document, "vpc"));
 		const char *table = json_string_value(json_object_get(document, "table"));
 		const char *destination = json_string_value(json_object_get(document, "destination"));
+		char priority[24];
 
+		snprintf(priority, sizeof(priority), "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(json_object_get(document, "priority")));
+		if (kind == VD_KIND_POLICY_ROUTE)
+			destination = priority;
 		snprintf(route, sizeof(route), "%.63s/%.60s",
 			 vpc     ? vpc
 			 : table ? table
@@ -410,10 +441,12 @@ static int read_kind(const json_t *document, enum vd_kind *ret, struct vd_error 
 	}
 	if (found)
 		return vd_error_set(error, -EINVAL, "unknown kind \"%.40s\"; did you mean \"%s\"?", word, found);
-	return vd_error_set(error, -EINVAL,
-			    "unknown kind \"%.40s\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
-			    "security_group, security_group_rule, port and route",
-			    word ? word : "(no text)");
+	return vd_error_set(
+		error, -EINVAL,
+		"unknown kind \"%.40s\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, subnet, "
+		"security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and "
+		"policy_route",
+		word ? word : "(no text)");
 }
 
 /* A name that need not be given is read when it is. */

@@ -22,6 +22,7 @@
 #define VD_KINDS(X) \
 	X(HOST, "host", "hosts", vd_host) \
 	X(VXLAN_POOL, "vxlan_pool", "vxlan_pools", vd_vxlan_pool) \
+	X(NETWORK, "network", "networks", vd_network) \
 	X(ROUTER_PROFILE, "router_profile", "router_profiles", vd_router_profile) \
 	X(VPC, "vpc", "vpcs", vd_vpc) \
 	X(ROUTE_TABLE, "route_table", "route_tables", vd_route_table) \
@@ -29,12 +30,17 @@
 	X(SECURITY_GROUP, "security_group", "security_groups", vd_security_group) \
 	X(SECURITY_GROUP_RULE, "security_group_rule", "security_group_rules", vd_security_group_rule) \
 	X(PORT, "port", "ports", vd_port) \
-	X(ROUTE, "route", "routes", vd_route)
+	X(VIRTUAL_IP, "virtual_ip", "virtual_ips", vd_virtual_ip) \
+	X(ELASTIC_IP, "elastic_ip", "elastic_ips", vd_elastic_ip) \
+	X(PORT_FORWARD, "port_forward", "port_forwards", vd_port_forward) \
+	X(ROUTE, "route", "routes", vd_route) \
+	X(POLICY_ROUTE, "policy_route", "policy_routes", vd_policy_route)
 
 /* X(ENUMERATOR, word in store keys, struct) — facts, written by hosts, never by users. */
 #define VD_FACTS(X) \
 	X(CLAIM, "claim", vd_claim) \
-	X(ATTACHMENT, "attachment", vd_attachment)
+	X(ATTACHMENT, "attachment", vd_attachment) \
+	X(GATEWAY, "gateway", vd_gateway)
 
 enum vd_kind {
 #define X(kind, ...) VD_KIND_##kind,
@@ -53,7 +59,7 @@ struct vd_resource {
 	 */
 	uint32_t id;
 	char *project;
-	char *name;        /* the identity; a route's is "<table>/<destination>", a rule's "<group>/<name, or what it says>" */
+	char *name; /* the identity; a route's is "<table>/<destination>", a policy route's "<table>/<priority>", a rule's "<group>/<name, or what it says>" */
 	char *description; /* NULL when not given */
 };
 
@@ -69,21 +75,66 @@ struct vd_vxlan_pool {
 	size_t host_count;
 };
 
+/* Both ends belong to it. */
+struct vd_address_range {
+	struct vd_address first, last;
+};
+
+enum vd_network_role {
+	VD_NETWORK_ROLE_PUBLIC = 1, /* routers lead to it; elastic IPs and port forwards stand on it */
+	VD_NETWORK_ROLE_MANAGEMENT, /* hosts and the control plane */
+	VD_NETWORK_ROLE_FLAT,       /* instances sit on it, without a router of ours */
+};
+
+/* A network of the site: on a physical network that hosts have an uplink to. It is of no project but the default one. */
+struct vd_network {
+	struct vd_resource head;
+	enum vd_network_role role;
+	char *physnet;
+	uint32_t vlan; /* 0: untagged */
+	bool sriov;
+	struct vd_prefix *cidrs; /* what is on the link; at most one per family */
+	size_t cidr_count;
+	uint32_t netmask; /* while a document is read: the length that ranges without a CIDR have on the link; 0 afterwards */
+	struct vd_address *gateways; /* one per cidr, same order; family none: nobody leads out of it */
+	size_t gateway_count;
+	struct vd_address_range *ranges; /* what is allocated comes from these; none: from all of its cidrs */
+	size_t range_count;
+	bool dhcp;                      /* default: true where instances sit, on a flat network */
+	struct vd_address dhcp_address; /* IPv4, as asked for; family none: allocated */
+	uint32_t dhcp_lease;            /* seconds */
+	struct vd_address *dns;
+	size_t dns_count;
+	char *domain;                            /* of its instances' names; "<network>.internal" when none was given */
+	struct vd_address assigned_dhcp_address; /* as a subnet's */
+};
+
 /* What the router's processes of a VPC may use on each host. The profile "default" exists without being declared. */
 struct vd_router_profile {
 	struct vd_resource head;
 	uint32_t cpu_milli; /* thousandths of a core */
 	uint64_t memory;    /* bytes */
+	char *network;      /* what a VPC is attached to that does not say; NULL: none */
+	char *management_network;
+};
+
+/* Where a router leads out. Its own address there is the virtual_ip "<vpc>.<network>", which comes and goes with this. */
+struct vd_vpc_network {
+	char *network;
+	struct vd_address address; /* as asked for; family none: allocated */
 };
 
 struct vd_vpc {
 	struct vd_resource head;
 	struct vd_prefix *cidrs;
 	size_t cidr_count;
-	char *vxlan_pool;      /* default: the pool "default", which exists without being declared */
-	uint32_t vni;          /* as asked for; 0: allocated */
-	char *router_profile;  /* default: the profile "default" */
-	uint32_t route_quota;  /* custom routes of its tables together; default 50 */
+	char *vxlan_pool;                /* default: the pool "default", which exists without being declared */
+	uint32_t vni;                    /* as asked for; 0: allocated */
+	char *router_profile;            /* default: the profile "default" */
+	uint32_t route_quota;            /* custom routes of its tables together; default 50 */
+	struct vd_vpc_network *networks; /* the first one has the default route */
+	size_t network_count;
+	bool networks_given;   /* while a document is read: without them a new VPC takes its profile's, another keeps its own */
 	uint32_t assigned_vni; /* routed traffic between hosts travels in it (RFC 9135, symmetric) */
 };
 
@@ -92,11 +143,6 @@ struct vd_route_table {
 	struct vd_resource head;
 	char **vpcs; /* the routers that it attaches to, besides those of subnets that name it */
 	size_t vpc_count;
-};
-
-/* Both ends belong to it. */
-struct vd_address_range {
-	struct vd_address first, last;
 };
 
 struct vd_subnet {
@@ -113,10 +159,14 @@ struct vd_subnet {
 	uint32_t dhcp_lease;            /* seconds */
 	struct vd_address *dns;         /* where names are asked for; none: whom the host asks */
 	size_t dns_count;
+	char *physnet; /* its segment is one of a physical network; NULL: a VXLAN of the VPC's pool, with a VNI */
+	uint32_t vlan; /* on the physical network; 0: untagged */
+	bool sriov;
+	bool snat;             /* default true: what leaves for a network may be translated to the router's address there */
 	char *domain;          /* of its instances' names; "<vpc>.internal" when none was given */
 	char *route_table;     /* NULL: the VPC's main table and those attached to it */
 	uint32_t vni;          /* as asked for; 0: allocated */
-	uint32_t assigned_vni; /* traffic inside the subnet travels in it */
+	uint32_t assigned_vni; /* traffic inside the subnet travels in it; 0 on a physical network */
 	/* From where DHCP answers. Family none without dhcp or IPv4, and where nothing was free: then the gateway does. */
 	struct vd_address assigned_dhcp_address;
 };
@@ -154,7 +204,8 @@ struct vd_security_group_rule {
 
 struct vd_port {
 	struct vd_resource head;
-	char *subnet;
+	char *subnet;                 /* either this */
+	char *network;                /* or this: directly on a public or flat network, without a VPC */
 	struct vd_address *addresses; /* as asked for; may be none */
 	size_t address_count;
 	struct vd_mac mac; /* as asked for; zero: allocated */
@@ -177,14 +228,55 @@ struct vd_port {
 	uint32_t assigned_identity;
 };
 
+/* An address that may move: of a network, for elastic IPs and port forwards, or of a subnet, for what holds it now. */
+struct vd_virtual_ip {
+	struct vd_resource head;
+	char *network;                /* either this */
+	char *subnet;                 /* or this */
+	struct vd_address *addresses; /* as asked for; may be none */
+	size_t address_count;
+	char *port; /* of a subnet's: who holds it now; NULL: nobody */
+	char *vpc;  /* a router's own, made with its VPC's attachment to the network: whose; NULL of others */
+	/* A router's: one per family of the network. Else as asked for, or one, of IPv4 where there is IPv4. */
+	struct vd_address *assigned_addresses;
+	size_t assigned_address_count;
+};
+
+/* A virtual_ip of a network that leads to one port, and the port's way out. */
+struct vd_elastic_ip {
+	struct vd_resource head;
+	char *vip;                      /* with a network: the one that is called as this is, and goes with it */
+	char *network;                  /* NULL: vip was given */
+	struct vd_address address;      /* with a network, as asked for; family none: allocated */
+	char *port;                     /* NULL: unbound, or bound to private_vip */
+	struct vd_address port_address; /* family none: the port's first of the family */
+	char *private_vip;              /* a subnet's virtual_ip, in place of the port */
+};
+
+struct vd_port_forward {
+	struct vd_resource head;
+	char *vip;
+	enum vd_rule_protocol protocol; /* TCP or UDP */
+	uint32_t port_first, port_last; /* on the VIP */
+	uint32_t to_first, to_last;     /* at the port: as many, and the same where there are several */
+	char *port;                     /* NULL: unbound */
+	struct vd_address port_address; /* family none: the port's first of the VIP's family */
+	struct vd_prefix allowed_cidr;  /* family none: anyone */
+	char *assigned_subnet;          /* that of the last port: the next one must be there too; NULL: never bound */
+};
+
 enum vd_next_hop_type {
 	VD_NEXT_HOP_TYPE_ADDRESS = 1, /* an instance's address in the same VPC */
 	VD_NEXT_HOP_TYPE_BLACKHOLE,
+	VD_NEXT_HOP_TYPE_VIP,     /* a virtual_ip of a subnet of the same VPC */
+	VD_NEXT_HOP_TYPE_PUBLIC,  /* another router's address on a network: private sources travel untranslated */
+	VD_NEXT_HOP_TYPE_GATEWAY, /* an address on a network: sources are translated */
 };
 
 struct vd_next_hop {
 	enum vd_next_hop_type type;
 	struct vd_address address;
+	char *vip;
 };
 
 struct vd_route {
@@ -193,6 +285,39 @@ struct vd_route {
 	bool table_is_vpc;
 	struct vd_prefix destination;
 	struct vd_next_hop next_hop;
+};
+
+enum vd_policy_action {
+	VD_POLICY_ACTION_NEXT_HOP = 1,
+	VD_POLICY_ACTION_SET_MARK,     /* and on to the next policy route */
+	VD_POLICY_ACTION_LOOKUP_TABLE, /* that table decides */
+};
+
+/* Decides before the routes of its table. Its name is "<table>/<priority>"; the lowest priority is asked first. */
+struct vd_policy_route {
+	struct vd_resource head;
+	char *table; /* as a route's */
+	bool table_is_vpc;
+	uint32_t priority; /* 1-32767 */
+	enum vd_rule_protocol protocol;
+	struct vd_prefix source, destination;                   /* family none: any */
+	uint32_t source_port_first, source_port_last;           /* 0, 0: all */
+	uint32_t destination_port_first, destination_port_last; /* 0, 0: all */
+	uint32_t mark;                                          /* 0: any */
+	enum vd_policy_action action;
+	struct vd_next_hop next_hop;
+	uint32_t set_mark;
+	char *lookup_table; /* a route_table */
+};
+
+/* A host's link to a physical network. */
+struct vd_uplink {
+	char physnet[VD_NAME_SIZE];
+	char ifname[16];
+	uint32_t ifindex;
+	struct vd_mac mac;
+	uint32_t mtu;
+	uint32_t vf_count; /* SR-IOV's virtual functions; 0: none */
 };
 
 /* What a host says of itself. Its resource name is the host's, its project "default". Stays when the daemon is gone: see
@@ -207,6 +332,8 @@ struct vd_claim {
 	char *address_mtus; /* see vd_claim_mtu(); NULL: of a daemon that did not say */
 	char *api;          /* URL for other hosts' questions; NULL: none */
 	char *version;
+	struct vd_uplink *uplinks; /* one per physical network */
+	size_t uplink_count;
 };
 
 enum vd_attachment_type {
@@ -226,6 +353,13 @@ struct vd_attachment {
 	uint64_t netns_device, netns_inode; /* of that namespace, stat(2) */
 	char guest_ifname[16];              /* inside the namespace */
 	bool dhcp;                          /* the interface was left for the instance to configure */
+};
+
+/* Who holds a router's own virtual_ip, whose project and name it has: translations of that VPC to that network are made there. */
+struct vd_gateway {
+	struct vd_resource head;
+	char *host;
+	char boot_id[40];
 };
 
 const char *vd_kind_word(enum vd_kind kind);   /* "route_table" */

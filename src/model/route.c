@@ -26,37 +26,66 @@ static const struct vd_field fields[] = {
 	{"destination", .type = VD_FIELD_TYPE_PREFIX, .offset = OFFSET(destination), .value = "0.0.0.0/0",
 	 .help = "The CIDR that it leads to, unique in its table."},
 	{"next_hop", .type = VD_FIELD_TYPE_NEXT_HOP, .required = true, .offset = OFFSET(next_hop),
-	 .help = "Where packets go: {address: …}, an address of a port in the VPC, or {blackhole: true}."},
+	 .help = "Where packets go: {address: …}, of a port in the VPC; {vip: …}, of a subnet in it; on a network {public: …}, "
+		 "another "
+		 "router's address, untranslated, or {gateway: …}; or {blackhole: true}."},
+	{NULL, "next_hop", VD_FIELD_TYPE_NAME, .offset = OFFSET(next_hop.vip), .is_reference = true,
+	 .reference = VD_KIND_VIRTUAL_IP},
 };
+
+#define NEXT_HOPS "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"
+
+static const struct {
+	const char *key;
+	enum vd_next_hop_type type;
+} next_hops[] = {
+	{"address", VD_NEXT_HOP_TYPE_ADDRESS}, {"blackhole", VD_NEXT_HOP_TYPE_BLACKHOLE}, {"vip", VD_NEXT_HOP_TYPE_VIP},
+	{"public", VD_NEXT_HOP_TYPE_PUBLIC},   {"gateway", VD_NEXT_HOP_TYPE_GATEWAY},
+};
+
+/* Its one key says what it is; false when the value does not suit it. */
+static bool read_next_hop(const char *key, const json_t *value, struct vd_next_hop *hop, const char **ret_vip)
+{
+	const char *text = json_string_value(value);
+
+	for (size_t i = 0; i < sizeof(next_hops) / sizeof(next_hops[0]); i++)
+		if (strcmp(key, next_hops[i].key) == 0)
+			hop->type = next_hops[i].type;
+	switch (hop->type) {
+	case VD_NEXT_HOP_TYPE_ADDRESS:
+	case VD_NEXT_HOP_TYPE_PUBLIC:
+	case VD_NEXT_HOP_TYPE_GATEWAY:
+		return text && vd_address_parse(text, &hop->address) == 0;
+	case VD_NEXT_HOP_TYPE_BLACKHOLE:
+		return json_is_true(value);
+	case VD_NEXT_HOP_TYPE_VIP:
+		*ret_vip = text;
+		return text && vd_name_is_valid(text);
+	}
+	return false;
+}
 
 int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading)
 {
-	static const char *const later[] = {"vip", "peering", "vpn", "public", "gateway"};
+	static const char *const later[] = {"peering", "vpn"};
 	struct vd_next_hop parsed = {};
+	const char *key, *vip = NULL;
 	json_t *item;
-	const char *key;
 
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
 		if (json_object_get(value, later[i]))
-			return vd_error_set(reading->error, -EINVAL,
-					    "%s: next_hop: %s is not supported yet; write {address: ADDRESS} or {blackhole: true}",
+			return vd_error_set(reading->error, -EINVAL, "%s: next_hop: %s is not supported yet; write " NEXT_HOPS,
 					    reading->object, later[i]);
-	json_object_foreach ((json_t *)value, key, item) {
-		const char *text = json_string_value(item);
-
-		if (strcmp(key, "address") == 0 && parsed.type == 0 && text && vd_address_parse(text, &parsed.address) == 0)
-			parsed.type = VD_NEXT_HOP_TYPE_ADDRESS;
-		else if (strcmp(key, "blackhole") == 0 && parsed.type == 0 && json_is_true(item))
-			parsed.type = VD_NEXT_HOP_TYPE_BLACKHOLE;
-		else
-			return vd_error_set(
-				reading->error, -EINVAL,
-				"%s: next_hop must be either {address: ADDRESS} or {blackhole: true}; look at \"%.40s\"",
-				reading->object, key);
-	}
+	json_object_foreach ((json_t *)value, key, item)
+		if (parsed.type != 0 || !read_next_hop(key, item, &parsed, &vip))
+			return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be one of " NEXT_HOPS "; look at \"%.40s\"",
+					    reading->object, key);
 	if (parsed.type == 0)
-		return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be either {address: ADDRESS} or {blackhole: true}",
-				    reading->object);
+		return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be one of " NEXT_HOPS, reading->object);
+	parsed.vip = vip ? strdup(vip) : NULL;
+	if (vip && !parsed.vip)
+		return -ENOMEM;
+	free(hop->vip);
 	*hop = parsed;
 	return 0;
 }
@@ -70,13 +99,18 @@ json_t *vd_next_hop_write(const struct vd_next_hop *hop)
 		return json_pack("{s:s}", "address", vd_address_format(&hop->address, text));
 	case VD_NEXT_HOP_TYPE_BLACKHOLE:
 		return json_pack("{s:b}", "blackhole", 1);
+	case VD_NEXT_HOP_TYPE_VIP:
+		return json_pack("{s:s}", "vip", hop->vip);
+	case VD_NEXT_HOP_TYPE_PUBLIC:
+		return json_pack("{s:s}", "public", vd_address_format(&hop->address, text));
+	case VD_NEXT_HOP_TYPE_GATEWAY:
+		return json_pack("{s:s}", "gateway", vd_address_format(&hop->address, text));
 	}
 	return NULL;
 }
 
-static int route_prepare(struct vd_resource *resource, const json_t *document, const char *object, struct vd_error *error)
+int vd_route_prepare_table(const json_t *document, const char *object, bool *ret_is_vpc, struct vd_error *error)
 {
-	struct vd_route *route = (struct vd_route *)resource;
 	const json_t *vpc = json_object_get(document, "vpc"), *table = json_object_get(document, "table");
 	const char *name = json_string_value(table);
 
@@ -90,8 +124,13 @@ static int route_prepare(struct vd_resource *resource, const json_t *document, c
 			error, -EINVAL,
 			"%s: it names a vpc (for its main table) and a table; leave one out, a table says itself which VPCs use it",
 			object);
-	route->table_is_vpc = vpc != NULL;
+	*ret_is_vpc = vpc != NULL;
 	return 0;
+}
+
+static int route_prepare(struct vd_resource *resource, const json_t *document, const char *object, struct vd_error *error)
+{
+	return vd_route_prepare_table(document, object, &((struct vd_route *)resource)->table_is_vpc, error);
 }
 
 static int route_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
@@ -104,7 +143,7 @@ static int route_complete(struct vd_resource *resource, const char *object, stru
 	resource->name = strdup(name);
 	if (!resource->name)
 		return -ENOMEM;
-	if (route->next_hop.type == VD_NEXT_HOP_TYPE_ADDRESS && route->next_hop.address.family != route->destination.address.family)
+	if (route->next_hop.address.family != VD_FAMILY_NONE && route->next_hop.address.family != route->destination.address.family)
 		return vd_error_set(error, -EINVAL, "%s: next hop %s is not of the destination's family; give one of IPv%u", object,
 				    vd_address_format(&route->next_hop.address, text), route->destination.address.family);
 	return 0;

@@ -11,6 +11,10 @@ static const struct vd_field fields[] = {
 	 .help = "How many cores they may keep busy together, for example 0.5."},
 	{"memory", .type = VD_FIELD_TYPE_MEMORY, .offset = OFFSET(memory), .value = "256M",
 	 .help = "How much memory they may have together, for example 64M; at least 32M."},
+	{"network", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(network), .is_reference = true, .reference = VD_KIND_NETWORK,
+	 .help = "The public or flat network that a new VPC is attached to when it names none."},
+	{"management_network", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(management_network), .is_reference = true,
+	 .reference = VD_KIND_NETWORK, .help = "The network of hosts and the control plane."},
 };
 
 const struct vd_router_profile *vd_model_router_profile(const struct vd_model *model, const char *project, const char *name)

@@ -9,6 +9,11 @@
 
 #define OFFSET(member) offsetof(struct vd_subnet, member)
 
+static bool on_physnet(const struct vd_resource *resource)
+{
+	return ((const struct vd_subnet *)resource)->physnet != NULL;
+}
+
 static const struct vd_field fields[] = {
 	{"vpc", .type = VD_FIELD_TYPE_NAME, .required = true, .offset = OFFSET(vpc), .is_reference = true, .reference = VD_KIND_VPC,
 	 .help = "The VPC that it is a part of; cannot change."},
@@ -31,6 +36,15 @@ static const struct vd_field fields[] = {
 	 .help = "The domain of its instances' names; without it <vpc>.internal."},
 	{"route_table", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(route_table), .is_reference = true,
 	 .reference = VD_KIND_ROUTE_TABLE, .help = "A table in place of the VPC's."},
+	{"physnet", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(physnet),
+	 .help = "The physical network that its segment is of, with outside hosts on it; without it a VXLAN of the VPC's pool. "
+		 "Cannot change."},
+	{"vlan", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(vlan), .applies = on_physnet, .min = 1, .max = 4094,
+	 .help = "Its VLAN on the physical network; without it, untagged. Cannot change."},
+	{"sriov", .type = VD_FIELD_TYPE_BOOL, .offset = OFFSET(sriov), .applies = on_physnet, .value = "false",
+	 .help = "Whether its instances may use virtual functions (SR-IOV) of the physical network's uplink."},
+	{"snat", .type = VD_FIELD_TYPE_BOOL, .offset = OFFSET(snat), .value = "true",
+	 .help = "Whether its instances may leave for networks with the router's address; false: only with elastic IPs."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(vni), .min = 1, .max = VD_VNI_MAX,
 	 .help = "The VNI of its segment; without it the lowest free one of the VPC's pool."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .is_assigned = true, .offset = OFFSET(assigned_vni), .help = "The VNI that it has."},

@@ -20,8 +20,55 @@ static const struct vd_field fields[] = {
 	 .help = "The VNI that routed traffic travels in; without it the lowest free one of the pool."},
 	{"route_quota", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(route_quota), .min = 1, .max = 1000000, .value = "50",
 	 .help = "How many custom routes its tables may hold together."},
+	{"networks", "network", VD_FIELD_TYPE_VPC_NETWORKS, .offset = OFFSET(networks), .count_offset = OFFSET(network_count),
+	 .max = 16, .is_reference = true, .reference = VD_KIND_NETWORK,
+	 .help = "The public or flat networks that its router leads to; the first has the default route. Without it a new VPC "
+		 "takes "
+		 "its router_profile's, another one keeps what it has; [] detaches all."},
 	{"vni", .type = VD_FIELD_TYPE_NUMBER, .is_assigned = true, .offset = OFFSET(assigned_vni), .help = "The VNI that it has."},
 };
+
+int vd_vpc_network_read(const json_t *value, struct vd_vpc_network *network, const struct vd_field_reading *reading)
+{
+	const json_t *address = json_object_get(value, "address");
+	const char *name = json_string_value(json_is_object(value) ? json_object_get(value, "network") : value), *key;
+	bool is_known = true;
+	json_t *item;
+
+	json_object_foreach ((json_t *)value, key, item)
+		is_known &= strcmp(key, "network") == 0 || strcmp(key, "address") == 0;
+	/* The item is freed with the list, whatever it has. */
+	network->network = name ? strdup(name) : NULL;
+	if (name && !network->network)
+		return -ENOMEM;
+	if (is_known && name && vd_name_is_valid(name) &&
+	    (!address || (json_is_string(address) && vd_address_parse(json_string_value(address), &network->address) == 0)))
+		return 0;
+	return vd_error_set(reading->error, -EINVAL, "%s: networks must be %s", reading->object,
+			    vd_field_type_text(VD_FIELD_TYPE_VPC_NETWORKS));
+}
+
+json_t *vd_vpc_network_write(const struct vd_vpc_network *network)
+{
+	char text[VD_ADDRESS_TEXT];
+
+	if (network->address.family == VD_FAMILY_NONE)
+		return json_string(network->network);
+	return json_pack("{s:s, s:s}", "network", network->network, "address", vd_address_format(&network->address, text));
+}
+
+bool vd_vpc_network_equal(const struct vd_vpc_network *a, const struct vd_vpc_network *b)
+{
+	return strcmp(a->network, b->network) == 0 && vd_address_equal(&a->address, &b->address);
+}
+
+static int vpc_prepare(struct vd_resource *resource, const json_t *document, const char *object, struct vd_error *error)
+{
+	struct vd_vpc *vpc = (struct vd_vpc *)resource;
+
+	vpc->networks_given = json_object_get(document, "networks") || json_object_get(document, "network");
+	return 0;
+}
 
 static int vpc_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
@@ -248,6 +295,7 @@ const struct vd_kind_type vd_kind_type_vpc = {
 	.size = sizeof(struct vd_vpc),
 	.fields = fields,
 	.field_count = sizeof(fields) / sizeof(fields[0]),
+	.prepare = vpc_prepare,
 	.complete = vpc_complete,
 	.succeed = vpc_succeed,
 	.claim = vpc_claim,

@@ -86,13 +86,13 @@ static void test_documents_come_back_normalised(void **state)
 		{"{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.7/"
 		 "24'],'gateway':'192.168.0.254'}",
 		 "{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.0/24'],"
-		 "'gateways':['fd00:10::1','192.168.0.254'],'dhcp':true,'dhcp_lease':86400,'domain':'demo.internal'}"},
+		 "'gateways':['fd00:10::1','192.168.0.254'],'dhcp':true,'dhcp_lease':86400,'domain':'demo.internal','snat':true}"},
 		{"{'kind':'subnet','name':'s','vpc':'demo','cidr':'10.0.0.0/"
 		 "24','range':'10.0.0.100-10.0.0.199','dhcp_address':'10.0.0.3',"
 		 "'dhcp_lease':60,'dns':['9.9.9.9','2620:fe::fe'],'domain':'lab.example'}",
 		 "{'kind':'subnet','name':'s','vpc':'demo','cidrs':['10.0.0.0/24'],'gateways':['10.0.0.1'],"
 		 "'ranges':['10.0.0.100-10.0.0.199'],'dhcp':true,'dhcp_address':'10.0.0.3','dhcp_lease':60,"
-		 "'dns':['9.9.9.9','2620:fe::fe'],'domain':'lab.example'}"},
+		 "'dns':['9.9.9.9','2620:fe::fe'],'domain':'lab.example','snat':true}"},
 		{"{'kind':'router_profile','name':'small','cpu':0.5,'memory':'64M'}",
 		 "{'kind':'router_profile','name':'small','cpu':0.5,'memory':'64M'}"},
 		{"{'kind':'router_profile','name':'plain','cpu':2,'memory':1073741824}",
@@ -225,14 +225,14 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		{"{'name':'x'}", "the document has no kind; begin with kind: vpc, subnet, port, …"},
 		{"{'kind':'subnets','name':'x'}", "unknown kind \"subnets\"; did you mean \"subnet\"?"},
 		{"{'kind':'firewall','name':'x'}",
-		 "unknown kind \"firewall\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
-		 "security_group, security_group_rule, port and route"},
+		 "unknown kind \"firewall\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, "
+		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and policy_route"},
 		{"{'kind':'claim','name':'x','#line':4}",
-		 "line 4: unknown kind \"claim\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
-		 "security_group, security_group_rule, port and route"},
+		 "line 4: unknown kind \"claim\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, "
+		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and policy_route"},
 		{"{'kind':7}",
-		 "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, router_profile, vpc, route_table, subnet, "
-		 "security_group, security_group_rule, port and route"},
+		 "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, "
+		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and policy_route"},
 		{"{'kind':'vpc','cidr':'10.0.0.0/8'}",
 		 "vpc: name is missing; it must be a name (1-63 of a-z 0-9 . _ -, a letter or digit first)"},
 		{"{'kind':'vpc','name':'Demo','cidr':'10.0.0.0/8'}",
@@ -389,13 +389,18 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "route v/0.0.0.0/0: it names a vpc (for its main table) and a table; leave one out, a table says itself which "
 		 "VPCs use it"},
 		{"{'kind':'route','vpc':'v','destination':'10.0.2.0/24'}",
-		 "route v/10.0.2.0/24: next_hop is missing; it must be {address: ADDRESS} or {blackhole: true}"},
-		{"{'kind':'route','vpc':'v','next_hop':{'vip':'web'}}",
-		 "route v/0.0.0.0/0: next_hop: vip is not supported yet; write {address: ADDRESS} or {blackhole: true}"},
+		 "route v/10.0.2.0/24: next_hop is missing; it must be "
+		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
+		{"{'kind':'route','vpc':'v','next_hop':{'vpn':'web'}}",
+		 "route v/0.0.0.0/0: next_hop: vpn is not supported yet; write "
+		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
 		{"{'kind':'route','vpc':'v','next_hop':{'address':'10.0.0.2','blackhole':true}}",
-		 "route v/0.0.0.0/0: next_hop must be either {address: ADDRESS} or {blackhole: true}; look at \"blackhole\""},
+		 "route v/0.0.0.0/0: next_hop must be one of "
+		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}; look at "
+		 "\"blackhole\""},
 		{"{'kind':'route','vpc':'v','next_hop':'10.0.0.2'}",
-		 "route v/0.0.0.0/0: next_hop must be either {address: ADDRESS} or {blackhole: true}"},
+		 "route v/0.0.0.0/0: next_hop must be one of "
+		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
 		{"{'kind':'route','vpc':'v','next_hop':{'address':'fd00::2'}}",
 		 "route v/0.0.0.0/0: next hop fd00::2 is not of the destination's family; give one of IPv4"},
 		{"{'kind':'route','name':'r','vpc':'v','next_hop':{'blackhole':true}}",
