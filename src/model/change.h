@@ -54,6 +54,8 @@ int vd_claim_validate(const struct vd_model *model, const struct vd_claim *claim
 int vd_claim_vtep(const struct vd_claim *claim, const struct vd_vxlan_pool *pool, struct vd_address *ret);
 /* What the link of the host's address carries, in bytes; the underlay's MTU when the claim does not say. */
 uint32_t vd_claim_mtu(const struct vd_claim *claim, const struct vd_address *address);
+/* What the router's own virtual_ip of a VPC on a network is called: "<vpc>.<network>". Returns text. */
+const char *vd_system_vip_name(const char *vpc, const char *network, char text[2 * VD_NAME_SIZE]);
 /* The host's link to a physical network, or NULL. Borrowed. */
 const struct vd_uplink *vd_claim_uplink(const struct vd_claim *claim, const char *physnet);
 /* The pool's record, or the implicit pool "default" (VNIs 1-16777214, every host). NULL when it does not exist. Borrowed. */

@@ -34,8 +34,8 @@ static int check_port(const struct vd_resource *resource, void *userdata)
 {
 	struct instance *instance = userdata;
 	const struct vd_port *port = (const struct vd_port *)resource;
-	const struct vd_vpc *vpc = vd_subnet_vpc(instance->validation->model, vd_port_subnet(instance->validation->model, port)),
-			    **vpcs;
+	const struct vd_subnet *subnet = vd_port_subnet(instance->validation->model, port);
+	const struct vd_vpc *vpc, **vpcs;
 	const struct vd_prefix *ours, *theirs;
 	char text[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT], other[VD_PREFIX_TEXT];
 	int r;
@@ -43,6 +43,9 @@ static int check_port(const struct vd_resource *resource, void *userdata)
 	r = check_default(instance, port);
 	if (r < 0)
 		return r;
+	if (!subnet)
+		return 0;
+	vpc = vd_subnet_vpc(instance->validation->model, subnet);
 	for (size_t i = 0; i < instance->count; i++) {
 		if (instance->vpcs[i] == vpc)
 			return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/mac.h"
 #include "model/prefixes.h"
-#include "model/validation.h"
+#include "model/segment.h"
 
 #include "base/cleanup.h"
 
@@ -89,8 +89,8 @@ static int port_complete(struct vd_resource *resource, const char *object, struc
 	struct vd_port *port = (struct vd_port *)resource;
 	char text[VD_MAC_TEXT];
 
-	if (!port->subnet)
-		return vd_error_set(error, -EINVAL, "%s: subnet is missing; it must be a name", object);
+	if (!port->subnet == !port->network)
+		return vd_error_set(error, -EINVAL, "%s: name either subnet: (of a VPC) or network: (flat or public)", object);
 	if (port->security_group_count > 1)
 		qsort(port->security_groups, port->security_group_count, sizeof(*port->security_groups), compare_names);
 	if (port->mac.bytes[0] & 1)
@@ -104,6 +104,8 @@ static int port_complete(struct vd_resource *resource, const char *object, struc
 
 const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struct vd_port *port)
 {
+	if (!port->subnet)
+		return NULL;
 	return (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->head.project, port->subnet);
 }
 
@@ -116,15 +118,24 @@ static bool same_groups(const struct vd_port *a, const struct vd_port *b)
 	return same;
 }
 
+static const char *place_of(const struct vd_port *port)
+{
+	return port->subnet ? port->subnet : port->network;
+}
+
 /* The new one holds what the old one did, until port_claim() has seen the subnet. */
 static int port_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
 {
 	const struct vd_port *old = (const struct vd_port *)before;
 	struct vd_port *port = (struct vd_port *)after;
 
-	if (strcmp(old->subnet, port->subnet) != 0)
-		return vd_error_set(error, -EINVAL, "%s: its subnet is %s and cannot become %s while it stands; delete it first",
-				    object, old->subnet, port->subnet);
+	if (!old->subnet != !port->subnet || strcmp(place_of(old), place_of(port)) != 0)
+		return vd_error_set(error, -EINVAL, "%s: its %s is %s and cannot become %s%s while it stands; delete it first",
+				    object, old->subnet ? "subnet" : "network", place_of(old),
+				    !old->subnet == !port->subnet ? ""
+				    : port->subnet                ? "subnet "
+								  : "network ",
+				    place_of(port));
 	free(port->assigned_addresses);
 	port->assigned_address_count = 0;
 	port->assigned_addresses = calloc(old->assigned_address_count + 1, sizeof(*port->assigned_addresses));
@@ -140,66 +151,28 @@ static int port_succeed(const struct vd_resource *before, struct vd_resource *af
 	return 0;
 }
 
-/* The CIDR of the subnet that has this address, or its count. */
-static size_t find_cidr(const struct vd_subnet *subnet, const struct vd_address *address)
-{
-	size_t i = 0;
-
-	while (i < subnet->cidr_count && !vd_prefix_contains(&subnet->cidrs[i], address))
-		i++;
-	return i;
-}
-
-static int check_address(const struct vd_validation *validation, const struct vd_port *port, const struct vd_subnet *subnet,
-			 const struct vd_address *address, const char *object)
-{
-	char text[VD_ADDRESS_TEXT], cidrs[128], other[VD_OBJECT_SIZE];
-	size_t i = find_cidr(subnet, address);
-	const struct vd_port *owner;
-	const char *role;
-
-	vd_address_format(address, text);
-	if (i == subnet->cidr_count)
-		return vd_error_set(validation->error, -EINVAL, "%s: address %s lies outside subnet %s (%s); choose one inside",
-				    object, text, port->subnet,
-				    vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
-	role = vd_subnet_role_of(subnet, address);
-	if (role)
-		return vd_error_set(validation->error, -EINVAL, "%s: address %s is the %s of subnet %s; choose another", object,
-				    text, role, port->subnet);
-	if (vd_prefix_reserves(&subnet->cidrs[i], address))
-		return vd_error_set(validation->error, -EINVAL,
-				    "%s: address %s is the network or broadcast address of subnet %s; choose another", object, text,
-				    port->subnet);
-	owner = vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, address);
-	if (owner && strcmp(owner->head.name, port->head.name) != 0)
-		return vd_error_set(validation->error, -EADDRINUSE, "%s: address %s is taken by %s; choose another or leave it out",
-				    object, text, vd_resource_text(&owner->head, other));
-	return 0;
-}
-
 /* What it keeps of what it held: the first address of each CIDR in which it asks for none. */
-static int keep_addresses(struct vd_port *port, const struct vd_subnet *subnet, struct vd_address *addresses, size_t *count,
+static int keep_addresses(struct vd_port *port, const struct vd_segment *segment, struct vd_address *addresses, size_t *count,
 			  const char *object, struct vd_error *error)
 {
 	bool has[2] = {};
-	char text[VD_ADDRESS_TEXT];
+	char text[VD_ADDRESS_TEXT], other[VD_OBJECT_SIZE];
 
 	for (size_t i = 0; i < port->address_count; i++) {
-		size_t cidr = find_cidr(subnet, &port->addresses[i]);
+		size_t cidr = vd_segment_cidr(segment, &port->addresses[i]);
 
 		addresses[(*count)++] = port->addresses[i];
 		if (cidr < 2)
 			has[cidr] = true;
 	}
 	for (size_t i = 0; i < port->assigned_address_count; i++) {
-		size_t cidr = find_cidr(subnet, &port->assigned_addresses[i]);
+		size_t cidr = vd_segment_cidr(segment, &port->assigned_addresses[i]);
 
-		if (cidr == subnet->cidr_count && port->address_count == 0)
+		if (cidr == segment->cidr_count && port->address_count == 0)
 			return vd_error_set(error, -EINVAL,
-					    "%s: it has address %s, which subnet %s would not contain; delete the port first",
-					    object, vd_address_format(&port->assigned_addresses[i], text), port->subnet);
-		if (cidr == subnet->cidr_count || has[cidr])
+					    "%s: it has address %s, which %s would not contain; delete the port first", object,
+					    vd_address_format(&port->assigned_addresses[i], text), vd_segment_text(segment, other));
+		if (cidr == segment->cidr_count || has[cidr])
 			continue;
 		has[cidr] = true;
 		addresses[(*count)++] = port->assigned_addresses[i];
@@ -207,77 +180,72 @@ static int keep_addresses(struct vd_port *port, const struct vd_subnet *subnet, 
 	return 0;
 }
 
-static int port_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+static int claim_mac(struct vd_validation *validation, struct vd_port *port, const struct vd_segment *segment, const char *object)
 {
-	struct vd_port *port = (struct vd_port *)resource;
-	const struct vd_subnet *subnet = vd_port_subnet(validation->model, port);
-	VD_FREE struct vd_address *addresses =
-		calloc(port->address_count + port->assigned_address_count + subnet->cidr_count, sizeof(*addresses));
 	char text[VD_MAC_TEXT], other[VD_OBJECT_SIZE];
 	const struct vd_port *owner;
-	size_t count = 0;
-	int r;
-
-	if (!addresses)
-		return -ENOMEM;
-	r = keep_addresses(port, subnet, addresses, &count, object, error);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = check_address(validation, port, subnet, &addresses[i], object);
-	if (r < 0)
-		return r;
-	free(port->assigned_addresses);
-	port->assigned_addresses = VD_TAKE(addresses);
-	port->assigned_address_count = count;
 
 	if (!vd_mac_is_zero(&port->mac))
 		port->assigned_mac = port->mac;
 	if (vd_mac_is_zero(&port->assigned_mac))
 		return 0;
-	owner = vd_model_port_by_mac(validation->model, resource->project, subnet->vpc, &port->assigned_mac);
-	if (!owner || strcmp(owner->head.name, resource->name) == 0)
+	owner = vd_segment_holder_of_mac(validation->model, segment, &port->assigned_mac);
+	if (!owner || (strcmp(owner->head.name, port->head.name) == 0 && strcmp(owner->head.project, port->head.project) == 0))
 		return 0;
-	return vd_error_set(error, -EADDRINUSE, "%s: mac %s is taken by %s in the same VPC; choose another or leave it out", object,
-			    vd_mac_format(&port->assigned_mac, text), vd_resource_text(&owner->head, other));
+	return vd_error_set(
+		validation->error, -EADDRINUSE, "%s: mac %s is taken by %s in the same %s; choose another or leave it out", object,
+		vd_mac_format(&port->assigned_mac, text), vd_resource_text(&owner->head, other), segment->vpc ? "VPC" : "network");
 }
 
-/* The lowest free address of a CIDR of its subnet. */
-static int allocate_address(struct vd_validation *validation, const struct vd_port *port, const struct vd_subnet *subnet,
-			    size_t cidr, const char *object, struct vd_address *ret)
+/* Its segment; the reference is known to lead somewhere. */
+static struct vd_segment port_segment(const struct vd_model *model, const struct vd_port *port)
 {
-	const struct vd_prefix *prefix = &subnet->cidrs[cidr];
-	struct vd_address_range range;
-	char text[VD_PREFIX_TEXT], topic[32];
+	struct vd_segment segment = {};
 
-	for (size_t i = 0; vd_subnet_range(subnet, cidr, i, &range); i++) {
-		struct vd_address address;
-		uint64_t *cursor;
-
-		snprintf(topic, sizeof(topic), "address %zu %zu", cidr, i);
-		cursor = vd_validation_cursor(validation, topic, port->head.project, port->subnet);
-		if (!cursor)
-			return -ENOMEM;
-		for (address = vd_address_add(&range.first, (int64_t)*cursor);
-		     vd_address_compare(&address, &range.last) <= 0 && vd_prefix_contains(prefix, &address);
-		     address = vd_address_add(&address, 1)) {
-			(*cursor)++;
-			if (vd_subnet_role_of(subnet, &address) || vd_prefix_reserves(prefix, &address) ||
-			    vd_model_port_by_address(validation->model, port->head.project, subnet->vpc, &address))
-				continue;
-			*ret = address;
-			return 0;
-		}
-	}
-	if (subnet->range_count > 0)
-		return vd_error_set(validation->error, -ENOSPC,
-				    "%s: subnet %s has no free address left in its ranges of %s; add a range or give an address",
-				    object, port->subnet, vd_prefix_format(prefix, text));
-	return vd_error_set(validation->error, -ENOSPC,
-			    "%s: subnet %s has no free address left in %s; delete ports or use another subnet", object,
-			    port->subnet, vd_prefix_format(prefix, text));
+	vd_segment_find(model, port->head.project, port->subnet, port->network, &segment);
+	return segment;
 }
 
-/* 02:76 and the id; the next one when somebody in the VPC asked for just that. */
-static void allocate_mac(const struct vd_validation *validation, struct vd_port *port, const struct vd_subnet *subnet)
+static int check_network(const struct vd_validation *validation, const struct vd_port *port, const char *object)
+{
+	const struct vd_network *network;
+
+	if (!port->network)
+		return 0;
+	network = (const struct vd_network *)vd_model_get(validation->model, VD_KIND_NETWORK, VD_PROJECT_DEFAULT, port->network);
+	if (network->role != VD_NETWORK_ROLE_MANAGEMENT)
+		return 0;
+	return vd_error_set(validation->error, -EINVAL,
+			    "%s: network %s is a management network, for hosts only; choose a flat or public one", object,
+			    port->network);
+}
+
+static int port_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	struct vd_port *port = (struct vd_port *)resource;
+	struct vd_segment segment = port_segment(validation->model, port);
+	VD_FREE struct vd_address *addresses =
+		calloc(port->address_count + port->assigned_address_count + segment.cidr_count, sizeof(*addresses));
+	size_t count = 0;
+	int r;
+
+	if (!addresses)
+		return -ENOMEM;
+	r = check_network(validation, port, object);
+	if (r == 0)
+		r = keep_addresses(port, &segment, addresses, &count, object, error);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = vd_segment_check_address(validation, &segment, resource, &addresses[i], object);
+	if (r < 0)
+		return r;
+	free(port->assigned_addresses);
+	port->assigned_addresses = VD_TAKE(addresses);
+	port->assigned_address_count = count;
+	return claim_mac(validation, port, &segment, object);
+}
+
+/* 02:76 and the id; the next one when somebody in the VPC or network asked for just that. */
+static void allocate_mac(const struct vd_validation *validation, struct vd_port *port, const struct vd_segment *segment)
 {
 	uint64_t number = 0x027600000000 + port->head.id;
 	struct vd_mac mac;
@@ -286,7 +254,7 @@ static void allocate_mac(const struct vd_validation *validation, struct vd_port 
 		for (int i = 0; i < 6; i++)
 			mac.bytes[i] = (uint8_t)(number >> (40 - 8 * i));
 		number++;
-	} while (vd_mac_is_router(&mac) || vd_model_port_by_mac(validation->model, port->head.project, subnet->vpc, &mac));
+	} while (vd_mac_is_router(&mac) || vd_segment_holder_of_mac(validation->model, segment, &mac));
 	port->assigned_mac = mac;
 }
 
@@ -322,25 +290,25 @@ static int assign_identity(struct vd_validation *validation, struct vd_port *por
 static int port_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_port *port = (struct vd_port *)resource;
-	const struct vd_subnet *subnet = vd_port_subnet(validation->model, port);
+	struct vd_segment segment = port_segment(validation->model, port);
 
-	for (size_t cidr = 0; cidr < subnet->cidr_count; cidr++) {
+	for (size_t cidr = 0; cidr < segment.cidr_count; cidr++) {
 		bool has = false;
 		int r;
 
 		for (size_t i = 0; i < port->assigned_address_count; i++)
-			has |= vd_prefix_contains(&subnet->cidrs[cidr], &port->assigned_addresses[i]);
+			has |= vd_prefix_contains(&segment.cidrs[cidr], &port->assigned_addresses[i]);
 		if (has)
 			continue;
 		/* port_claim() left room for one in each. */
-		r = allocate_address(validation, port, subnet, cidr, object,
-				     &port->assigned_addresses[port->assigned_address_count]);
+		r = vd_segment_allocate(validation, &segment, cidr, object,
+					&port->assigned_addresses[port->assigned_address_count]);
 		if (r < 0)
 			return r;
 		port->assigned_address_count++;
 	}
 	if (vd_mac_is_zero(&port->assigned_mac))
-		allocate_mac(validation, port, subnet);
+		allocate_mac(validation, port, &segment);
 	return assign_identity(validation, port, object);
 }
 

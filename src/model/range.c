@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/validation.h"
+#include "model/segment.h"
 
 #include <errno.h>
 
@@ -12,48 +12,48 @@ static const char *format(const struct vd_address_range *range, char text[2 * VD
 	return text;
 }
 
-static bool is_inside(const struct vd_subnet *subnet, const struct vd_address_range *range)
+static bool is_inside(const struct vd_segment *segment, const struct vd_address_range *range)
 {
-	for (size_t i = 0; i < subnet->cidr_count; i++)
-		if (vd_prefix_contains(&subnet->cidrs[i], &range->first) && vd_prefix_contains(&subnet->cidrs[i], &range->last))
+	for (size_t i = 0; i < segment->cidr_count; i++)
+		if (vd_prefix_contains(&segment->cidrs[i], &range->first) && vd_prefix_contains(&segment->cidrs[i], &range->last))
 			return true;
 	return false;
 }
 
-/* No CIDR of a subnet holds what instances cannot use, link-local addresses among it; so no range does. */
-int vd_ranges_validate(const struct vd_subnet *subnet, const char *object, struct vd_error *error)
+/* No CIDR holds what instances cannot use, link-local addresses among it; so no range does. */
+int vd_ranges_validate(const struct vd_segment *segment, const char *object, struct vd_error *error)
 {
 	char text[2 * VD_ADDRESS_TEXT], other[2 * VD_ADDRESS_TEXT];
 
-	for (size_t i = 0; i < subnet->range_count; i++) {
-		const struct vd_address_range *range = &subnet->ranges[i];
+	for (size_t i = 0; i < segment->range_count; i++) {
+		const struct vd_address_range *range = &segment->ranges[i];
 
-		if (!is_inside(subnet, range))
+		if (!is_inside(segment, range))
 			return vd_error_set(error, -EINVAL, "%s: range %s does not lie inside one of its CIDRs; choose one inside",
 					    object, format(range, text));
 		if (vd_address_compare(&range->first, &range->last) > 0)
 			return vd_error_set(error, -EINVAL, "%s: range %s ends below its start; write the lower address first",
 					    object, format(range, text));
 		for (size_t j = 0; j < i; j++)
-			if (range->first.family == subnet->ranges[j].first.family &&
-			    vd_address_compare(&range->first, &subnet->ranges[j].last) <= 0 &&
-			    vd_address_compare(&subnet->ranges[j].first, &range->last) <= 0)
+			if (range->first.family == segment->ranges[j].first.family &&
+			    vd_address_compare(&range->first, &segment->ranges[j].last) <= 0 &&
+			    vd_address_compare(&segment->ranges[j].first, &range->last) <= 0)
 				return vd_error_set(error, -EINVAL, "%s: ranges %s and %s overlap; make one of them", object,
-						    format(&subnet->ranges[j], other), format(range, text));
+						    format(&segment->ranges[j], other), format(range, text));
 	}
 	return 0;
 }
 
-bool vd_subnet_range(const struct vd_subnet *subnet, size_t cidr, size_t index, struct vd_address_range *ret)
+bool vd_segment_range(const struct vd_segment *segment, size_t cidr, size_t index, struct vd_address_range *ret)
 {
-	const struct vd_prefix *prefix = &subnet->cidrs[cidr];
+	const struct vd_prefix *prefix = &segment->cidrs[cidr];
 	size_t count = 0;
 
-	for (size_t i = 0; i < subnet->range_count; i++) {
-		if (!vd_prefix_contains(prefix, &subnet->ranges[i].first))
+	for (size_t i = 0; i < segment->range_count; i++) {
+		if (!vd_prefix_contains(prefix, &segment->ranges[i].first))
 			continue;
 		if (count++ == index) {
-			*ret = subnet->ranges[i];
+			*ret = segment->ranges[i];
 			return true;
 		}
 	}

@@ -29,10 +29,15 @@ int vd_security_group_admit(const struct vd_security_group *group, const struct 
 	char networks[256];
 
 	for (size_t i = 0; i < group->network_count; i++)
-		if (strcmp(group->networks[i], port->subnet) == 0)
+		if (port->subnet && strcmp(group->networks[i], port->subnet) == 0)
 			return 0;
 	if (group->network_count == 0)
 		return 0;
+	if (!port->subnet)
+		return vd_error_set(
+			error, -EINVAL,
+			"%s: it is in security_group %s, which is for ports of its networks (%s) only; leave the group out", object,
+			group->head.name, format_networks(group, networks));
 	return vd_error_set(
 		error, -EINVAL,
 		"%s: it is in security_group %s, whose networks (%s) do not name its subnet %s; add that to them or leave "

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/prefixes.h"
-#include "model/validation.h"
-
-#include "base/cleanup.h"
+#include "model/segment.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,128 +50,17 @@ static const struct vd_field fields[] = {
 	 .help = "From where DHCP answers."},
 };
 
-static struct vd_address default_gateway(const struct vd_prefix *cidr)
+static int subnet_prepare(struct vd_resource *resource, const json_t *document, const char *object, struct vd_error *error)
 {
-	struct vd_address first = vd_prefix_first(cidr);
-
-	return vd_prefix_reserves(cidr, &first) ? vd_address_add(&first, 1) : first;
-}
-
-/* Puts the gateways given into the order of the CIDRs and adds the missing ones. */
-static int complete_gateways(struct vd_subnet *subnet, const char *object, struct vd_error *error)
-{
-	VD_FREE struct vd_address *gateways = calloc(subnet->cidr_count, sizeof(*gateways));
-	char text[VD_ADDRESS_TEXT], cidr[VD_PREFIX_TEXT];
-
-	if (!gateways)
-		return -ENOMEM;
-	for (size_t i = 0; i < subnet->gateway_count; i++) {
-		const struct vd_address *gateway = &subnet->gateways[i];
-		size_t j = 0;
-
-		while (j < subnet->cidr_count && !vd_prefix_contains(&subnet->cidrs[j], gateway))
-			j++;
-		if (j == subnet->cidr_count)
-			return vd_error_set(error, -EINVAL, "%s: gateway %s lies outside its CIDRs; choose an address inside",
-					    object, vd_address_format(gateway, text));
-		if (vd_prefix_reserves(&subnet->cidrs[j], gateway))
-			return vd_error_set(error, -EINVAL,
-					    "%s: gateway %s is the network or broadcast address of %s; choose another", object,
-					    vd_address_format(gateway, text), vd_prefix_format(&subnet->cidrs[j], cidr));
-		if (gateways[j].family != VD_FAMILY_NONE)
-			return vd_error_set(error, -EINVAL, "%s: it has two gateways in %s; leave one out", object,
-					    vd_prefix_format(&subnet->cidrs[j], cidr));
-		gateways[j] = *gateway;
-	}
-	for (size_t j = 0; j < subnet->cidr_count; j++)
-		if (gateways[j].family == VD_FAMILY_NONE)
-			gateways[j] = default_gateway(&subnet->cidrs[j]);
-	free(subnet->gateways);
-	subnet->gateways = VD_TAKE(gateways);
-	subnet->gateway_count = subnet->cidr_count;
-	return 0;
-}
-
-static bool is_domain(const char *text)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-
-	for (;;) {
-		size_t size = strspn(text, letters);
-
-		if (size < 1 || size > 63 || (text[size] && text[size] != '.'))
-			return false;
-		if (!text[size])
-			return true;
-		text += size + 1;
-	}
-}
-
-static int complete_domain(struct vd_subnet *subnet, const char *object, struct vd_error *error)
-{
-	char domain[VD_NAME_SIZE + sizeof(".internal")];
-	size_t size = 0;
-
-	if (subnet->domain && !is_domain(subnet->domain))
-		return vd_error_set(error, -EINVAL, "%s: domain \"%.60s\" is no domain name like demo.internal", object,
-				    subnet->domain);
-	if (subnet->domain)
-		return 0;
-	/* Names may have what domains may not: a dot before another or at the end. */
-	for (const char *c = subnet->vpc; *c; c++)
-		if (*c != '.' || (c[1] && c[1] != '.'))
-			domain[size++] = *c;
-	strcpy(domain + size, ".internal");
-	subnet->domain = strdup(domain);
-	return subnet->domain ? 0 : -ENOMEM;
-}
-
-/* The CIDR in which an address that was given for DHCP lies; its sentence when it cannot be it. */
-static int check_dhcp_address(const struct vd_subnet *subnet, const char *object, struct vd_error *error)
-{
-	const struct vd_address *address = &subnet->dhcp_address;
-	char text[VD_ADDRESS_TEXT], cidrs[128];
-
-	if (address->family == VD_FAMILY_NONE)
-		return 0;
-	vd_address_format(address, text);
-	if (!subnet->dhcp)
-		return vd_error_set(error, -EINVAL, "%s: dhcp_address %s is given while dhcp is false; leave one out", object,
-				    text);
-	if (address->family != VD_FAMILY_IPV4)
-		return vd_error_set(error, -EINVAL, "%s: dhcp_address %s is no IPv4 address; DHCPv6 needs none", object, text);
-	for (size_t i = 0; i < subnet->cidr_count; i++) {
-		if (!vd_prefix_contains(&subnet->cidrs[i], address))
-			continue;
-		if (vd_address_equal(address, &subnet->gateways[i]))
-			return vd_error_set(error, -EINVAL, "%s: dhcp_address %s is its gateway; choose another", object, text);
-		if (vd_prefix_reserves(&subnet->cidrs[i], address))
-			return vd_error_set(error, -EINVAL,
-					    "%s: dhcp_address %s is the network or broadcast address of %s; choose another", object,
-					    text, vd_prefix_format(&subnet->cidrs[i], cidrs));
-		return 0;
-	}
-	return vd_error_set(error, -EINVAL, "%s: dhcp_address %s lies outside its CIDRs (%s); choose one inside", object, text,
-			    vd_prefixes_format(subnet->cidrs, subnet->cidr_count, cidrs, sizeof(cidrs)));
-}
-
-static int check_dns(const struct vd_subnet *subnet, const char *object, struct vd_error *error)
-{
-	char text[VD_ADDRESS_TEXT];
-
-	for (size_t i = 0; i < subnet->dns_count; i++)
-		for (size_t j = 0; j < subnet->gateway_count; j++)
-			if (vd_address_equal(&subnet->dns[i], &subnet->gateways[j]))
-				return vd_error_set(
-					error, -EINVAL,
-					"%s: dns %s is its gateway, which would ask itself; name the server that it asks", object,
-					vd_address_format(&subnet->dns[i], text));
-	return 0;
+	if (json_object_get(document, "physnet") && json_object_get(document, "vni"))
+		return vd_error_set(error, -EINVAL, "%s: it has a physnet and a vni; leave one out, a VNI is of a VXLAN", object);
+	return vd_physnet_prepare(document, object, error);
 }
 
 static int subnet_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_subnet *subnet = (struct vd_subnet *)resource;
+	struct vd_segment segment;
 	int r;
 
 	r = vd_prefixes_validate(subnet->cidrs, subnet->cidr_count, object, error);
@@ -182,14 +69,13 @@ static int subnet_complete(struct vd_resource *resource, const char *object, str
 	if (subnet->cidr_count == 2 && subnet->cidrs[0].address.family == subnet->cidrs[1].address.family)
 		return vd_error_set(error, -EINVAL, "%s: it has two CIDRs of IPv%u; make a second subnet", object,
 				    subnet->cidrs[0].address.family);
-	r = complete_gateways(subnet, object, error);
+	r = vd_gateways_complete(subnet->cidrs, subnet->cidr_count, &subnet->gateways, &subnet->gateway_count, object, error);
 	if (r == 0)
-		r = complete_domain(subnet, object, error);
+		r = vd_domain_complete(&subnet->domain, subnet->vpc, object, error);
+	segment = vd_segment_of(resource);
 	if (r == 0)
-		r = vd_ranges_validate(subnet, object, error);
-	if (r == 0)
-		r = check_dhcp_address(subnet, object, error);
-	return r < 0 ? r : check_dns(subnet, object, error);
+		r = vd_ranges_validate(&segment, object, error);
+	return r < 0 ? r : vd_dhcp_check(&segment, object, error);
 }
 
 const struct vd_vpc *vd_subnet_vpc(const struct vd_model *model, const struct vd_subnet *subnet)
@@ -210,117 +96,46 @@ int vd_subnet_check_inside(const struct vd_subnet *subnet, const struct vd_vpc *
 	return 0;
 }
 
-const char *vd_subnet_role_of(const struct vd_subnet *subnet, const struct vd_address *address)
+static bool same_text(const char *a, const char *b)
 {
-	for (size_t i = 0; i < subnet->gateway_count; i++)
-		if (vd_address_equal(&subnet->gateways[i], address))
-			return "gateway";
-	return address->family != VD_FAMILY_NONE && vd_address_equal(&subnet->assigned_dhcp_address, address) ? "DHCP address"
-													      : NULL;
-}
-
-/* Could DHCP answer from this address? Who else has it is another matter. */
-static bool suits_dhcp(const struct vd_subnet *subnet, const struct vd_address *address)
-{
-	for (size_t i = 0; i < subnet->cidr_count; i++)
-		if (vd_prefix_contains(&subnet->cidrs[i], address))
-			return !vd_address_equal(&subnet->gateways[i], address) && !vd_prefix_reserves(&subnet->cidrs[i], address);
-	return false;
-}
-
-/* Instances renew their leases from the address that they know: it stays while DHCP is on and the CIDR has it. */
-static int dhcp_succeed(const struct vd_subnet *old, struct vd_subnet *subnet, const char *object, struct vd_error *error)
-{
-	const struct vd_address *kept = &old->assigned_dhcp_address;
-	char text[VD_ADDRESS_TEXT], other[VD_ADDRESS_TEXT];
-
-	subnet->assigned_dhcp_address = (struct vd_address){};
-	if (!subnet->dhcp || kept->family == VD_FAMILY_NONE || !suits_dhcp(subnet, kept))
-		return 0;
-	if (subnet->dhcp_address.family != VD_FAMILY_NONE && !vd_address_equal(&subnet->dhcp_address, kept))
-		return vd_error_set(error, -EINVAL,
-				    "%s: its dhcp_address is %s and cannot become %s while DHCP is on; leave it out", object,
-				    vd_address_format(kept, text), vd_address_format(&subnet->dhcp_address, other));
-	subnet->assigned_dhcp_address = *kept;
-	return 0;
+	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static int subnet_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
 {
 	const struct vd_subnet *old = (const struct vd_subnet *)before;
 	struct vd_subnet *subnet = (struct vd_subnet *)after;
+	struct vd_segment segment_before, segment;
 	int r;
 
 	if (strcmp(old->vpc, subnet->vpc) != 0)
 		return vd_error_set(error, -EINVAL, "%s: its vpc is %s and cannot become %s while it stands; delete it first",
 				    object, old->vpc, subnet->vpc);
-	r = dhcp_succeed(old, subnet, object, error);
+	if (!same_text(old->physnet, subnet->physnet) || old->vlan != subnet->vlan)
+		return vd_error_set(error, -EINVAL,
+				    "%s: its segment cannot move to another physnet or vlan while it stands; delete it first",
+				    object);
+	segment_before = vd_segment_of(before);
+	segment = vd_segment_of(after);
+	r = vd_dhcp_succeed(&segment_before, &segment, object, &subnet->assigned_dhcp_address, error);
 	if (r < 0)
 		return r;
 	subnet->assigned_vni = old->assigned_vni;
 	return vd_vni_succeed(old->assigned_vni, subnet->vni, object, error);
 }
 
-static int claim_dhcp_address(const struct vd_validation *validation, const struct vd_subnet *subnet, const char *object)
-{
-	const struct vd_address *address = &subnet->assigned_dhcp_address;
-	const struct vd_port *owner;
-	char text[VD_ADDRESS_TEXT], other[VD_OBJECT_SIZE];
-
-	if (address->family == VD_FAMILY_NONE)
-		return 0;
-	owner = vd_model_port_by_address(validation->model, subnet->head.project, subnet->vpc, address);
-	if (!owner)
-		return 0;
-	return vd_error_set(validation->error, -EADDRINUSE, "%s: dhcp_address %s is taken by %s; choose another or leave it out",
-			    object, vd_address_format(address, text), vd_resource_text(&owner->head, other));
-}
-
-/* The highest free address of the ranges, so that ports keep the low ones. */
-static int allocate_dhcp_address(struct vd_validation *validation, struct vd_subnet *subnet, const char *object)
-{
-	const struct vd_prefix *prefix;
-	struct vd_address_range range;
-	char text[VD_PREFIX_TEXT];
-	size_t cidr = 0, count = 0;
-
-	while (cidr < subnet->cidr_count && subnet->cidrs[cidr].address.family != VD_FAMILY_IPV4)
-		cidr++;
-	/* A CIDR of four addresses has none to spare: there DHCP answers from the gateway. */
-	if (cidr == subnet->cidr_count || subnet->cidrs[cidr].length >= 30)
-		return 0;
-	prefix = &subnet->cidrs[cidr];
-	while (vd_subnet_range(subnet, cidr, count, &range))
-		count++;
-	while (count > 0 && vd_subnet_range(subnet, cidr, --count, &range)) {
-		struct vd_address address = range.last;
-
-		for (; vd_address_compare(&address, &range.first) >= 0 && vd_prefix_contains(prefix, &address);
-		     address = vd_address_add(&address, -1)) {
-			if (!suits_dhcp(subnet, &address) ||
-			    vd_model_port_by_address(validation->model, subnet->head.project, subnet->vpc, &address))
-				continue;
-			subnet->assigned_dhcp_address = address;
-			return 0;
-		}
-	}
-	return vd_error_set(validation->error, -ENOSPC,
-			    "%s: no address of %s is free for DHCP; delete a port, add a range, or say dhcp: false", object,
-			    vd_prefix_format(prefix, text));
-}
-
 static int subnet_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_subnet *subnet = (struct vd_subnet *)resource;
 	const struct vd_vpc *vpc = vd_subnet_vpc(validation->model, subnet);
+	struct vd_segment segment;
 	int r;
 
 	r = vd_subnet_check_inside(subnet, vpc, error);
 	if (r < 0)
 		return r;
-	if (subnet->dhcp_address.family != VD_FAMILY_NONE)
-		subnet->assigned_dhcp_address = subnet->dhcp_address;
-	r = claim_dhcp_address(validation, subnet, object);
+	segment = vd_segment_of(resource);
+	r = vd_dhcp_claim(validation, &segment, object, &subnet->assigned_dhcp_address);
 	if (r < 0)
 		return r;
 	if (subnet->vni != 0)
@@ -333,11 +148,11 @@ static int subnet_claim(struct vd_validation *validation, struct vd_resource *re
 static int subnet_assign(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_subnet *subnet = (struct vd_subnet *)resource;
-	int r = 0;
+	struct vd_segment segment = vd_segment_of(resource);
+	int r;
 
-	if (subnet->dhcp && subnet->assigned_dhcp_address.family == VD_FAMILY_NONE)
-		r = allocate_dhcp_address(validation, subnet, object);
-	if (r < 0 || subnet->assigned_vni != 0)
+	r = vd_dhcp_assign(validation, &segment, object, &subnet->assigned_dhcp_address);
+	if (r < 0 || subnet->assigned_vni != 0 || subnet->physnet)
 		return r;
 	return vd_vxlan_pool_allocate(validation, resource, vd_subnet_vpc(validation->model, subnet)->vxlan_pool, object,
 				      &subnet->assigned_vni);
@@ -346,11 +161,6 @@ static int subnet_assign(struct vd_validation *validation, struct vd_resource *r
 static int check_route(const struct vd_resource *resource, void *userdata)
 {
 	return vd_route_check_next_hop(userdata, (const struct vd_route *)resource);
-}
-
-static bool same_table(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static int check_table(struct vd_validation *validation, const char *project, const char *table)
@@ -364,11 +174,15 @@ static int subnet_check(struct vd_validation *validation, const struct vd_resour
 			const char *object, struct vd_error *error)
 {
 	const struct vd_subnet *old = (const struct vd_subnet *)before, *subnet = (const struct vd_subnet *)after;
-	int r = 0;
+	int r;
 
-	if (!old || !vd_cidrs_equal(subnet->cidrs, subnet->cidr_count, old->cidrs, old->cidr_count))
+	r = vd_physnet_check(validation, after, object);
+	/* What it was allowed once, a host that is gone does not take back. */
+	if (r == 0 && subnet->sriov && !(old && old->sriov))
+		r = vd_sriov_check(validation, subnet->physnet, object);
+	if (r == 0 && (!old || !vd_cidrs_equal(subnet->cidrs, subnet->cidr_count, old->cidrs, old->cidr_count)))
 		r = vd_vpc_check_subnets(validation, after->project, subnet->vpc);
-	if (r < 0 || same_table(old ? old->route_table : NULL, subnet->route_table))
+	if (r < 0 || same_text(old ? old->route_table : NULL, subnet->route_table))
 		return r;
 	/* A table that it leaves may have had its next hops through this subnet's VPC only. */
 	if (old && old->route_table)
@@ -386,6 +200,7 @@ const struct vd_kind_type vd_kind_type_subnet = {
 	.size = sizeof(struct vd_subnet),
 	.fields = fields,
 	.field_count = sizeof(fields) / sizeof(fields[0]),
+	.prepare = subnet_prepare,
 	.complete = subnet_complete,
 	.succeed = subnet_succeed,
 	.claim = subnet_claim,

@@ -38,21 +38,15 @@ int vd_vni_succeed(uint32_t before, uint32_t given, const char *object, struct v
 
 /* subnet.c: inside its VPC. */
 int vd_subnet_check_inside(const struct vd_subnet *subnet, const struct vd_vpc *vpc, struct vd_error *error);
-/* Is this address the router's own in the subnet (its gateway, or from where DHCP answers)? NULL when it is not. */
-const char *vd_subnet_role_of(const struct vd_subnet *subnet, const struct vd_address *address);
-/* The VPC of a subnet or port; they are known to exist. */
+/* The VPC of a subnet, which is known to exist. */
 const struct vd_vpc *vd_subnet_vpc(const struct vd_model *model, const struct vd_subnet *subnet);
+/* That of a port; NULL when it is on a network itself. */
 const struct vd_subnet *vd_port_subnet(const struct vd_model *model, const struct vd_port *port);
 
 /* vpc.c */
 int vd_vpc_check_quota(struct vd_validation *validation, const char *project, const char *name);
 int vd_vpc_check_subnets(struct vd_validation *validation, const char *project, const char *name);
 bool vd_cidrs_equal(const struct vd_prefix *a, size_t a_count, const struct vd_prefix *b, size_t b_count);
-
-/* range.c: what a subnet allocates from. */
-int vd_ranges_validate(const struct vd_subnet *subnet, const char *object, struct vd_error *error);
-/* The first and last address of the index-th range in this CIDR (the whole CIDR when no range was given); false behind the last. */
-bool vd_subnet_range(const struct vd_subnet *subnet, size_t cidr, size_t index, struct vd_address_range *ret);
 
 /* security_group.c: may the ports in it be in it? */
 int vd_security_group_admit(const struct vd_security_group *group, const struct vd_port *port, const char *object,
