@@ -684,6 +684,8 @@ struct vd_drop_event {
 	union vd_addr source, destination;
 	__u32 policy_port_id;   /* the port whose policy refused, 0: another reason */
 	__u32 policy_direction; /* enum vd_policy_direction */
+	__u32 network;          /* provider network that it came from or was to leave by, 0: none */
+	union vd_addr vip;      /* its outer address there, network != 0 and not zero */
 };
 
 /* Ring buffer of its own: one captured packet, from the Ethernet header on. */

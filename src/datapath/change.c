@@ -40,13 +40,15 @@ static uint32_t entry_ifindex(const struct vd_entry *port)
 	return ifindex;
 }
 
-/* What the kernel counts in a share is none of ours. */
+/* What the kernel counts in a share is none of ours, nor what it learnt of a neighbour. */
 static bool value_equal(const struct vd_entry *a, const struct vd_entry *b)
 {
 	struct vd_share_value x, y;
 
+	if (a->map == VD_MAP_NEIGHBOUR)
+		return true;
 	if (a->map != VD_MAP_SHARE)
-		return !memcmp(a->value, b->value, sizeof(a->value));
+		return vd_entry_value_equal(a, b);
 	memcpy(&x, a->value, sizeof(x));
 	memcpy(&y, b->value, sizeof(y));
 	return x.limit == y.limit;
@@ -147,6 +149,28 @@ static void share_put(struct change *change, const struct vd_entry *entry)
 	share.limit = wanted.limit;
 	memcpy(held.value, &share, sizeof(share));
 	note(change, entry, vd_datapath_update(change->datapath, &held, BPF_ANY));
+}
+
+/* What is known of a next hop stays: the data plane learnt it. */
+static void neighbour_put(struct change *change, const struct vd_entry *entry)
+{
+	struct vd_entry held = *entry;
+	int r;
+
+	if (!vd_datapath_lookup(change->datapath, &held))
+		return;
+	r = vd_datapath_update(change->datapath, entry, BPF_NOEXIST);
+	note(change, entry, r == -EEXIST ? 0 : r);
+}
+
+static void entry_put(struct change *change, const struct vd_entry *entry)
+{
+	if (entry->map == VD_MAP_SHARE)
+		share_put(change, entry);
+	else if (entry->map == VD_MAP_NEIGHBOUR)
+		neighbour_put(change, entry);
+	else
+		note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
 }
 
 static int vtep_visit(const void *key, const void *value, void *userdata)
@@ -296,12 +320,10 @@ static void additions(struct change *change)
 			continue;
 		if (!before || !value_equal(before, entry)) {
 			announce(change, before, entry);
-			if (entry->map == VD_MAP_SHARE)
-				share_put(change, entry);
-			else if (is_moving(change, before, entry))
+			if (is_moving(change, before, entry))
 				put_anonymous(change, entry);
 			else
-				note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
+				entry_put(change, entry);
 		}
 		if (entry->map == VD_MAP_PORT)
 			port_attach(change, entry, !before);

@@ -5,6 +5,7 @@
 #include "datapath/change.h"
 #include "datapath/state.h"
 #include "datapath/upgrade.h"
+#include "datapath/uplink.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,10 +17,14 @@
 
 static struct vd_program_settings settings_of(const struct vd_datapath_options *options)
 {
+	uint32_t connections = options->connection_entries ? options->connection_entries : ENTRIES_DEFAULT;
+
 	return (struct vd_program_settings){
 		.overlay_ifindex = options->overlay_ifindex,
-		.flow_entries = options->flow_entries ? options->flow_entries : ENTRIES_DEFAULT,
-		.connection_entries = options->connection_entries ? options->connection_entries : ENTRIES_DEFAULT,
+		.flow_entries = options->flow_entries               ? options->flow_entries
+				: connections > ENTRIES_DEFAULT / 2 ? 2 * connections
+								    : ENTRIES_DEFAULT,
+		.connection_entries = connections,
 	};
 }
 
@@ -29,10 +34,13 @@ void vd_datapath_close(struct vd_datapath *datapath)
 		vd_tracer_free(datapath->tracer);
 	ring_buffer__free(datapath->drop_events);
 	ring_buffer__free(datapath->capture_events);
+	ring_buffer__free(datapath->neighbour_events);
 	if (datapath->generation)
 		vd_generation_close(datapath->generation);
 	if (datapath->names)
 		vd_names_free(datapath->names);
+	if (datapath->groups)
+		vd_groups_free(datapath->groups);
 	for (unsigned i = 0; i < VD_MAP_COUNT; i++)
 		vd_cleanup_close(&datapath->maps[i]);
 	for (unsigned i = 0; i < VD_FUNCTION_COUNT; i++)
@@ -60,7 +68,8 @@ static struct vd_datapath *datapath_new(const struct vd_datapath_options *option
 		options->connection_share ? options->connection_share : datapath->settings.connection_entries / 2;
 	datapath->pin_directory = strdup(options->pin_directory);
 	datapath->names = vd_names_new();
-	if (!datapath->pin_directory || !datapath->names)
+	datapath->groups = vd_groups_new();
+	if (!datapath->pin_directory || !datapath->names || !datapath->groups)
 		return NULL;
 	return VD_TAKE(datapath);
 }
@@ -131,6 +140,14 @@ static int detach_visit(const void *key, const void *value, void *userdata)
 	return vd_program_detach(ifindex);
 }
 
+static int uplink_detach_visit(uint32_t ifindex, void *userdata)
+{
+	int r = vd_program_detach(ifindex);
+
+	return r ? vd_error_set(userdata, r, "cannot take the data plane off the uplink (interface %u): %s", ifindex, strerror(-r))
+		 : 0;
+}
+
 int vd_datapath_purge(const struct vd_datapath_options *options, struct vd_error *error)
 {
 	VD_VERSIONS struct vd_versions versions = {};
@@ -149,6 +166,8 @@ int vd_datapath_purge(const struct vd_datapath_options *options, struct vd_error
 		if (r)
 			vd_error_set(error, r, "cannot take the data plane off its interfaces: %s", strerror(-r));
 	}
+	if (!r)
+		r = vd_uplinks_each(versions.items, versions.count, uplink_detach_visit, error);
 	if (!r && options->overlay_ifindex)
 		r = vd_program_detach(options->overlay_ifindex);
 	for (size_t i = 0; i < versions.count && !r; i++)
@@ -168,13 +187,21 @@ int vd_datapath_purge(const struct vd_datapath_options *options, struct vd_error
 
 int vd_datapath_update(struct vd_datapath *datapath, const struct vd_entry *entry, uint64_t flags)
 {
-	uint8_t value[VALUE_ROOM] = {};
+	size_t size = datapath->definitions[entry->map].value_size;
+	uint8_t room[VALUE_ROOM] = {};
+	VD_FREE uint8_t *block = NULL;
 
-	if (datapath->definitions[entry->map].value_size > sizeof(value))
+	if (entry->block) {
+		block = calloc(1, size > entry->block_size ? size : entry->block_size);
+		if (!block)
+			return -ENOMEM;
+		memcpy(block, entry->block, entry->block_size);
+	} else if (size > sizeof(room)) {
 		return -EINVAL;
-	memcpy(value, entry->value, sizeof(entry->value));
+	}
+	memcpy(room, entry->value, sizeof(entry->value));
 	datapath->writes++;
-	return bpf_map_update_elem(datapath->maps[entry->map], entry->key, value, flags) ? -errno : 0;
+	return bpf_map_update_elem(datapath->maps[entry->map], entry->key, block ? block : room, flags) ? -errno : 0;
 }
 
 int vd_datapath_delete(struct vd_datapath *datapath, const struct vd_entry *entry)
@@ -203,6 +230,13 @@ void vd_datapath_naming_set(struct vd_datapath *datapath, const struct vd_datapa
 uint64_t vd_datapath_writes(const struct vd_datapath *datapath)
 {
 	return datapath->writes;
+}
+
+int vd_datapath_deadline_set(struct vd_datapath *datapath, uint64_t ns)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(datapath->maps[VD_MAP_DEADLINE], &zero, &ns, BPF_ANY) ? -errno : 0;
 }
 
 /* ---- status ---- */

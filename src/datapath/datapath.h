@@ -14,10 +14,11 @@
 struct vd_datapath;
 
 struct vd_datapath_options {
-	const char *pin_directory;                 /* on a bpffs; made when missing */
-	uint32_t overlay_ifindex;                  /* the collect-metadata VXLAN device */
-	uint32_t flow_entries, connection_entries; /* 0: defaults (262144 each) */
-	uint32_t connection_share;                 /* most connections of one domain; 0: half of connection_entries */
+	const char *pin_directory;   /* on a bpffs; made when missing */
+	uint32_t overlay_ifindex;    /* the collect-metadata VXLAN device */
+	uint32_t connection_entries; /* and as many translations, of each family; 0: 262144 */
+	uint32_t flow_entries;       /* 0: twice connection_entries, at least 262144 */
+	uint32_t connection_share;   /* most connections of one domain; 0: half of connection_entries */
 };
 
 /*
@@ -43,6 +44,39 @@ int vd_datapath_apply(struct vd_datapath *datapath, const struct vd_plan_differe
  * place; agent makes the namespace (host/router.h).
  */
 int vd_datapath_service_set(struct vd_datapath *datapath, uint32_t domain, uint32_t ifindex, struct vd_error *error);
+
+/*
+ * The data plane on an uplink's ingress, beside whatever filters and qdisc others have there: those stay. Which interfaces have ours
+ * is asked of the kernel, so it holds beyond the daemon's life; an upgrade swaps it, purge takes it off. Attaching again is no harm.
+ */
+int vd_datapath_uplink_attach(struct vd_datapath *datapath, uint32_t ifindex, struct vd_error *error);
+int vd_datapath_uplink_detach(struct vd_datapath *datapath, uint32_t ifindex, struct vd_error *error);
+/* Detaches it from every interface but these: at the start, for uplinks that are no longer configured. */
+int vd_datapath_uplinks_keep(struct vd_datapath *datapath, const uint32_t *ifindexes, size_t count, struct vd_error *error);
+
+/* Until when (ns, CLOCK_MONOTONIC) this host may make new translations as a gateway; ~0: for ever. 0 at the first start. */
+int vd_datapath_deadline_set(struct vd_datapath *datapath, uint64_t ns);
+
+/*
+ * Who has an address on a provider network (in a VPC's domain: on its provider segments). Entries come with a plan's NEXT_HOP records
+ * and by packets that need them; what they hold the data plane learns from ARP and neighbour discovery. Asking is the caller's.
+ */
+struct vd_neighbour {
+	uint32_t network;
+	struct vd_address address;
+	struct vd_mac mac;
+	bool known;
+	uint64_t confirmed, asked; /* ns, CLOCK_MONOTONIC; 0: never */
+};
+/* Becomes readable when packets wait for a MAC; read calls back for each address that is asked for. */
+int vd_datapath_neighbour_fd(struct vd_datapath *datapath);
+int vd_datapath_neighbour_read(struct vd_datapath *datapath,
+			       void (*wanted)(uint32_t network, const struct vd_address *address, void *userdata), void *userdata);
+/* Visits until visit returns non-zero; returns that. */
+int vd_datapath_neighbour_each(struct vd_datapath *datapath, int (*visit)(const struct vd_neighbour *neighbour, void *userdata),
+			       void *userdata);
+/* One that is not there is success. */
+int vd_datapath_neighbour_forget(struct vd_datapath *datapath, uint32_t network, const struct vd_address *address);
 
 /* Map writes (update, delete, generation bump) since open: tests hold that one change costs one change. */
 uint64_t vd_datapath_writes(const struct vd_datapath *datapath);

@@ -60,7 +60,11 @@ static int encode_subnet(const struct vd_plan_subnet *subnet, struct vd_entries 
 		.domain = subnet->domain,
 		.vni = subnet->vni,
 		.gateway4 = vd_encode_address(&subnet->gateway4).word[0],
+		.uplink_ifindex = subnet->uplink_ifindex,
 		.gateway6 = vd_encode_address(&subnet->gateway6),
+		.vlan = (uint16_t)subnet->vlan,
+		.flags = (uint16_t)((subnet->bridged ? VD_SUBNET_FLAG_BRIDGED : 0) |
+				    (subnet->is_network ? VD_SUBNET_FLAG_NETWORK : 0)),
 	};
 	int r;
 
@@ -78,7 +82,7 @@ static int encode_port(const struct vd_plan_port *port, struct vd_entries *entri
 		.mtu = port->mtu,
 		.flags = (uint16_t)((port->source_check ? VD_PORT_FLAG_SOURCE_CHECK : 0) |
 				    (port->type == VD_PLAN_PORT_TYPE_TAP ? VD_PORT_FLAG_TAP : 0) |
-				    (port->dhcp ? VD_PORT_FLAG_DHCP : 0)),
+				    (port->dhcp ? VD_PORT_FLAG_DHCP : 0) | (port->snat ? VD_PORT_FLAG_SNAT : 0)),
 		.policy = port->policy,
 	};
 	struct vd_mac_key mac_key = {.domain = port->domain};
@@ -164,14 +168,21 @@ static uint8_t encode_route_type(enum vd_plan_route_type type)
 	return 0;
 }
 
+static struct vd_route_value encode_route_value(const struct vd_plan_route *route)
+{
+	return (struct vd_route_value){
+		.id = route->route,
+		.type = encode_route_type(route->type),
+		.is_default = route->is_default,
+		.next_hop = vd_encode_address(&route->next_hop),
+		.exit = route->exit,
+	};
+}
+
 static int encode_route(const struct vd_plan_route *route, struct vd_entries *entries)
 {
 	union vd_addr address = vd_encode_address(&route->destination.address);
-	struct vd_route_value value = {
-		.id = route->route,
-		.type = encode_route_type(route->type),
-		.next_hop = vd_encode_address(&route->next_hop),
-	};
+	struct vd_route_value value = encode_route_value(route);
 
 	if (route->destination.address.family == VD_FAMILY_IPV4) {
 		struct vd_route4_key key = {64u + route->destination.length, route->domain, route->table, address.word[0]};
@@ -269,6 +280,146 @@ static int encode_policy_span(const struct vd_plan_policy_span *span, struct vd_
 	return ADD(entries, VD_MAP_SPAN, key, value);
 }
 
+/* ---- provider networks ---- */
+
+static int encode_network(const struct vd_plan_network *network, struct vd_entries *entries)
+{
+	struct vd_network_value value = {.ifindex = network->ifindex, .mtu = network->mtu, .vlan = (uint16_t)network->vlan};
+
+	memcpy(value.mac, network->mac.bytes, sizeof(value.mac));
+	return ADD(entries, VD_MAP_NETWORK, network->network, value);
+}
+
+static int encode_uplink(const struct vd_plan_segment *segment, struct vd_entries *entries)
+{
+	struct vd_uplink_key key = {segment->ifindex, segment->vlan};
+	struct vd_uplink_value value = {.network = segment->network, .domain = segment->domain, .subnet = segment->subnet};
+
+	return ADD(entries, VD_MAP_UPLINK, key, value);
+}
+
+static int encode_exit(const struct vd_plan_exit *record, struct vd_entries *entries)
+{
+	const struct vd_address *next_hop = record->next_hop4.family ? &record->next_hop4 : &record->next_hop6;
+	struct vd_exit_key key = {record->domain, record->exit};
+	struct vd_exit_value value = {
+		.network = record->network,
+		.host = record->here ? 0 : record->host,
+		.flags = (record->here ? VD_EXIT_FLAG_HERE : 0) | (record->translate ? VD_EXIT_FLAG_TRANSLATE : 0),
+		.vip4 = vd_encode_address(&record->vip4).word[0],
+		.vip6 = vd_encode_address(&record->vip6),
+		.next_hop = vd_encode_address(next_hop),
+		.next_hop_family = next_hop->family,
+	};
+
+	return ADD(entries, VD_MAP_EXIT, key, value);
+}
+
+struct vd_vip_key vd_encode_vip_key(const struct vd_plan_vip *vip)
+{
+	return (struct vd_vip_key){vip->network, vd_encode_address(&vip->address)};
+}
+
+static uint8_t encode_vip_type(enum vd_plan_vip_type type)
+{
+	switch (type) {
+	case VD_PLAN_VIP_TYPE_ROUTER:
+		return VD_VIP_TYPE_ROUTER;
+	case VD_PLAN_VIP_TYPE_ELASTIC:
+		return VD_VIP_TYPE_ELASTIC;
+	}
+	return 0;
+}
+
+struct vd_vip_value vd_encode_vip(const struct vd_plan_vip *vip)
+{
+	struct vd_vip_value value = {
+		.id = vip->vip,
+		.domain = vip->domain,
+		.host = vip->here ? 0 : vip->host,
+		.port_id = vip->port,
+		.inner = vd_encode_address(&vip->inner),
+		.type = encode_vip_type(vip->type),
+		.flags = (uint8_t)((vip->here ? VD_VIP_FLAG_HERE : 0) | (vip->system ? VD_VIP_FLAG_SYSTEM : 0)),
+	};
+
+	if (!vip->here)
+		memcpy(value.mac, vip->mac.bytes, sizeof(value.mac));
+	return value;
+}
+
+static int encode_forward(const struct vd_plan_forward *forward, struct vd_entries *entries)
+{
+	struct vd_forward_key key = {
+		.network = forward->network,
+		.vip = vd_encode_address(&forward->vip),
+		.protocol = forward->protocol,
+		.length = forward->length,
+		.port = forward->port,
+	};
+	struct vd_forward_value value = {
+		.id = forward->forward,
+		.port_id = forward->port_id,
+		.inner = vd_encode_address(&forward->inner),
+		.allowed = vd_encode_address(&forward->allowed.address),
+		.allowed_length = forward->allowed.length,
+		.to_port = forward->to_port,
+	};
+
+	return ADD(entries, VD_MAP_FORWARD, key, value);
+}
+
+struct vd_policy_route vd_encode_policy_route(const struct vd_plan_policy_route *route)
+{
+	unsigned family = route->source.address.family | route->destination.address.family; /* of two they are the same */
+	struct vd_policy_route encoded = {
+		.id = route->policy_route,
+		.protocol = route->protocol,
+		.family = (uint8_t)(family ? family : route->route.next_hop.family),
+		.source_length = route->source.length,
+		.destination_length = route->destination.length,
+		.source = vd_encode_address(&route->source.address),
+		.destination = vd_encode_address(&route->destination.address),
+		.source_port_first = route->source_port_first,
+		.source_port_last = route->source_port_last,
+		.destination_port_first = route->destination_port_first,
+		.destination_port_last = route->destination_port_last,
+		.mark = route->mark,
+		.set_mark = route->set_mark,
+		.table = route->lookup_table,
+		.has_table = route->has_table,
+		.route = encode_route_value(&route->route),
+	};
+
+	if (encoded.route.type && !encoded.route.id)
+		encoded.route.id = route->policy_route;
+	return encoded;
+}
+
+static int encode_inward(const struct vd_plan_inward *inward, struct vd_entries *entries)
+{
+	union vd_addr address = vd_encode_address(&inward->prefix.address);
+
+	if (inward->prefix.address.family == VD_FAMILY_IPV4) {
+		struct vd_inward4_key key = {32u + inward->prefix.length, inward->network, address.word[0]};
+
+		return ADD(entries, VD_MAP_INWARD4, key, inward->domain);
+	} else {
+		struct vd_inward6_key key = {32u + inward->prefix.length, inward->network, address};
+
+		return ADD(entries, VD_MAP_INWARD6, key, inward->domain);
+	}
+}
+
+/* As someone asks for it: who has it the data plane learns. */
+static int encode_next_hop(const struct vd_plan_next_hop *next_hop, struct vd_entries *entries)
+{
+	struct vd_neighbour_key key = {next_hop->network, vd_encode_address(&next_hop->address)};
+	struct vd_neighbour_value value = {.family = next_hop->address.family};
+
+	return ADD(entries, VD_MAP_NEIGHBOUR, key, value);
+}
+
 int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_share, struct vd_entries *entries)
 {
 	switch (record->kind) {
@@ -295,15 +446,21 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 	case VD_PLAN_KIND_POLICY_SPAN:
 		return encode_policy_span(&record->policy_span, entries);
 	case VD_PLAN_KIND_NETWORK:
+		return encode_network(&record->network, entries);
 	case VD_PLAN_KIND_SEGMENT:
+		return encode_uplink(&record->segment, entries);
 	case VD_PLAN_KIND_EXIT:
-	case VD_PLAN_KIND_VIP:
+		return encode_exit(&record->exit, entries);
 	case VD_PLAN_KIND_FORWARD:
-	case VD_PLAN_KIND_POLICY_ROUTE:
+		return encode_forward(&record->forward, entries);
 	case VD_PLAN_KIND_INWARD:
+		return encode_inward(&record->inward, entries);
 	case VD_PLAN_KIND_NEXT_HOP:
-	case VD_PLAN_KIND_NAME:
-		return 0; /* not in the maps */
+		return encode_next_hop(&record->next_hop, entries);
+	case VD_PLAN_KIND_VIP:
+	case VD_PLAN_KIND_POLICY_ROUTE: /* with others of their group */
+	case VD_PLAN_KIND_NAME:         /* not in the maps */
+		return 0;
 	case VD_PLAN_KIND_COUNT:
 		break;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/entry.h"
 
+#include "abi/maps.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -8,15 +9,34 @@
 
 void vd_entries_done(struct vd_entries *entries)
 {
+	for (size_t i = 0; i < entries->block_count; i++)
+		free(entries->blocks[i]);
+	free(entries->blocks);
 	free(entries->items);
 	*entries = (struct vd_entries){};
+}
+
+/* A copy of value that lives as long as the list; NULL without memory. */
+static const void *block_add(struct vd_entries *entries, const void *value, size_t size)
+{
+	VD_FREE void *block = malloc(size);
+	void **blocks = block ? reallocarray(entries->blocks, entries->block_count + 1, sizeof(*blocks)) : NULL;
+
+	if (!blocks)
+		return NULL;
+	memcpy(block, value, size);
+	entries->blocks = blocks;
+	return blocks[entries->block_count++] = VD_TAKE(block);
 }
 
 int vd_entries_add(struct vd_entries *entries, enum vd_map map, const void *key, size_t key_size, const void *value,
 		   size_t value_size)
 {
+	const void *block = value_size > VD_ENTRY_VALUE_SIZE ? block_add(entries, value, value_size) : NULL;
 	struct vd_entry *entry;
 
+	if (value_size > VD_ENTRY_VALUE_SIZE && !block)
+		return -ENOMEM;
 	if (entries->count == entries->capacity) {
 		size_t capacity = entries->capacity ? entries->capacity * 2 : 16;
 		struct vd_entry *items = reallocarray(entries->items, capacity, sizeof(*items));
@@ -30,8 +50,20 @@ int vd_entries_add(struct vd_entries *entries, enum vd_map map, const void *key,
 	memset(entry, 0, sizeof(*entry));
 	entry->map = map;
 	memcpy(entry->key, key, key_size);
-	memcpy(entry->value, value, value_size);
+	if (block) {
+		entry->block = block;
+		entry->block_size = value_size;
+	} else {
+		memcpy(entry->value, value, value_size);
+	}
 	return 0;
+}
+
+bool vd_entry_value_equal(const struct vd_entry *a, const struct vd_entry *b)
+{
+	if (a->block && b->block)
+		return a->block_size == b->block_size && !memcmp(a->block, b->block, a->block_size);
+	return !a->block && !b->block && !memcmp(a->value, b->value, sizeof(a->value));
 }
 
 int vd_entry_compare(const struct vd_entry *a, const struct vd_entry *b)
@@ -78,14 +110,16 @@ int vd_entries_read(struct vd_entries *entries, enum vd_map map, int fd)
 {
 	struct vd_map_definition definition;
 	struct reading reading;
+	size_t known;
 	int r;
 
 	r = vd_map_definition_read(fd, &definition);
 	if (r)
 		return r;
 	reading = (struct reading){entries, map, definition.key_size, definition.value_size};
-	if (reading.value_size > VD_ENTRY_VALUE_SIZE) /* a value that a later build made longer: we know its beginning */
-		reading.value_size = VD_ENTRY_VALUE_SIZE;
+	known = map == VD_MAP_POLICY_ROUTES ? sizeof(struct vd_policy_routes_value) : VD_ENTRY_VALUE_SIZE;
+	if (reading.value_size > known) /* a value that a later build made longer: we know its beginning */
+		reading.value_size = known;
 	if (reading.key_size > VD_ENTRY_KEY_SIZE)
 		return -EINVAL;
 	return vd_map_each(fd, read_visit, &reading);

@@ -45,10 +45,15 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 		struct vd_source6_key source6;
 		struct vd_policy_key policy;
 		struct vd_allow_key allow; /* a remote's key is its beginning */
+		struct vd_forward_key forward;
+		struct vd_exit_key exit;
+		struct vd_policy_routes_key policy_routes;
+		struct vd_neighbour_key neighbour;
 	} key;
 	union {
 		struct vd_port_value port;
 		struct vd_mac_value mac;
+		uint32_t domain;
 	} value;
 	union vd_addr address = {};
 
@@ -78,6 +83,17 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 		return vd_slot_table(key.route4.domain, key.route4.table);
 	case VD_MAP_ROUTE6:
 		return vd_slot_table(key.route6.domain, key.route6.table);
+	case VD_MAP_POLICY_ROUTES:
+		return vd_slot_table(key.policy_routes.domain, key.policy_routes.table);
+	case VD_MAP_FORWARD:
+		return vd_slot_vip(key.forward.network, &key.forward.vip);
+	case VD_MAP_EXIT:
+		return vd_slot_domain(key.exit.domain);
+	case VD_MAP_INWARD4:
+	case VD_MAP_INWARD6:
+		return vd_slot_domain(value.domain);
+	case VD_MAP_NEIGHBOUR:
+		return vd_slot_endpoint(key.neighbour.network, &key.neighbour.address);
 	case VD_MAP_VTEP:
 	case VD_MAP_HOST:
 	case VD_MAP_SHARE:
@@ -87,16 +103,10 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_NETWORK:
 	case VD_MAP_UPLINK:
 	case VD_MAP_ELASTIC:
-	case VD_MAP_FORWARD:
 	case VD_MAP_VIP:
-	case VD_MAP_INWARD4:
-	case VD_MAP_INWARD6:
-	case VD_MAP_EXIT:
-	case VD_MAP_POLICY_ROUTES:
 	case VD_MAP_NAT4:
 	case VD_MAP_NAT6:
 	case VD_MAP_NAT_CURSOR:
-	case VD_MAP_NEIGHBOUR:
 	case VD_MAP_DEADLINE:
 	case VD_MAP_NEIGHBOUR_EVENTS:
 	case VD_MAP_CONNECTION4:
@@ -144,7 +154,9 @@ static void add_subnet_change(struct vd_slots *slots, const struct vd_entry *bef
 		return; /* its ports and endpoints went before it */
 	memcpy(&was, before->value, sizeof(was));
 	memcpy(&is, after->value, sizeof(is));
-	if (was.vni != is.vni || was.domain != is.domain) { /* gateways are endpoints, with slots of their own */
+	/* Gateways are endpoints, with slots of their own. */
+	if (was.vni != is.vni || was.domain != is.domain || was.uplink_ifindex != is.uplink_ifindex || was.vlan != is.vlan ||
+	    was.flags != is.flags) {
 		vd_slots_add(slots, vd_slot_domain(was.domain));
 		vd_slots_add(slots, vd_slot_domain(is.domain));
 	}
@@ -163,12 +175,46 @@ static void add_segment_change(struct vd_slots *slots, const struct vd_entry *be
 	vd_slots_add(slots, vd_slot_domain(is.domain));
 }
 
+/* What is behind a virtual IP, and, for who sends to it on its network, whether it is one of ours. */
+static void add_vip_change(struct vd_slots *slots, const struct vd_entry *entry)
+{
+	struct vd_vip_key key;
+
+	memcpy(&key, entry->key, sizeof(key));
+	vd_slots_add(slots, vd_slot_vip(key.network, &key.address));
+	vd_slots_add(slots, vd_slot_endpoint(key.network, &key.address));
+}
+
+/* Who sends from the inner address may have left by another way. */
+static void add_elastic_change(struct vd_slots *slots, const struct vd_entry *entry)
+{
+	struct vd_elastic_value value;
+	struct vd_elastic_key key;
+
+	memcpy(&key, entry->key, sizeof(key));
+	memcpy(&value, entry->value, sizeof(value));
+	vd_slots_add(slots, vd_slot_endpoint(key.domain, &key.inner));
+	vd_slots_add(slots, vd_slot_vip(value.network, &value.vip));
+}
+
+/* Maps whose entries concern packets that had another way without them: routes, and what stands beside routes. */
+static bool matters_when_new(enum vd_map map)
+{
+	return map == VD_MAP_ROUTE4 || map == VD_MAP_ROUTE6 || map == VD_MAP_POLICY_ROUTES || map == VD_MAP_FORWARD ||
+	       map == VD_MAP_INWARD4 || map == VD_MAP_INWARD6;
+}
+
 void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)
 {
 	enum vd_map map = (before ? before : after)->map;
 
+	if (map == VD_MAP_VIP || map == VD_MAP_ELASTIC) {
+		for (const struct vd_entry *entry = before ? before : after; entry; entry = entry == after ? NULL : after)
+			(map == VD_MAP_VIP ? add_vip_change : add_elastic_change)(slots, entry);
+		return;
+	}
 	if (!before) {
-		if (map == VD_MAP_ROUTE4 || map == VD_MAP_ROUTE6)
+		if (matters_when_new(map))
 			vd_slots_add(slots, entry_slot(after));
 		return;
 	}
@@ -178,10 +224,10 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 		add_subnet_change(slots, before, after);
 	} else if (map == VD_MAP_SEGMENT) {
 		add_segment_change(slots, before, after);
-	} else if (map == VD_MAP_HOST) {
+	} else if (map == VD_MAP_HOST || map == VD_MAP_NETWORK || map == VD_MAP_UPLINK) {
 		/*
 		 * Another VTEP, or none: any flow may lead there. Those that came from there are not all known by their source:
-		 * what an instance forwards has addresses that are no endpoints.
+		 * what an instance forwards has addresses that are no endpoints. The same goes for an uplink.
 		 */
 		slots->all = true;
 	} else if (entry_slot(before)) {

@@ -19,7 +19,8 @@ void vd_slots_done(struct vd_slots *slots);
 void vd_slots_add(struct vd_slots *slots, uint32_t slot);
 /*
  * What flows can have depended on an entry as it stood (before, NULL: it was not there) now that it is after (NULL: gone). An
- * entry's appearance alone concerns nobody but routes: an address, MAC or port that no one had has no flows.
+ * entry's appearance alone concerns only what goes another way by it (routes, virtual IPs): an address, MAC or port that no one had
+ * has no flows.
  */
 void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after);
 

@@ -18,7 +18,9 @@ enum vd_map_role {
 
 /*
  * Every map of the object: X(ENUMERATOR, name, role). Those that a plan fills come in the order in which entries are put in place;
- * removal goes backwards. The VTEPs come before the hosts: whether one is still used is asked of the hosts that remain.
+ * removal goes backwards. The VTEPs come before the hosts: whether one is still used is asked of the hosts that remain. What a
+ * packet is translated to stands before the port that sends it, and policy routes before routes: a connection keeps the exit that
+ * its first packet found.
  */
 #define VD_MAPS(X) \
 	X(VTEP, "vd_vtep", PLAN) \
@@ -28,7 +30,10 @@ enum vd_map_role {
 	X(SEGMENT, "vd_segment", PLAN) \
 	X(SUBNET, "vd_subnet", PLAN) \
 	X(NETWORK, "vd_network", PLAN) \
-	X(UPLINK, "vd_uplink", PLAN) \
+	X(FORWARD, "vd_forward", PLAN) \
+	X(VIP, "vd_vip", PLAN) \
+	X(ELASTIC, "vd_elastic", PLAN) \
+	X(EXIT, "vd_exit", PLAN) \
 	X(ALLOW, "vd_allow", PLAN) \
 	X(SPAN, "vd_span", PLAN) \
 	X(REMOTE, "vd_remote", PLAN) \
@@ -39,15 +44,12 @@ enum vd_map_role {
 	X(SOURCE6, "vd_source6", PLAN) \
 	X(ENDPOINT4, "vd_endpoint4", PLAN) \
 	X(ENDPOINT6, "vd_endpoint6", PLAN) \
-	X(ELASTIC, "vd_elastic", PLAN) \
-	X(FORWARD, "vd_forward", PLAN) \
-	X(VIP, "vd_vip", PLAN) \
 	X(INWARD4, "vd_inward4", PLAN) \
 	X(INWARD6, "vd_inward6", PLAN) \
-	X(EXIT, "vd_exit", PLAN) \
+	X(UPLINK, "vd_uplink", PLAN) \
+	X(POLICY_ROUTES, "vd_policy_routes", PLAN) \
 	X(ROUTE4, "vd_route4", PLAN) \
 	X(ROUTE6, "vd_route6", PLAN) \
-	X(POLICY_ROUTES, "vd_policy_routes", PLAN) \
 	X(CONNECTION4, "vd_conn4", LIVE) \
 	X(CONNECTION6, "vd_conn6", LIVE) \
 	X(PREVIOUS4, "vd_previous4", PRIVATE) \
@@ -79,7 +81,7 @@ enum vd_map {
 		VD_MAP_COUNT,
 };
 
-#define VD_MAP_PLAN_COUNT (VD_MAP_POLICY_ROUTES + 1)
+#define VD_MAP_PLAN_COUNT (VD_MAP_ROUTE6 + 1)
 
 const char *vd_map_name(enum vd_map map);
 enum vd_map_role vd_map_role(enum vd_map map);

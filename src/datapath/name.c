@@ -72,17 +72,23 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 	case VD_PLAN_KIND_ROUTE:
 		snprintf(text, size, "%s/%s", record->route.table_name, vd_prefix_format(&record->route.destination, prefix));
 		return record->route.route;
+	case VD_PLAN_KIND_NETWORK:
+		snprintf(text, size, "%s", record->network.name);
+		return record->network.network;
+	case VD_PLAN_KIND_VIP:
+		snprintf(text, size, "%s", record->vip.name);
+		return record->vip.vip;
+	case VD_PLAN_KIND_FORWARD:
+		snprintf(text, size, "%s", record->forward.name);
+		return record->forward.forward;
 	case VD_PLAN_KIND_POLICY:
 	case VD_PLAN_KIND_POLICY_REMOTE:
 	case VD_PLAN_KIND_POLICY_PORT:
 	case VD_PLAN_KIND_POLICY_SPAN:
 	case VD_PLAN_KIND_SOURCE:
 	case VD_PLAN_KIND_ENDPOINT:
-	case VD_PLAN_KIND_NETWORK:
 	case VD_PLAN_KIND_SEGMENT:
 	case VD_PLAN_KIND_EXIT:
-	case VD_PLAN_KIND_VIP:
-	case VD_PLAN_KIND_FORWARD:
 	case VD_PLAN_KIND_POLICY_ROUTE:
 	case VD_PLAN_KIND_INWARD:
 	case VD_PLAN_KIND_NEXT_HOP:

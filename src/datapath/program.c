@@ -202,30 +202,45 @@ static int map_find(const struct bpf_map *map, const char *directory)
 	return vd_map_definition_equal(&ours, &theirs) ? VD_TAKE_FD(fd) : -ENOENT;
 }
 
-/* Connections and their expiry queue are shared together or not at all: two timers must not empty one queue for two tables. */
-static enum vd_map companion(enum vd_map map)
+/*
+ * Connections, their expiry queue and their claims are shared together or not at all: two timers must not empty one queue for two
+ * tables, nor one of them take back the claim of a connection that goes on in the other's.
+ */
+static const enum vd_map companions[][3] = {
+	{VD_MAP_CONNECTION4, VD_MAP_EXPIRE4, VD_MAP_NAT4},
+	{VD_MAP_CONNECTION6, VD_MAP_EXPIRE6, VD_MAP_NAT6},
+};
+
+static int object_map_find(struct bpf_object *object, enum vd_map id, const char *directory)
 {
-	return map == VD_MAP_CONNECTION4   ? VD_MAP_EXPIRE4
-	       : map == VD_MAP_CONNECTION6 ? VD_MAP_EXPIRE6
-	       : map == VD_MAP_EXPIRE4     ? VD_MAP_CONNECTION4
-	       : map == VD_MAP_EXPIRE6     ? VD_MAP_CONNECTION6
-					   : map;
+	struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(id));
+
+	return map ? map_find(map, directory) : -EINVAL;
+}
+
+/* 0 when the others can be shared that belong to a map. */
+static int companions_find(struct bpf_object *object, const enum vd_map maps[3], const char *directory)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		VD_CLOSE int fd = object_map_find(object, maps[i], directory);
+
+		if (fd < 0)
+			return fd;
+	}
+	return 0;
 }
 
 /* The pinned map that ours shall be, -ENOENT: we make our own. */
 static int map_share_find(struct bpf_object *object, enum vd_map id, const char *directory)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(id));
-	struct bpf_map *other = bpf_object__find_map_by_name(object, vd_map_name(companion(id)));
-	VD_CLOSE int fd = -1, other_fd = -1;
+	for (unsigned family = 0; family < 2; family++)
+		for (unsigned i = 0; i < 3; i++) {
+			int r = companions[family][i] == id ? companions_find(object, companions[family], directory) : 0;
 
-	if (!map || !other)
-		return -EINVAL;
-	fd = map_find(map, directory);
-	other_fd = map_find(other, directory);
-	if (fd < 0 || other_fd < 0)
-		return fd < 0 ? fd : other_fd;
-	return VD_TAKE_FD(fd);
+			if (r)
+				return r;
+		}
+	return object_map_find(object, id, directory);
 }
 
 static int map_share(struct bpf_object *object, enum vd_map id, const char *directory)

@@ -4,6 +4,7 @@
 
 #include "datapath/datapath.h"
 #include "datapath/generation.h"
+#include "datapath/group.h"
 #include "datapath/map.h"
 #include "datapath/name.h"
 #include "datapath/program.h"
@@ -26,6 +27,7 @@ struct vd_datapath {
 
 	struct vd_generation *generation;
 	struct vd_names *names;
+	struct vd_groups *groups; /* of the plan last given */
 	uint64_t writes;
 	struct vd_datapath_naming naming;
 
@@ -33,11 +35,12 @@ struct vd_datapath {
 	size_t captured_count;
 
 	/* Opened when first asked for. */
-	struct ring_buffer *drop_events, *capture_events;
+	struct ring_buffer *drop_events, *capture_events, *neighbour_events;
 	struct vd_tracer *tracer;
 	/* Whom drop_events and capture_events call while they read. */
 	void (*drop_event)(json_t *drop, void *userdata);
 	void (*captured_packet)(const struct vd_captured_packet *packet, void *userdata);
+	void (*neighbour_wanted)(uint32_t network, const struct vd_address *address, void *userdata);
 	void *event_userdata;
 };
 

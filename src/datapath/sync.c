@@ -84,6 +84,8 @@ static int collect_visit(const struct vd_plan_record *record, void *userdata)
 	struct collecting *collecting = userdata;
 	int r = vd_names_add(collecting->datapath->names, record);
 
+	if (!r)
+		r = vd_groups_add(collecting->datapath->groups, record);
 	return r ? r : vd_encode_record(record, collecting->datapath->connection_share, collecting->entries);
 }
 
@@ -107,8 +109,11 @@ int vd_datapath_sync(struct vd_datapath *datapath, const struct vd_plan *plan, s
 	int r = 0;
 
 	vd_names_clear(datapath->names);
+	vd_groups_clear(datapath->groups);
 	for (unsigned kind = 0; kind < VD_PLAN_KIND_COUNT && !r; kind++)
 		r = vd_plan_each(plan, kind, collect_visit, &collecting);
+	if (!r)
+		r = vd_groups_encode_all(datapath->groups, &after);
 	if (!r)
 		r = complete(datapath, &after);
 	for (unsigned map = 0; map < VD_MAP_PLAN_COUNT && !r; map++)
@@ -125,6 +130,23 @@ int vd_datapath_sync(struct vd_datapath *datapath, const struct vd_plan *plan, s
 
 /* ---- a difference ---- */
 
+/* The entries of all groups that a difference concerns, as they stand. */
+static int collect_groups(const struct vd_datapath *datapath, const struct vd_plan_difference *difference,
+			  struct vd_entries *entries)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < difference->count && !r; i++) {
+		const struct vd_plan_step *step = &difference->steps[i];
+
+		if (step->before)
+			r = vd_groups_encode(datapath->groups, step->before, entries);
+		if (!r && step->after)
+			r = vd_groups_encode(datapath->groups, step->after, entries);
+	}
+	return r;
+}
+
 static int collect_step(struct vd_datapath *datapath, const struct vd_plan_step *step, struct vd_entries *before,
 			struct vd_entries *after)
 {
@@ -132,10 +154,13 @@ static int collect_step(struct vd_datapath *datapath, const struct vd_plan_step 
 
 	if (step->before) {
 		vd_names_remove(datapath->names, step->before);
+		vd_groups_remove(datapath->groups, step->before);
 		r = vd_encode_record(step->before, datapath->connection_share, before);
 	}
 	if (!r && step->after) {
 		r = vd_names_add(datapath->names, step->after);
+		if (!r)
+			r = vd_groups_add(datapath->groups, step->after);
 		if (!r)
 			r = vd_encode_record(step->after, datapath->connection_share, after);
 	}
@@ -145,10 +170,12 @@ static int collect_step(struct vd_datapath *datapath, const struct vd_plan_step 
 int vd_datapath_apply(struct vd_datapath *datapath, const struct vd_plan_difference *difference, struct vd_error *error)
 {
 	VD_ENTRIES struct vd_entries before = {}, after = {};
-	int r = 0;
+	int r = collect_groups(datapath, difference, &before);
 
 	for (size_t i = 0; i < difference->count && !r; i++)
 		r = collect_step(datapath, &difference->steps[i], &before, &after);
+	if (!r)
+		r = collect_groups(datapath, difference, &after);
 	if (!r)
 		r = complete(datapath, &before);
 	if (!r)

@@ -4,11 +4,13 @@
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "datapath/map.h"
+#include "datapath/uplink.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -126,42 +128,157 @@ static int step_make(struct run *run, struct vd_error *error)
 	return r || !old ? r : previous_show(old->path, run->making, error);
 }
 
-/* ---- connections: copied with the queue by which they expire ---- */
+/* ---- connections: copied with the queue by which they expire, and with their claims ---- */
 
 struct carrying {
-	int to, queue;
+	int to, queue, claims;
+	bool is_ipv4;
 	uint64_t since;            /* ns: those that were not seen since are left out */
 	size_t size_from, size_to; /* of a value; what the old one has more is cut off */
 	size_t key_size;
 	uint8_t *value, *held, *element;
 };
 
+/* The claim that a connection's translation stands on, from its binding: what comes back is known by it. False: it has none. */
+static bool claim_of(const struct carrying *carrying, const void *key_bytes, const struct vd_connection *connection,
+		     struct vd_nat6_key *ret_key, struct vd_nat_value *ret_value)
+{
+	struct vd_connection6_key key = {};
+
+	if (connection->translation != VD_TRANSLATION_SNAT)
+		return false;
+	if (carrying->is_ipv4) {
+		struct vd_connection4_key narrow;
+
+		memcpy(&narrow, key_bytes, sizeof(narrow));
+		key = (struct vd_connection6_key){.domain = narrow.domain,
+						  .low = {{narrow.low}},
+						  .high = {{narrow.high}},
+						  .low_port = narrow.low_port,
+						  .high_port = narrow.high_port,
+						  .protocol = narrow.protocol};
+	} else {
+		memcpy(&key, key_bytes, sizeof(key));
+	}
+	*ret_key = (struct vd_nat6_key){
+		.network = connection->network,
+		.vip = connection->vip,
+		.remote = connection->inner_is_high ? key.low : key.high,
+		.vip_port = connection->vip_port,
+		.remote_port = connection->inner_is_high ? key.low_port : key.high_port,
+		.protocol = key.protocol,
+	};
+	if (key.protocol == IPPROTO_ICMP || key.protocol == IPPROTO_ICMPV6)
+		ret_key->remote_port = ret_key->vip_port; /* the identifier as it is out there */
+	*ret_value = (struct vd_nat_value){
+		.domain = key.domain,
+		.inner = connection->inner_is_high ? key.high : key.low,
+		.inner_port = connection->inner_is_high ? key.high_port : key.low_port,
+	};
+	return true;
+}
+
+static const void *claim_key(const struct carrying *carrying, const struct vd_nat6_key *key, struct vd_nat4_key *narrow)
+{
+	*narrow = (struct vd_nat4_key){
+		.network = key->network,
+		.vip = key->vip.word[0],
+		.remote = key->remote.word[0],
+		.vip_port = key->vip_port,
+		.remote_port = key->remote_port,
+		.protocol = key->protocol,
+	};
+	return carrying->is_ipv4 ? (const void *)narrow : key;
+}
+
+enum claim_result {
+	CLAIM_STANDS = 0, /* as it should; or the connection needs none */
+	CLAIM_TAKEN = 1,  /* by another connection, while two builds gave out ports: this one cannot go on */
+	CLAIM_MADE = 2,
+};
+
+static int claim_make(const struct carrying *carrying, const void *key, const struct vd_connection *connection)
+{
+	struct vd_nat_value value, held;
+	struct vd_nat6_key wide;
+	struct vd_nat4_key narrow;
+	const void *claim;
+
+	if (carrying->claims < 0 || !claim_of(carrying, key, connection, &wide, &value))
+		return CLAIM_STANDS;
+	claim = claim_key(carrying, &wide, &narrow);
+	if (!bpf_map_update_elem(carrying->claims, claim, &value, BPF_NOEXIST))
+		return CLAIM_MADE;
+	if (errno == E2BIG || errno == ENOMEM)
+		return CLAIM_TAKEN;
+	if (errno != EEXIST)
+		return -errno;
+	if (bpf_map_lookup_elem(carrying->claims, claim, &held))
+		return errno == ENOENT ? CLAIM_TAKEN : -errno;
+	return memcmp(&held, &value, sizeof(held)) ? CLAIM_TAKEN : CLAIM_STANDS;
+}
+
+static void claim_take_back(const struct carrying *carrying, const void *key, const struct vd_connection *connection)
+{
+	struct vd_nat_value value;
+	struct vd_nat6_key wide;
+	struct vd_nat4_key narrow;
+
+	if (claim_of(carrying, key, connection, &wide, &value))
+		bpf_map_delete_elem(carrying->claims, claim_key(carrying, &wide, &narrow));
+}
+
+static bool binding_equal(const struct vd_connection *a, const struct vd_connection *b)
+{
+	return a->translation == b->translation && a->network == b->network && a->vip_port == b->vip_port &&
+	       !memcmp(&a->vip, &b->vip, sizeof(a->vip));
+}
+
+/* The claim, the queue, the connection: what stands in the table has both. */
+static int carry_new(const struct carrying *carrying, const void *key, const struct vd_connection *connection)
+{
+	int claim = claim_make(carrying, key, connection);
+
+	if (claim < 0 || claim == CLAIM_TAKEN)
+		return claim < 0 ? claim : 0;
+	memcpy(carrying->element, key, carrying->key_size);
+	if (!bpf_map_update_elem(carrying->queue, NULL, carrying->element, BPF_ANY) &&
+	    !bpf_map_update_elem(carrying->to, key, carrying->value, BPF_NOEXIST))
+		return 0;
+	if (errno != EEXIST && errno != E2BIG && errno != ENOMEM)
+		return -errno;
+	if (claim == CLAIM_MADE)
+		claim_take_back(carrying, key, connection);
+	return 0;
+}
+
 /*
  * The queue first: an element without its connection is let go of, a connection without an element would never expire. Where
- * both tables have it, the one that was seen last wins. A full table refuses, as it would any new connection.
+ * both tables have it, the one that was seen last wins, unless the new programs have translated it another way. A full table
+ * refuses, as it would any new connection.
  */
 static int carry_visit(const void *key, const void *value, void *userdata)
 {
 	struct carrying *carrying = userdata;
 	const struct vd_connection *old = value, *held = (const struct vd_connection *)carrying->held;
+	int r;
 
 	if (old->last_seen < carrying->since)
 		return 0;
 	memcpy(carrying->value, value, carrying->size_from < carrying->size_to ? carrying->size_from : carrying->size_to);
-	if (bpf_map_lookup_elem(carrying->to, key, carrying->held)) {
-		memcpy(carrying->element, key, carrying->key_size);
-		if (bpf_map_update_elem(carrying->queue, NULL, carrying->element, BPF_ANY))
-			return errno == E2BIG ? 0 : -errno;
-		if (bpf_map_update_elem(carrying->to, key, carrying->value, BPF_NOEXIST))
-			return errno == EEXIST || errno == E2BIG || errno == ENOMEM ? 0 : -errno;
+	if (bpf_map_lookup_elem(carrying->to, key, carrying->held))
+		return carry_new(carrying, key, (const struct vd_connection *)carrying->value);
+	if (!binding_equal(held, (const struct vd_connection *)carrying->value))
 		return 0;
-	}
+	r = claim_make(carrying, key, held);
+	if (r < 0)
+		return r;
 	if (held->last_seen >= old->last_seen)
 		return 0;
 	return bpf_map_update_elem(carrying->to, key, carrying->value, BPF_EXIST) && errno != ENOENT ? -errno : 0;
 }
 
-static int connections_carry(int from, int to, int queue, uint64_t since)
+static int connections_carry(int from, int to, int queue, int claims, uint64_t since)
 {
 	struct vd_map_definition source, target, elements;
 	VD_FREE uint8_t *value = NULL, *held = NULL, *element = NULL;
@@ -182,20 +299,33 @@ static int connections_carry(int from, int to, int queue, uint64_t since)
 	element = calloc(1, elements.value_size); /* the key, and zero: never looked at */
 	if (!value || !held || !element)
 		return -ENOMEM;
-	carrying = (struct carrying){to, queue, since, source.value_size, target.value_size, target.key_size, value, held, element};
+	carrying = (struct carrying){
+		.to = to,
+		.queue = queue,
+		.claims = claims,
+		.is_ipv4 = target.key_size == sizeof(struct vd_connection4_key),
+		.since = since,
+		.size_from = source.value_size,
+		.size_to = target.value_size,
+		.key_size = target.key_size,
+		.value = value,
+		.held = held,
+		.element = element,
+	};
 	return vd_map_each(from, carry_visit, &carrying);
 }
 
 static int map_carry(const char *from_path, const char *to_path, enum vd_map map, uint64_t since, bool *ret_copied)
 {
-	VD_CLOSE int from = -1, to = -1, queue = -1;
+	VD_CLOSE int from = -1, to = -1, queue = -1, claims = -1;
 	int r = map_pair(from_path, to_path, map, &from, &to);
 
 	if (r != 1)
 		return r;
 	if (vd_map_role(map) == VD_MAP_ROLE_LIVE) {
 		queue = pinned_open(to_path, vd_map_name(map == VD_MAP_CONNECTION4 ? VD_MAP_EXPIRE4 : VD_MAP_EXPIRE6));
-		r = queue < 0 ? queue : connections_carry(from, to, queue, since);
+		claims = pinned_open(to_path, vd_map_name(map == VD_MAP_CONNECTION4 ? VD_MAP_NAT4 : VD_MAP_NAT6));
+		r = queue < 0 ? queue : claims < 0 ? claims : connections_carry(from, to, queue, claims, since);
 	} else {
 		r = vd_map_copy(from, to);
 	}
@@ -246,18 +376,26 @@ static int swap_visit(const void *key, const void *value, void *userdata)
 	return swap_one(ifindex, *(int *)userdata);
 }
 
+static int swap_uplink(uint32_t ifindex, void *userdata)
+{
+	return swap_one(ifindex, *(int *)userdata);
+}
+
 static int step_swap(struct run *run, struct vd_error *error)
 {
 	const char *path = current(run)->path;
 	VD_CLOSE int ports = pinned_open(path, vd_map_name(VD_MAP_PORT));
 	VD_CLOSE int port = pinned_open(path, vd_function_name(VD_FUNCTION_PORT));
 	VD_CLOSE int overlay = pinned_open(path, vd_function_name(VD_FUNCTION_OVERLAY));
-	int r = ports < 0 ? ports : port < 0 ? port : overlay < 0 ? overlay : 0;
+	VD_CLOSE int uplink = pinned_open(path, vd_function_name(VD_FUNCTION_UPLINK));
+	int r = ports < 0 ? ports : port < 0 ? port : overlay < 0 ? overlay : uplink < 0 ? uplink : 0;
 
 	if (run->versions.count < 2)
 		return 0; /* the first: nothing is attached, sync will */
 	if (!r)
 		r = vd_map_each(ports, swap_visit, &port);
+	if (!r)
+		r = vd_uplinks_each(run->versions.items, run->versions.count, swap_uplink, &uplink);
 	if (!r && run->upgrade->settings.overlay_ifindex)
 		r = swap_one(run->upgrade->settings.overlay_ifindex, overlay);
 	return r ? vd_error_set(error, r, "cannot swap the programs of %s in: %s", path, strerror(-r)) : 0;

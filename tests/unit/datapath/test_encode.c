@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "datapath/encode.h"
+#include "datapath/group.h"
 
 #include <string.h>
 
@@ -285,6 +286,247 @@ static void test_port_and_endpoint_carry_their_identity(void **state)
 	assert_int_equal(endpoint.identity, 33);
 }
 
+/* A provider network's records, each as the bytes that the uplink's program reads. */
+static void test_network_is_found_by_id_and_by_uplink(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	const uint32_t id = 90;
+	const struct vd_network_value network = {.ifindex = 5, .mtu = 1500, .vlan = 100, .mac = {2, 9, 0, 0, 0, 1}};
+	const struct vd_uplink_key uplink_key = {.ifindex = 5, .vlan = 100};
+	const struct vd_uplink_value uplink = {.network = 90, .domain = 90, .subnet = 90};
+	const uint32_t subnet_id = 8;
+	const struct vd_subnet_value subnet = {
+		.domain = 7, .uplink_ifindex = 5, .vlan = 100, .flags = VD_SUBNET_FLAG_BRIDGED | VD_SUBNET_FLAG_NETWORK};
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_NETWORK);
+	record.network =
+		(struct vd_plan_network){.network = 90, .ifindex = 5, .vlan = 100, .mtu = 1500, .mac = {{2, 9, 0, 0, 0, 1}}};
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_NETWORK, id, network);
+	vd_plan_record_init(&record, VD_PLAN_KIND_SEGMENT);
+	record.segment = (struct vd_plan_segment){.ifindex = 5, .vlan = 100, .network = 90, .domain = 90, .subnet = 90};
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_UPLINK, uplink_key, uplink);
+	vd_plan_record_init(&record, VD_PLAN_KIND_SUBNET);
+	record.subnet = (struct vd_plan_subnet){
+		.subnet = 8, .domain = 7, .bridged = true, .is_network = true, .uplink_ifindex = 5, .vlan = 100};
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_SUBNET, subnet_id, subnet);
+}
+
+static void test_exit_says_where_and_how(void **state)
+{
+	VD_ENTRIES struct vd_entries here = {}, there = {};
+	struct vd_plan_record record;
+	const struct vd_exit_key key = {.domain = 7, .exit = 90};
+	struct vd_exit_value value = {.network = 90, .flags = VD_EXIT_FLAG_HERE | VD_EXIT_FLAG_TRANSLATE, .next_hop_family = 6};
+	struct vd_exit_value other = {.network = 90, .host = 50};
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_EXIT);
+	record.exit = (struct vd_plan_exit){.domain = 7, .exit = 90, .network = 90, .here = true, .host = 49, .translate = true};
+	assert_int_equal(vd_address_parse("203.0.113.2", &record.exit.vip4), 0);
+	assert_int_equal(vd_address_parse("fe80::1", &record.exit.next_hop6), 0);
+	memcpy(&value.vip4, (uint8_t[]){203, 0, 113, 2}, 4);
+	value.next_hop.byte[0] = 0xfe;
+	value.next_hop.byte[1] = 0x80;
+	value.next_hop.byte[15] = 1;
+	assert_int_equal(vd_encode_record(&record, 0, &here), 0);
+	ASSERT_ENTRY(&here, VD_MAP_EXIT, key, value);
+	record.exit = (struct vd_plan_exit){.domain = 7, .exit = 90, .network = 90, .host = 50};
+	assert_int_equal(vd_encode_record(&record, 0, &there), 0);
+	ASSERT_ENTRY(&there, VD_MAP_EXIT, key, other);
+}
+
+static void test_route_to_an_exit_names_it(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	const struct vd_route6_key key = {.prefix_length = 64, .domain = 7};
+	const struct vd_route_value value = {.type = VD_ROUTE_TYPE_EXIT, .is_default = 1, .exit = 90};
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route = (struct vd_plan_route){.domain = 7, .type = VD_PLAN_ROUTE_TYPE_EXIT, .exit = 90, .is_default = true};
+	assert_int_equal(vd_prefix_parse("::/0", &record.route.destination), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_ROUTE6, key, value);
+}
+
+static void test_forward_inward_and_next_hop(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_forward_key forward_key = {.network = 90, .protocol = 6, .length = 15, .port = 80};
+	struct vd_forward_value forward = {.id = 77, .port_id = 101, .allowed_length = 24, .to_port = 8080};
+	struct vd_inward4_key inward_key = {.prefix_length = 32 + 16, .network = 90};
+	struct vd_neighbour_key neighbour_key = {.network = 90};
+	const struct vd_neighbour_value neighbour = {.family = 4};
+	const uint32_t domain = 7;
+
+	memcpy(forward_key.vip.byte, (uint8_t[]){203, 0, 113, 5}, 4);
+	memcpy(forward.inner.byte, (uint8_t[]){10, 0, 1, 11}, 4);
+	memcpy(forward.allowed.byte, (uint8_t[]){198, 51, 100, 0}, 4);
+	memcpy(&inward_key.address, (uint8_t[]){10, 0, 0, 0}, 4);
+	memcpy(neighbour_key.address.byte, (uint8_t[]){203, 0, 113, 1}, 4);
+	vd_plan_record_init(&record, VD_PLAN_KIND_FORWARD);
+	record.forward = (struct vd_plan_forward){
+		.network = 90, .protocol = 6, .length = 15, .port = 80, .forward = 77, .port_id = 101, .to_port = 8080};
+	assert_int_equal(vd_address_parse("203.0.113.5", &record.forward.vip), 0);
+	assert_int_equal(vd_address_parse("10.0.1.11", &record.forward.inner), 0);
+	assert_int_equal(vd_prefix_parse("198.51.100.0/24", &record.forward.allowed), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_FORWARD, forward_key, forward);
+	vd_plan_record_init(&record, VD_PLAN_KIND_INWARD);
+	record.inward = (struct vd_plan_inward){.network = 90, .domain = 7};
+	assert_int_equal(vd_prefix_parse("10.0.0.0/16", &record.inward.prefix), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_INWARD4, inward_key, domain);
+	vd_plan_record_init(&record, VD_PLAN_KIND_NEXT_HOP);
+	record.next_hop.network = 90;
+	assert_int_equal(vd_address_parse("203.0.113.1", &record.next_hop.address), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_NEIGHBOUR, neighbour_key, neighbour);
+}
+
+/* ---- entries that several records make ---- */
+
+static struct vd_plan_record vip_record(const char *address, const char *inner, bool is_primary)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_VIP);
+	record.vip = (struct vd_plan_vip){
+		.network = 90, .vip = 60, .here = true, .host = 49, .domain = 7, .port = 101, .is_primary = is_primary};
+	record.vip.type = inner ? VD_PLAN_VIP_TYPE_ELASTIC : VD_PLAN_VIP_TYPE_ROUTER;
+	assert_int_equal(vd_address_parse(address, &record.vip.address), 0);
+	if (inner)
+		assert_int_equal(vd_address_parse(inner, &record.vip.inner), 0);
+	return record;
+}
+
+static const struct vd_entry *find_elastic(const struct vd_entries *entries, uint32_t network)
+{
+	for (size_t i = 0; i < entries->count; i++) {
+		struct vd_elastic_key key;
+
+		memcpy(&key, entries->items[i].key, sizeof(key));
+		if (entries->items[i].map == VD_MAP_ELASTIC && key.network == network)
+			return &entries->items[i];
+	}
+	return NULL;
+}
+
+static uint8_t elastic_last_byte(const struct vd_entry *entry)
+{
+	struct vd_elastic_value value;
+
+	assert_non_null(entry);
+	memcpy(&value, entry->value, sizeof(value));
+	assert_int_equal(value.network, 90);
+	return value.vip.byte[3];
+}
+
+/* R-EIP-3: of an inner address's elastic IPs the primary one serves default routes; with one gone the other takes its place. */
+static void test_elastic_ips_of_an_address_stand_in_for_each_other(void **state)
+{
+	struct vd_plan_record low = vip_record("203.0.113.5", "10.0.1.11", true);
+	struct vd_plan_record high = vip_record("203.0.113.6", "10.0.1.11", false);
+	struct vd_groups *groups = vd_groups_new();
+
+	for (int with_low = 1; with_low >= 0; with_low--) {
+		VD_ENTRIES struct vd_entries entries = {};
+
+		if (with_low) {
+			assert_int_equal(vd_groups_add(groups, &high), 0);
+			assert_int_equal(vd_groups_add(groups, &low), 0);
+		} else {
+			vd_groups_remove(groups, &low);
+		}
+		assert_int_equal(vd_groups_encode_all(groups, &entries), 0);
+		assert_int_equal(elastic_last_byte(find_elastic(&entries, 90)), with_low ? 5 : 6);
+		assert_true(!find_elastic(&entries, 0) == !with_low);
+		if (with_low)
+			assert_int_equal(elastic_last_byte(find_elastic(&entries, 0)), 5);
+	}
+	vd_groups_free(groups);
+}
+
+static void test_virtual_ip_has_the_lengths_of_its_forwards(void **state)
+{
+	VD_ENTRIES struct vd_entries one = {}, two = {}, none = {};
+	struct vd_plan_record vip = vip_record("203.0.113.5", NULL, false), forward;
+	struct vd_groups *groups = vd_groups_new();
+	struct vd_vip_value value;
+
+	vd_plan_record_init(&forward, VD_PLAN_KIND_FORWARD);
+	forward.forward.network = 90;
+	forward.forward.vip = vip.vip.address;
+	forward.forward.protocol = 17;
+	forward.forward.length = 15;
+	assert_int_equal(vd_groups_add(groups, &forward), 0); /* before its virtual IP */
+	assert_int_equal(vd_groups_encode(groups, &forward, &none), 0);
+	assert_int_equal(none.count, 0);
+	assert_int_equal(vd_groups_add(groups, &vip), 0);
+	forward.forward.protocol = 6;
+	forward.forward.length = 16;
+	assert_int_equal(vd_groups_add(groups, &forward), 0);
+	assert_int_equal(vd_groups_add(groups, &forward), 0);
+	assert_int_equal(vd_groups_encode(groups, &forward, &two), 0);
+	memcpy(&value, only(&two, VD_MAP_VIP)->value, sizeof(value));
+	assert_int_equal(value.forward_lengths_tcp, 1u << 16);
+	assert_int_equal(value.forward_lengths_udp, 1u << 15);
+	assert_int_equal(value.flags, VD_VIP_FLAG_HERE);
+	assert_int_equal(value.host, 0);
+	vd_groups_remove(groups, &forward);
+	vd_groups_remove(groups, &forward);
+	assert_int_equal(vd_groups_encode(groups, &vip, &one), 0);
+	memcpy(&value, only(&one, VD_MAP_VIP)->value, sizeof(value));
+	assert_int_equal(value.forward_lengths_tcp, 0);
+	vd_groups_free(groups);
+}
+
+/* R-RTR-9: a table's policy routes are one value, by their priorities, whatever order they come in. */
+static void test_policy_routes_of_a_table_stand_together(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {}, fewer = {};
+	static const uint32_t priorities[] = {30, 10, 20};
+	const struct vd_policy_routes_key key = {.domain = 7, .table = 3};
+	struct vd_groups *groups = vd_groups_new();
+	struct vd_plan_record record;
+	const struct vd_policy_routes_value *value;
+
+	for (size_t i = 0; i < 3; i++) {
+		vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_ROUTE);
+		record.policy_route = (struct vd_plan_policy_route){
+			.domain = 7, .table = 3, .priority = priorities[i], .policy_route = 100 + priorities[i], .protocol = 6};
+		record.policy_route.route.type = VD_PLAN_ROUTE_TYPE_EXIT;
+		record.policy_route.route.exit = 90;
+		assert_int_equal(vd_prefix_parse("10.0.1.0/24", &record.policy_route.source), 0);
+		assert_int_equal(vd_groups_add(groups, &record), 0);
+	}
+	assert_int_equal(vd_groups_encode(groups, &record, &entries), 0);
+	assert_int_equal(entries.count, 1);
+	assert_memory_equal(entries.items[0].key, &key, sizeof(key));
+	assert_int_equal(entries.items[0].block_size, sizeof(*value));
+	value = entries.items[0].block;
+	assert_int_equal(value->count, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(value->route[i].id, 110 + 10 * i);
+		assert_int_equal(value->route[i].route.id, 110 + 10 * i); /* who decided, for drops and the trace */
+		assert_int_equal(value->route[i].route.exit, 90);
+		assert_int_equal(value->route[i].family, 4);
+		assert_int_equal(value->route[i].source_length, 24);
+	}
+	vd_groups_remove(groups, &record);
+	assert_int_equal(vd_groups_encode(groups, &record, &fewer), 0);
+	value = fewer.items[0].block;
+	assert_int_equal(value->count, 2);
+	assert_int_equal(value->route[1].id, 130);
+	assert_int_equal(value->route[2].id, 0);
+	assert_false(vd_entry_value_equal(&entries.items[0], &fewer.items[0]));
+	vd_groups_free(groups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +540,13 @@ int main(void)
 		cmocka_unit_test(test_narrow_blocks_are_found_in_a_span),
 		cmocka_unit_test(test_port_and_endpoint_carry_their_identity),
 		cmocka_unit_test(test_hosts_of_one_vtep_are_one_vtep),
+		cmocka_unit_test(test_network_is_found_by_id_and_by_uplink),
+		cmocka_unit_test(test_exit_says_where_and_how),
+		cmocka_unit_test(test_route_to_an_exit_names_it),
+		cmocka_unit_test(test_forward_inward_and_next_hop),
+		cmocka_unit_test(test_elastic_ips_of_an_address_stand_in_for_each_other),
+		cmocka_unit_test(test_virtual_ip_has_the_lengths_of_its_forwards),
+		cmocka_unit_test(test_policy_routes_of_a_table_stand_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
