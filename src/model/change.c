@@ -2,7 +2,8 @@
 #include "model/change.h"
 
 #include "base/cleanup.h"
-#include "model/validation.h"
+#include "model/pull.h"
+#include "model/segment.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,18 +11,20 @@
 VD_DEFINE_CLEANUP(struct vd_changes, vd_changes_free)
 VD_DEFINE_CLEANUP(struct vd_resource, vd_resource_unref)
 
+static void clear_change(struct vd_change *change)
+{
+	free(change->project);
+	free(change->name);
+	vd_resource_unref(change->before);
+	vd_resource_unref(change->after);
+}
+
 void vd_changes_free(struct vd_changes *changes)
 {
 	if (!changes)
 		return;
-	for (size_t i = 0; i < changes->count; i++) {
-		struct vd_change *change = &changes->items[i];
-
-		free(change->project);
-		free(change->name);
-		vd_resource_unref(change->before);
-		vd_resource_unref(change->after);
-	}
+	for (size_t i = 0; i < changes->count; i++)
+		clear_change(&changes->items[i]);
 	free(changes->items);
 	json_decref(changes->notes);
 	free(changes);
@@ -132,14 +135,8 @@ static int refuse_doubles(const struct vd_changes *changes, struct vd_error *err
 
 /* --- what else changes with what was asked for --- */
 
-struct pull {
-	struct vd_changes *changes;
-	size_t sorted, size;
-	struct vd_model *overlay; /* of a deletion */
-};
-
 /* Room for one change more. */
-static int reserve(struct pull *pull)
+static int reserve(struct vd_pull *pull)
 {
 	size_t size = pull->size * 2 + 64;
 	struct vd_change *items;
@@ -154,29 +151,45 @@ static int reserve(struct pull *pull)
 	return 0;
 }
 
-static int pull_port(const struct vd_resource *resource, void *userdata)
+const struct vd_change *vd_pull_find(const struct vd_pull *pull, enum vd_kind kind, const char *project, const char *name)
 {
-	struct pull *pull = userdata;
-	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *after = NULL;
-
-	if (find_change(pull->changes, pull->sorted, VD_KIND_PORT, resource->project, resource->name))
-		return 0;
-	after = vd_resource_clone(resource);
-	if (!after || reserve(pull) < 0)
-		return -ENOMEM;
-	return add_change(pull->changes, VD_KIND_PORT, resource->project, resource->name, resource, after);
+	return find_change(pull->changes, pull->sorted, kind, project, name);
 }
 
-static bool subnet_differs(const struct vd_subnet *a, const struct vd_subnet *b)
+int vd_pull_add(struct vd_pull *pull, const struct vd_resource *before, struct vd_resource *after)
 {
-	bool same = vd_cidrs_equal(a->cidrs, a->cidr_count, b->cidrs, b->cidr_count);
+	const struct vd_resource *resource = before ? before : after;
+	int r = reserve(pull);
 
-	for (size_t i = 0; same && i < a->gateway_count; i++)
-		same = vd_address_equal(&a->gateways[i], &b->gateways[i]);
+	return r < 0 ? r : add_change(pull->changes, resource->kind, resource->project, resource->name, before, after);
+}
+
+int vd_pull_same(struct vd_pull *pull, const struct vd_resource *resource)
+{
+	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *after = NULL;
+
+	if (vd_pull_find(pull, resource->kind, resource->project, resource->name))
+		return 0;
+	after = vd_resource_clone(resource);
+	return after ? vd_pull_add(pull, resource, after) : -ENOMEM;
+}
+
+static int pull_member(const struct vd_resource *resource, void *userdata)
+{
+	return vd_pull_same(userdata, resource);
+}
+
+static bool segment_differs(const struct vd_resource *before, const struct vd_resource *after)
+{
+	struct vd_segment a = vd_segment_of(before), b = vd_segment_of(after);
+	bool same = vd_cidrs_equal(a.cidrs, a.cidr_count, b.cidrs, b.cidr_count);
+
+	for (size_t i = 0; same && i < a.gateway_count; i++)
+		same = vd_address_equal(&a.gateways[i], &b.gateways[i]);
 	return !same;
 }
 
-static int add_default_rule(struct pull *pull, const struct vd_resource *group, const char *direction)
+static int add_default_rule(struct vd_pull *pull, const struct vd_resource *group, const char *direction)
 {
 	VD_CLEANUP(vd_resource_unref_cleanup) struct vd_resource *rule = NULL;
 	json_t *document =
@@ -191,14 +204,11 @@ static int add_default_rule(struct pull *pull, const struct vd_resource *group, 
 	json_decref(document);
 	if (r < 0)
 		return r;
-	if (find_change(pull->changes, pull->sorted, rule->kind, rule->project, rule->name))
-		return 0;
-	r = reserve(pull);
-	return r < 0 ? r : add_change(pull->changes, rule->kind, rule->project, rule->name, NULL, rule);
+	return vd_pull_find(pull, rule->kind, rule->project, rule->name) ? 0 : vd_pull_add(pull, NULL, rule);
 }
 
 /* A new group comes with two rules: everything from itself, everything to itself. */
-static int add_default_rules(struct pull *pull, const struct vd_change *group)
+static int add_default_rules(struct vd_pull *pull, const struct vd_change *group)
 {
 	const struct vd_resource *after = group->after;
 	int r = add_default_rule(pull, after, "ingress");
@@ -206,32 +216,168 @@ static int add_default_rules(struct pull *pull, const struct vd_change *group)
 	return r < 0 ? r : add_default_rule(pull, after, "egress");
 }
 
-/* Ports of a subnet whose CIDRs or gateways change are part of the change: they may get an address more, or stand in its way. */
-static int pull_ports(const struct vd_model *model, struct pull *pull, const struct vd_change *change)
+/*
+ * Ports and virtual IPs of a subnet or network whose CIDRs or gateways change are part of the change: they may get an address more,
+ * or stand in its way.
+ */
+static int pull_members(struct vd_pull *pull, const struct vd_change *change)
 {
-	if (!subnet_differs((const struct vd_subnet *)change->before, (const struct vd_subnet *)change->after))
+	int r;
+
+	if (!segment_differs(change->before, change->after))
 		return 0;
-	return vd_model_each_port_of_subnet(model, change->project, change->name, pull_port, pull);
+	if (change->kind == VD_KIND_NETWORK) {
+		r = vd_model_each_port_of_network(pull->model, change->name, pull_member, pull);
+		return r < 0 ? r : vd_model_each_vip_of_network(pull->model, change->name, pull_member, pull);
+	}
+	r = vd_model_each_port_of_subnet(pull->model, change->project, change->name, pull_member, pull);
+	return r < 0 ? r : vd_model_each_vip_of_subnet(pull->model, change->project, change->name, pull_member, pull);
 }
 
-static int complete(const struct vd_model *model, struct vd_changes *changes)
+static int complete_change(struct vd_pull *pull, const struct vd_change *change)
 {
-	struct pull pull = {.changes = changes, .sorted = changes->count, .size = changes->count + 1};
+	if ((change->kind == VD_KIND_SUBNET || change->kind == VD_KIND_NETWORK) && change->before)
+		return pull_members(pull, change);
+	if (change->kind == VD_KIND_SECURITY_GROUP && !change->before)
+		return add_default_rules(pull, change);
+	if (change->kind == VD_KIND_VPC)
+		return vd_companions_of_vpc(pull, change);
+	return change->kind == VD_KIND_ELASTIC_IP ? vd_companions_of_elastic_ip(pull, change) : 0;
+}
+
+/* One resource may be pulled in by two: as it is, and to change or to go. */
+static void drop_doubles(struct vd_changes *changes)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		struct vd_change *change = &changes->items[i], *last = count > 0 ? &changes->items[count - 1] : NULL;
+
+		if (!last || compare_changes(last, change) != 0) {
+			changes->items[count++] = *change;
+			continue;
+		}
+		/* What stayed as it was gives way. */
+		if (last->after && vd_resource_equal(last->before, last->after)) {
+			struct vd_change swapped = *last;
+
+			*last = *change;
+			*change = swapped;
+		}
+		clear_change(change);
+	}
+	changes->count = count;
+}
+
+static int complete(const struct vd_model *model, struct vd_changes *changes, struct vd_error *error)
+{
+	struct vd_pull pull = {
+		.changes = changes, .model = model, .sorted = changes->count, .size = changes->count + 1, .error = error};
 
 	for (size_t i = 0; i < pull.sorted; i++) {
 		/* A copy: the items may move. */
 		const struct vd_change change = changes->items[i];
-		int r = 0;
+		int r = complete_change(&pull, &change);
 
-		if (change.kind == VD_KIND_SUBNET && change.before)
-			r = pull_ports(model, &pull, &change);
-		else if (change.kind == VD_KIND_SECURITY_GROUP && !change.before)
-			r = add_default_rules(&pull, &change);
 		if (r < 0)
 			return r;
 	}
 	qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
+	drop_doubles(changes);
 	return 0;
+}
+
+/* --- what goes --- */
+
+struct need {
+	const struct vd_model *model;    /* an overlay without what goes */
+	const struct vd_resource *first; /* of those who need it, by name */
+	size_t count;
+};
+
+static int note_need(const struct vd_resource *resource, void *userdata)
+{
+	struct need *need = userdata;
+
+	need->count++;
+	if (!need->first || resource->kind < need->first->kind ||
+	    (resource->kind == need->first->kind && strcmp(resource->name, need->first->name) < 0))
+		need->first = resource;
+	return 0;
+}
+
+/* A route to this address needs the port when its own VPC is the one that the port was in. */
+static int note_next_hop(const struct vd_resource *resource, void *userdata)
+{
+	const struct need *need = userdata;
+	struct vd_validation validation = {.model = (struct vd_model *)need->model};
+
+	return vd_route_check_next_hop(&validation, (const struct vd_route *)resource) < 0 ? note_need(resource, userdata) : 0;
+}
+
+/* Something of its owner's cannot go alone. */
+static int check_companion(const struct vd_validation *validation, const struct vd_virtual_ip *vip, struct vd_error *error)
+{
+	const struct vd_vpc *vpc;
+	char object[VD_OBJECT_SIZE];
+
+	if (!vip->vpc)
+		return 0;
+	vpc = (const struct vd_vpc *)vd_model_get(validation->model, VD_KIND_VPC, vip->head.project, vip->vpc);
+	for (size_t i = 0; vpc && i < vpc->network_count; i++)
+		if (strcmp(vpc->networks[i].network, vip->network) == 0)
+			return vd_error_set(
+				error, -EBUSY,
+				"%s is the address of the router of vpc %s on network %s; detach the VPC from the network",
+				vd_resource_text(&vip->head, object), vip->vpc, vip->network);
+	return vpc ? vd_detachment_check(validation, vip, error) : 0;
+}
+
+static const char *remedy(const struct vd_change *change, const struct vd_resource *user)
+{
+	if (change->kind == VD_KIND_SECURITY_GROUP && user->kind == VD_KIND_PORT)
+		return "take that out of the group first";
+	if (change->kind == VD_KIND_PORT &&
+	    (user->kind == VD_KIND_VIRTUAL_IP || user->kind == VD_KIND_ELASTIC_IP || user->kind == VD_KIND_PORT_FORWARD))
+		return "unbind that first, or delete all together";
+	return "delete that first, or all together";
+}
+
+static int check_needs(const struct vd_validation *validation, const struct vd_change *change, struct vd_error *error)
+{
+	const struct vd_model *overlay = validation->model;
+	const struct vd_port *port = (const struct vd_port *)change->before;
+	struct need need = {.model = overlay};
+	char text[VD_ADDRESS_TEXT], object[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], more[32] = "";
+	int r;
+
+	if (change->kind == VD_KIND_VIRTUAL_IP) {
+		r = check_companion(validation, (const struct vd_virtual_ip *)change->before, error);
+		if (r < 0)
+			return r;
+	}
+	/* Without its declaration the pool "default" is still there, with all VNIs; the profile "default" likewise. */
+	if ((change->kind == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(overlay, change->project, change->name)) ||
+	    (change->kind == VD_KIND_ROUTER_PROFILE && vd_model_router_profile(overlay, change->project, change->name)))
+		return 0;
+	/* Facts follow: an agent detaches what has no port any more. */
+	for (int referrer = 0; referrer < VD_KIND_USER_COUNT; referrer++)
+		vd_model_each_referrer(overlay, (enum vd_kind)referrer, (int)change->kind, change->project, change->name, note_need,
+				       &need);
+	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++)
+		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project,
+				       vd_address_format(&port->assigned_addresses[i], text), note_next_hop, &need);
+	/* A table may have its next hops through a subnet that names it, and through nothing else. */
+	if (change->kind == VD_KIND_SUBNET && ((const struct vd_subnet *)change->before)->route_table)
+		vd_model_each_route_of_table(overlay, change->project, ((const struct vd_subnet *)change->before)->route_table,
+					     note_next_hop, &need);
+	if (!need.first)
+		return 0;
+	if (need.count > 1)
+		snprintf(more, sizeof(more), " and %zu more", need.count - 1);
+	return vd_error_set(error, -EBUSY, "%s is needed by %s%s; %s",
+			    vd_object_text(change->kind, change->project, change->name, object),
+			    vd_resource_text(need.first, other), more, remedy(change, need.first));
 }
 
 /* --- the model afterwards --- */
@@ -268,9 +414,12 @@ static int claim(struct vd_validation *validation, struct vd_change *change)
 	const struct vd_kind_type *type = vd_kind_type(change->kind);
 	struct vd_resource *after = change->after;
 	char object[VD_OBJECT_SIZE];
-	struct reference_check check = {.validation = validation, .resource = after, .object = vd_resource_text(after, object)};
+	struct reference_check check = {.validation = validation, .resource = after, .object = object};
 	int r;
 
+	if (!after)
+		return 0;
+	vd_resource_text(after, object);
 	r = vd_resource_each_reference(after, check_reference, &check);
 	if (r == 0 && type->claim)
 		r = type->claim(validation, after, object, validation->error);
@@ -289,7 +438,7 @@ static int assign(struct vd_validation *validation, struct vd_change *change)
 	char object[VD_OBJECT_SIZE];
 	int r;
 
-	if (!type->assign)
+	if (!type->assign || !change->after)
 		return 0;
 	r = type->assign(validation, change->after, vd_resource_text(change->after, object), validation->error);
 	/* Once more, for the indexes. */
@@ -301,6 +450,8 @@ static int check(struct vd_validation *validation, const struct vd_change *chang
 	const struct vd_kind_type *type = vd_kind_type(change->kind);
 	char object[VD_OBJECT_SIZE];
 
+	if (!change->after)
+		return check_needs(validation, change, validation->error);
 	if (!type->check)
 		return 0;
 	return type->check(validation, change->before, change->after, vd_resource_text(change->after, object), validation->error);
@@ -342,7 +493,7 @@ static int succeed(struct vd_change *change, struct vd_error *error)
 /* What stays as it was is one and the same resource, before and after. */
 static void settle(struct vd_change *change)
 {
-	if (!change->before || !vd_resource_equal(change->before, change->after))
+	if (!change->before || !change->after || !vd_resource_equal(change->before, change->after))
 		return;
 	vd_resource_unref(change->after);
 	change->after = vd_resource_ref(change->before);
@@ -370,7 +521,7 @@ int vd_changes_from_documents(const struct vd_model *model, const json_t *docume
 	for (i = 0; r == 0 && i < changes->count; i++)
 		r = succeed(&changes->items[i], error);
 	if (r == 0)
-		r = complete(model, changes);
+		r = complete(model, changes, error);
 	if (r == 0)
 		r = validate(model, changes, &validation);
 	vd_validation_clear(&validation);
@@ -384,95 +535,45 @@ int vd_changes_from_documents(const struct vd_model *model, const json_t *docume
 
 /* --- deletion --- */
 
-struct need {
-	const struct vd_model *model;    /* an overlay without what goes */
-	const struct vd_resource *first; /* of those who need it, by name */
-	size_t count;
-};
-
-static int note_need(const struct vd_resource *resource, void *userdata)
+static int add_removal(struct vd_pull *pull, const struct vd_resource *before)
 {
-	struct need *need = userdata;
-
-	need->count++;
-	if (!need->first || resource->kind < need->first->kind ||
-	    (resource->kind == need->first->kind && strcmp(resource->name, need->first->name) < 0))
-		need->first = resource;
-	return 0;
-}
-
-/* A route to this address needs the port when its own VPC is the one that the port was in. */
-static int note_next_hop(const struct vd_resource *resource, void *userdata)
-{
-	const struct need *need = userdata;
-	struct vd_validation validation = {.model = (struct vd_model *)need->model};
-
-	return vd_route_check_next_hop(&validation, (const struct vd_route *)resource) < 0 ? note_need(resource, userdata) : 0;
-}
-
-static int check_needs(const struct vd_model *overlay, const struct vd_change *change, struct vd_error *error)
-{
-	const struct vd_port *port = (const struct vd_port *)change->before;
-	struct need need = {.model = overlay};
-	char text[VD_ADDRESS_TEXT], object[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], more[32] = "";
-
-	/* Without its declaration the pool "default" is still there, with all VNIs; the profile "default" likewise. */
-	if ((change->kind == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(overlay, change->project, change->name)) ||
-	    (change->kind == VD_KIND_ROUTER_PROFILE && vd_model_router_profile(overlay, change->project, change->name)))
-		return 0;
-	/* Facts follow: an agent detaches what has no port any more. */
-	for (int referrer = 0; referrer < VD_KIND_USER_COUNT; referrer++)
-		vd_model_each_referrer(overlay, (enum vd_kind)referrer, (int)change->kind, change->project, change->name, note_need,
-				       &need);
-	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++)
-		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project,
-				       vd_address_format(&port->assigned_addresses[i], text), note_next_hop, &need);
-	/* A table may have its next hops through a subnet that names it, and through nothing else. */
-	if (change->kind == VD_KIND_SUBNET && ((const struct vd_subnet *)change->before)->route_table)
-		vd_model_each_route_of_table(overlay, change->project, ((const struct vd_subnet *)change->before)->route_table,
-					     note_next_hop, &need);
-	if (!need.first)
-		return 0;
-	if (need.count > 1)
-		snprintf(more, sizeof(more), " and %zu more", need.count - 1);
-	return vd_error_set(
-		error, -EBUSY, "%s is needed by %s%s; %s", vd_object_text(change->kind, change->project, change->name, object),
-		vd_resource_text(need.first, other), more,
-		change->kind == VD_KIND_SECURITY_GROUP && need.first->kind == VD_KIND_PORT ? "take that out of the group first"
-											   : "delete that first, or all together");
-}
-
-static int add_removal(struct pull *pull, const struct vd_resource *before)
-{
-	int r;
-
 	/* Named twice is deleted once. */
 	if (!vd_model_remove(pull->overlay, before->kind, before->project, before->name))
 		return 0;
-	r = reserve(pull);
-	return r < 0 ? r : add_change(pull->changes, before->kind, before->project, before->name, before, NULL);
+	return vd_pull_add(pull, before, NULL);
 }
 
-static int pull_rule(const struct vd_resource *resource, void *userdata)
+static int remove_owned(const struct vd_resource *resource, void *userdata)
 {
 	return add_removal(userdata, resource);
 }
 
-static int add_deletion(const struct vd_model *model, struct pull *pull, const struct vd_identity *identity, struct vd_error *error)
+/* A group's rules go with it, a VPC's addresses on networks, and the virtual_ip that was made for an elastic IP. */
+static int remove_companions(struct vd_pull *pull, const struct vd_resource *owner)
 {
-	int r;
+	const struct vd_resource *vip;
 
-	const struct vd_resource *before = vd_model_get(model, identity->kind, identity->project, identity->name);
+	if (owner->kind == VD_KIND_SECURITY_GROUP)
+		return vd_model_each_rule_of_group(pull->model, owner->project, owner->name, remove_owned, pull);
+	if (owner->kind == VD_KIND_VPC)
+		return vd_model_each_vip_of_vpc(pull->model, owner->project, owner->name, remove_owned, pull);
+	if (owner->kind != VD_KIND_ELASTIC_IP)
+		return 0;
+	vip = vd_model_get(pull->model, VD_KIND_VIRTUAL_IP, owner->project, owner->name);
+	return vip && vd_is_companion(vip, owner) ? add_removal(pull, vip) : 0;
+}
+
+static int add_deletion(struct vd_pull *pull, const struct vd_identity *identity, struct vd_error *error)
+{
+	const struct vd_resource *before = vd_model_get(pull->model, identity->kind, identity->project, identity->name);
 	char object[VD_OBJECT_SIZE];
+	int r;
 
 	if (!before)
 		return vd_error_set(error, -ENOENT, "%s does not exist",
 				    vd_object_text(identity->kind, identity->project, identity->name, object));
 	r = add_removal(pull, before);
-	/* A group's rules go with it. */
-	if (r < 0 || identity->kind != VD_KIND_SECURITY_GROUP)
-		return r;
-	return vd_model_each_rule_of_group(model, identity->project, identity->name, pull_rule, pull);
+	return r < 0 ? r : remove_companions(pull, before);
 }
 
 int vd_changes_from_deletion(const struct vd_model *model, const struct vd_identity *identities, size_t count,
@@ -480,17 +581,17 @@ int vd_changes_from_deletion(const struct vd_model *model, const struct vd_ident
 {
 	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(count);
 	struct vd_validation validation = {.model = vd_model_overlay(model)};
-	struct pull pull = {.changes = changes, .size = count + 1, .overlay = validation.model};
+	struct vd_pull pull = {.changes = changes, .model = model, .size = count + 1, .overlay = validation.model};
 	int r = 0;
 
 	if (!changes || !validation.model)
 		r = -ENOMEM;
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = add_deletion(model, &pull, &identities[i], error);
+		r = add_deletion(&pull, &identities[i], error);
 	if (r == 0)
 		qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
-		r = check_needs(validation.model, &changes->items[i], error);
+		r = check_needs(&validation, &changes->items[i], error);
 	vd_validation_clear(&validation);
 	if (r < 0)
 		return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/change.h"
-#include "model/kind.h"
+#include "model/validation.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define OFFSET(member) offsetof(struct vd_router_profile, member)
@@ -31,11 +31,34 @@ const struct vd_router_profile *vd_model_router_profile(const struct vd_model *m
 	return strcmp(name, "default") == 0 ? &implicit : NULL;
 }
 
+static const struct vd_network *find_network(const struct vd_validation *validation, const char *name)
+{
+	return name ? (const struct vd_network *)vd_model_get(validation->model, VD_KIND_NETWORK, VD_PROJECT_DEFAULT, name) : NULL;
+}
+
+static int profile_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
+{
+	const struct vd_router_profile *profile = (const struct vd_router_profile *)resource;
+	const struct vd_network *network = find_network(validation, profile->network);
+	const struct vd_network *management = find_network(validation, profile->management_network);
+
+	if (network && network->role == VD_NETWORK_ROLE_MANAGEMENT)
+		return vd_error_set(error, -EINVAL, "%s: network %s is a management network; choose a public or flat one", object,
+				    profile->network);
+	/* One network may be both (a merged deployment). */
+	if (management && management->role == VD_NETWORK_ROLE_FLAT)
+		return vd_error_set(error, -EINVAL,
+				    "%s: management_network %s is a flat network, for instances; choose a management or public one",
+				    object, profile->management_network);
+	return 0;
+}
+
 const struct vd_kind_type vd_kind_type_router_profile = {
 	.word = "router_profile",
 	.plural = "router_profiles",
-	.help = "What the processes of a VPC's router (DHCP, DNS, metadata) may use on each host.",
+	.help = "What the processes of a VPC's router (DHCP, DNS, metadata) may use on each host, and where it leads.",
 	.size = sizeof(struct vd_router_profile),
 	.fields = fields,
 	.field_count = sizeof(fields) / sizeof(fields[0]),
+	.claim = profile_claim,
 };

@@ -74,6 +74,11 @@ static int vpc_complete(struct vd_resource *resource, const char *object, struct
 {
 	const struct vd_vpc *vpc = (const struct vd_vpc *)resource;
 
+	for (size_t i = 0; i < vpc->network_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(vpc->networks[i].network, vpc->networks[j].network) == 0)
+				return vd_error_set(error, -EINVAL, "%s: networks names %s twice", object,
+						    vpc->networks[i].network);
 	return vd_prefixes_validate(vpc->cidrs, vpc->cidr_count, object, error);
 }
 
@@ -86,17 +91,37 @@ bool vd_cidrs_equal(const struct vd_prefix *a, size_t a_count, const struct vd_p
 	return equal;
 }
 
+/* A document that does not say where the router leads changes nothing about it. */
+static int keep_networks(const struct vd_vpc *old, struct vd_vpc *vpc)
+{
+	if (vpc->networks_given || old->network_count == 0)
+		return 0;
+	vpc->networks = calloc(old->network_count, sizeof(*vpc->networks));
+	if (!vpc->networks)
+		return -ENOMEM;
+	for (size_t i = 0; i < old->network_count; i++) {
+		vpc->networks[i] = old->networks[i];
+		vpc->networks[i].network = strdup(old->networks[i].network);
+		vpc->network_count++;
+		if (!vpc->networks[i].network)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int vpc_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
 {
 	const struct vd_vpc *old = (const struct vd_vpc *)before;
 	struct vd_vpc *vpc = (struct vd_vpc *)after;
+	int r;
 
 	if (strcmp(old->vxlan_pool, vpc->vxlan_pool) != 0)
 		return vd_error_set(error, -EINVAL,
 				    "%s: its vxlan_pool is %s and cannot become %s while it stands; delete it first", object,
 				    old->vxlan_pool, vpc->vxlan_pool);
 	vpc->assigned_vni = old->assigned_vni;
-	return vd_vni_succeed(old->assigned_vni, vpc->vni, object, error);
+	r = keep_networks(old, vpc);
+	return r < 0 ? r : vd_vni_succeed(old->assigned_vni, vpc->vni, object, error);
 }
 
 static int vpc_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
@@ -107,6 +132,16 @@ static int vpc_claim(struct vd_validation *validation, struct vd_resource *resou
 		return vd_error_set(error, -EEXIST,
 				    "%s: a route_table is called so, as the VPC's main table would be; choose another name",
 				    object);
+	for (size_t i = 0; i < vpc->network_count; i++) {
+		const struct vd_network *network = (const struct vd_network *)vd_model_get(
+			validation->model, VD_KIND_NETWORK, VD_PROJECT_DEFAULT, vpc->networks[i].network);
+
+		if (network->role == VD_NETWORK_ROLE_MANAGEMENT)
+			return vd_error_set(
+				error, -EINVAL,
+				"%s: network %s is a management network, where no router leads; choose a public or flat one",
+				object, network->head.name);
+	}
 	if (vpc->vni != 0)
 		vpc->assigned_vni = vpc->vni;
 	if (vpc->assigned_vni == 0)
