@@ -299,9 +299,12 @@ static int note_need(const struct vd_resource *resource, void *userdata)
 {
 	struct need *need = userdata;
 
+	int order = need->first ? strcmp(resource->name, need->first->name) : -1;
+
+	if (order == 0)
+		order = strcmp(resource->project, need->first->project);
 	need->count++;
-	if (!need->first || resource->kind < need->first->kind ||
-	    (resource->kind == need->first->kind && strcmp(resource->name, need->first->name) < 0))
+	if (!need->first || resource->kind < need->first->kind || (resource->kind == need->first->kind && order < 0))
 		need->first = resource;
 	return 0;
 }
