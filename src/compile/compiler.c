@@ -4,6 +4,7 @@
 #include "compile/derive.h"
 #include "compile/key.h"
 #include "compile/locate.h"
+#include "compile/member.h"
 
 #include "base/cleanup.h"
 #include "plan/record.h"
@@ -81,18 +82,30 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 	case VD_KIND_SECURITY_GROUP_RULE:
 		*ret = VD_UNIT_TYPE_RULE;
 		return true;
+	case VD_KIND_NETWORK:
+		*ret = VD_UNIT_TYPE_NETWORK;
+		return true;
+	case VD_KIND_VIRTUAL_IP:
+		*ret = VD_UNIT_TYPE_VIRTUAL_IP;
+		return true;
+	case VD_KIND_ELASTIC_IP:
+		*ret = VD_UNIT_TYPE_ELASTIC_IP;
+		return true;
+	case VD_KIND_PORT_FORWARD:
+		*ret = VD_UNIT_TYPE_PORT_FORWARD;
+		return true;
+	case VD_KIND_POLICY_ROUTE:
+		*ret = VD_UNIT_TYPE_POLICY_ROUTE;
+		return true;
+	case VD_KIND_GATEWAY:
+		*ret = VD_UNIT_TYPE_GATEWAY;
+		return true;
 	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_ROUTER_PROFILE:
 	case VD_KIND_SECURITY_GROUP:
 	case VD_KIND_ROUTE_TABLE:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
-	case VD_KIND_GATEWAY:
-	case VD_KIND_NETWORK:
-	case VD_KIND_VIRTUAL_IP:
-	case VD_KIND_ELASTIC_IP:
-	case VD_KIND_PORT_FORWARD:
-	case VD_KIND_POLICY_ROUTE:
 	case VD_KIND_COUNT:
 		break;
 	}
@@ -124,6 +137,10 @@ static int mark_changes(struct vd_graph *graph, const struct vd_changes *changes
 
 		if (change->before && change->after && vd_resource_equal(change->before, change->after))
 			continue;
+		if (change->before)
+			vd_member_touch(graph, change->before);
+		if (change->after)
+			vd_member_touch(graph, change->after);
 		r = mark_resource(graph, change->kind, change->project, change->name);
 		if (r < 0)
 			return r;
@@ -153,11 +170,6 @@ static int mark_everything(struct vd_graph *graph, const struct vd_model *model)
 
 /* ---- deriving ---- */
 
-static bool is_value(const struct vd_unit *unit)
-{
-	return unit->type == VD_UNIT_TYPE_MTU || unit->type == VD_UNIT_TYPE_REACH;
-}
-
 static int derive_records(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
 {
 	switch ((enum vd_unit_type)unit->type) {
@@ -171,8 +183,22 @@ static int derive_records(const struct vd_view *view, const struct vd_unit *unit
 		return vd_derive_port(view, unit, ret);
 	case VD_UNIT_TYPE_ROUTE:
 		return vd_derive_route(view, unit, ret);
+	case VD_UNIT_TYPE_NETWORK:
+		return vd_derive_network(view, unit, ret);
+	case VD_UNIT_TYPE_VIRTUAL_IP:
+		return vd_derive_virtual_ip(view, unit, ret);
+	case VD_UNIT_TYPE_ELASTIC_IP:
+		return vd_derive_elastic_ip(view, unit, ret);
+	case VD_UNIT_TYPE_PORT_FORWARD:
+		return vd_derive_port_forward(view, unit, ret);
+	case VD_UNIT_TYPE_POLICY_ROUTE:
+		return vd_derive_policy_route(view, unit, ret);
+	case VD_UNIT_TYPE_GATEWAY:
+		return vd_derive_gateway(view, unit, ret);
 	case VD_UNIT_TYPE_MTU:
 	case VD_UNIT_TYPE_REACH:
+	case VD_UNIT_TYPE_UPLINK:
+	case VD_UNIT_TYPE_LINK:
 	case VD_UNIT_TYPE_RULE:
 		break;
 	}
@@ -279,15 +305,16 @@ static int derive_unit(const struct vd_view *view, struct vd_unit *unit, const s
 	return r < 0 ? r : replace_records(unit, &records, turnover);
 }
 
-/* Where things are, of the units that a change of resources marked; what this marks in turn did not move itself. */
+/* Where things are, of all units that are marked, also of those that this marks in turn. */
 static int locate_marked(const struct vd_view *view)
 {
-	size_t count = view->graph->dirty_count;
+	struct vd_graph *graph = view->graph;
 	int r = 0;
 
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = vd_locate(view, view->graph->dirty[i]);
-	return r < 0 ? r : view->graph->error;
+	for (enum vd_locate_phase phase = 0; phase < VD_LOCATE_PHASE_COUNT; phase++)
+		for (size_t i = 0; i < graph->dirty_count && r == 0; i++)
+			r = vd_locate(view, graph->dirty[i], phase);
+	return r < 0 ? r : graph->error;
 }
 
 static int derive_values(const struct vd_view *view)
@@ -297,7 +324,7 @@ static int derive_values(const struct vd_view *view)
 	for (size_t i = 0; i < graph->dirty_count; i++) {
 		int r;
 
-		if (!is_value(graph->dirty[i]))
+		if (!vd_unit_is_value(graph->dirty[i]))
 			continue;
 		r = vd_view_derive_value(view, graph->dirty[i]);
 		if (r < 0)
@@ -313,14 +340,15 @@ static int derive_marked(const struct vd_view *view, const struct turnover *turn
 	struct vd_graph *graph = view->graph;
 	int r;
 
-	r = locate_marked(view);
-	if (r < 0)
-		return r;
+	/* Values are made of resources only, and what is counted depends on them. */
 	r = derive_values(view);
 	if (r < 0)
 		return r;
+	r = locate_marked(view);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < graph->dirty_count; i++) {
-		if (is_value(graph->dirty[i]))
+		if (vd_unit_is_value(graph->dirty[i]))
 			continue;
 		r = derive_unit(view, graph->dirty[i], turnover);
 		if (r < 0)

@@ -22,10 +22,17 @@ int vd_derive_host(const struct vd_view *view, const struct vd_unit *unit, struc
 int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit,
 		  struct vd_records *ret); /* DOMAIN, ROUTE (LOCAL), ENDPOINT (metadata) */
 int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit,
-		     struct vd_records *ret); /* SUBNET, ENDPOINT (GATEWAY) */
+		     struct vd_records *ret); /* SUBNET, SEGMENT, ENDPOINT (GATEWAY) */
 int vd_derive_port(const struct vd_view *view, const struct vd_unit *unit,
 		   struct vd_records *ret); /* PORT, SOURCE, ENDPOINT, NAME */
-int vd_derive_route(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* ROUTE */
+int vd_derive_route(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* ROUTE, EXIT */
+int vd_derive_network(const struct vd_view *view, const struct vd_unit *unit,
+		      struct vd_records *ret); /* NETWORK, SEGMENT, ROUTE, NEXT_HOP, DOMAIN, SUBNET, ENDPOINT (services) */
+int vd_derive_virtual_ip(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);   /* VIP (ROUTER) */
+int vd_derive_elastic_ip(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);   /* VIP (ELASTIC) */
+int vd_derive_port_forward(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* FORWARD */
+int vd_derive_policy_route(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* POLICY_ROUTE, EXIT */
+int vd_derive_gateway(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);      /* none */
 
 /* What a rule grants to the identities on this host, in order; ret belongs to the caller, also on failure. */
 int vd_derive_rule(const struct vd_view *view, const struct vd_unit *unit, struct vd_grants *ret);
@@ -35,27 +42,44 @@ uint32_t vd_subnet_table(const struct vd_view *view, const struct vd_subnet *sub
 /* The subnet's CIDR of that family, or NULL. */
 const struct vd_prefix *vd_subnet_cidr(const struct vd_subnet *subnet, uint8_t family);
 
-/* How a route stands in one VPC; shared by the plan and by the status. */
-enum vd_route_state {
-	VD_ROUTE_STATE_ACTIVE,
-	VD_ROUTE_STATE_NO_PORT,     /* unusable: no port has the next hop's address */
-	VD_ROUTE_STATE_DETACHED,    /* unusable: the port is not attached */
-	VD_ROUTE_STATE_UNREACHABLE, /* unusable: the port's host has no tunnel */
-	VD_ROUTE_STATE_INERT,       /* inside a CIDR of the VPC: connected wins */
+void vd_subnet_set_family(struct vd_plan_subnet *record, const struct vd_prefix *cidr, const struct vd_address *gateway);
+/* An address that the domain's router answers for: an ENDPOINT. subnet 0: of none. */
+int vd_gateway_add(uint32_t domain, uint32_t subnet, const struct vd_address *gateway, struct vd_records *records);
+int vd_metadata_add(uint32_t domain, struct vd_records *records);
+/* Bytes of an IP packet of an instance on it here. */
+uint32_t vd_view_network_mtu(const struct vd_view *view, const struct vd_network *network);
+
+/* A virtual IP's record, held by that host: what does not depend on what is behind it. ret is a whole record. */
+void vd_vip_fill(const struct vd_view *view, const struct vd_network *network, const struct vd_virtual_ip *vip,
+		 const struct vd_address *address, const char *host, struct vd_plan_record *ret);
+
+/* The VPC's CIDR that the route's destination lies in, or NULL: there the route is inert, connected wins. */
+const struct vd_prefix *vd_route_covering_cidr(const struct vd_route *route, const struct vd_vpc *vpc);
+/* The family that a policy route is for; IPv4 when nothing in it says. */
+uint8_t vd_policy_route_family(const struct vd_policy_route *policy);
+
+/* A table as routes name it. */
+struct vd_table_name {
+	const char *project, *name;
+	bool is_vpc; /* the main table of the VPC that is called so */
 };
 
-struct vd_route_standing {
-	enum vd_route_state state;
-	const struct vd_prefix *cidr; /* INERT: which */
-	const struct vd_port *port;   /* the next hop's, when there is one */
-	const char *host;             /* where it is attached, or NULL */
-};
-
-void vd_route_stand(const struct vd_view *view, const struct vd_route *route, const struct vd_vpc *vpc,
-		    struct vd_route_standing *ret);
-
-/* Each VPC that a route is in, main or named; one VPC may be visited once for each. Returns what visit returned, if not 0. */
+/*
+ * Each VPC that uses the table: as main one, or by its id; one VPC may be visited once for each. is_looked_up: also those where
+ * only policy routes look it up. Returns what visit returned, if not 0.
+ */
+int vd_table_each_vpc(const struct vd_view *view, const struct vd_table_name *table, bool is_looked_up,
+		      int (*visit)(const struct vd_vpc *vpc, uint32_t table, void *userdata), void *userdata);
 int vd_route_each_vpc(const struct vd_view *view, const struct vd_route *route,
 		      int (*visit)(const struct vd_vpc *vpc, uint32_t table, void *userdata), void *userdata);
+int vd_policy_route_each_vpc(const struct vd_view *view, const struct vd_policy_route *policy,
+			     int (*visit)(const struct vd_vpc *vpc, uint32_t table, void *userdata), void *userdata);
+
+/* What they count for. */
+int vd_route_hold(const struct vd_view *view, const struct vd_route *route, struct vd_holdings *holdings);
+int vd_policy_route_hold(const struct vd_view *view, const struct vd_policy_route *policy, struct vd_holdings *holdings);
+#define VD_DEFAULT_TEXT 24
+/* What a table's default route is called in VD_RELATION_TYPE_DEFAULTS; returns text. */
+const char *vd_default_text(uint32_t table, uint8_t family, char text[VD_DEFAULT_TEXT]);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/graph.h"
 
+#include "compile/key.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@ static void free_unit(struct vd_table_node *node)
 
 	free(unit->edges);
 	free(unit->records);
+	free(unit->holdings.items);
 	free(unit);
 }
 
@@ -30,8 +33,8 @@ void vd_graph_clear(struct vd_graph *graph)
 {
 	vd_table_clear(&graph->units, free_unit);
 	vd_table_clear(&graph->keys, free_key);
-	vd_relation_clear(&graph->presence);
-	vd_relation_clear(&graph->uses);
+	for (int i = 0; i < VD_RELATION_TYPE_COUNT; i++)
+		vd_relation_clear(&graph->relations[i]);
 	vd_group_sets_clear(&graph->group_sets);
 	vd_policies_clear(&graph->policies);
 	free(graph->reads);
@@ -134,6 +137,45 @@ void vd_graph_touch(struct vd_graph *graph, uint64_t hash)
 	if (key)
 		for (struct vd_edge *edge = key->readers; edge; edge = edge->next)
 			vd_graph_mark(graph, edge->unit);
+}
+
+static void touch_pair(struct vd_graph *graph, enum vd_relation_type type, const struct vd_pair *pair)
+{
+	vd_graph_touch(graph, vd_key_pair(type, pair->project, pair->vpc, pair->other));
+	vd_graph_touch(graph, vd_key_pairs_of_vpc(type, pair->project, pair->vpc));
+	vd_graph_touch(graph, vd_key_pairs_of_other(type, pair->other));
+}
+
+int vd_graph_hold(struct vd_graph *graph, struct vd_holdings *holdings, enum vd_relation_type type, const char *project,
+		  const char *vpc, const char *other)
+{
+	struct vd_holding *items = reallocarray(holdings->items, holdings->count + 1, sizeof(*items));
+	struct vd_pair *pair;
+	int r;
+
+	if (!items)
+		return -ENOMEM;
+	holdings->items = items;
+	r = vd_relation_add(&graph->relations[type], project, vpc, other, &pair);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		touch_pair(graph, type, pair);
+	items[holdings->count++] = (struct vd_holding){type, pair};
+	return 0;
+}
+
+void vd_graph_release(struct vd_graph *graph, struct vd_holdings *holdings)
+{
+	for (uint32_t i = 0; i < holdings->count; i++) {
+		struct vd_holding *holding = &holdings->items[i];
+
+		if (holding->pair->count == 1)
+			touch_pair(graph, holding->type, holding->pair);
+		vd_relation_release(&graph->relations[holding->type], holding->pair);
+	}
+	free(holdings->items);
+	*holdings = (struct vd_holdings){};
 }
 
 void vd_graph_read(struct vd_graph *graph, uint64_t key)

@@ -14,16 +14,51 @@
  */
 enum vd_unit_type {
 	/* Values that others read, derived first: when the value stays, its readers are left alone. */
-	VD_UNIT_TYPE_MTU,   /* of a pool */
-	VD_UNIT_TYPE_REACH, /* of a host in a pool: its id, 0 when it cannot be reached */
+	VD_UNIT_TYPE_MTU,    /* of a pool */
+	VD_UNIT_TYPE_REACH,  /* of a host in a pool: its id, 0 when it cannot be reached */
+	VD_UNIT_TYPE_UPLINK, /* of a host to a physical network */
+	VD_UNIT_TYPE_LINK,   /* the networks on one VLAN of a physical network */
 	/* What becomes records. */
 	VD_UNIT_TYPE_HOST,
 	VD_UNIT_TYPE_VPC,
 	VD_UNIT_TYPE_SUBNET,
 	VD_UNIT_TYPE_PORT,
 	VD_UNIT_TYPE_ROUTE,
+	VD_UNIT_TYPE_NETWORK,
+	VD_UNIT_TYPE_VIRTUAL_IP,
+	VD_UNIT_TYPE_ELASTIC_IP,
+	VD_UNIT_TYPE_PORT_FORWARD,
+	VD_UNIT_TYPE_POLICY_ROUTE,
+	/* What only counts for others. */
+	VD_UNIT_TYPE_GATEWAY,
 	/* What becomes grants, and only together with others records. */
 	VD_UNIT_TYPE_RULE,
+};
+
+/* What units count for, so that "is there still one?" never walks them all. Links and "here" are of no project. */
+enum vd_relation_type {
+	VD_RELATION_TYPE_PRESENCE, /* (VPC, host): ports attached there; being its gateway */
+	VD_RELATION_TYPE_USES,     /* (VPC, route table): subnets that name it */
+	VD_RELATION_TYPE_LOOKUPS,  /* (VPC, route table): policy routes that look it up */
+	VD_RELATION_TYPE_DEFAULTS, /* (VPC, table's id/family): routes of its own to everywhere */
+	VD_RELATION_TYPE_PUBLICS,  /* (VPC, network): routes to another router's address there */
+	VD_RELATION_TYPE_SERVES,   /* (virtual IP, VPC): forwards */
+	VD_RELATION_TYPE_NEEDS,    /* (link, ""): what needs it here */
+	VD_RELATION_TYPE_SEATS,    /* (link, ""): ports on it that are attached here */
+	VD_RELATION_TYPE_ASKERS,   /* (link, addresses): virtual IPs held here */
+	VD_RELATION_TYPE_HOPS,     /* (link, address): next hops of exits here */
+	VD_RELATION_TYPE_COUNT,
+};
+
+/* One pair that a unit counts for. */
+struct vd_holding {
+	enum vd_relation_type type;
+	struct vd_pair *pair;
+};
+
+struct vd_holdings {
+	struct vd_holding *items;
+	uint32_t count;
 };
 
 /* A unit's interest in a key: in the list of the key's readers. */
@@ -41,9 +76,10 @@ struct vd_key {
 struct vd_unit {
 	struct vd_table_node node;
 	struct vd_edge *edges;
-	void *records;        /* vd_plan_records one behind the other, each with the bytes of its kind; RULE: vd_grants' items */
-	struct vd_pair *pair; /* what a PORT counts for in presence, a SUBNET in uses */
-	uint64_t instance;    /* PORT: key of its instance, 0: none */
+	/* vd_plan_records one behind the other, each with the bytes of its kind; RULE: vd_grants' items; UPLINK, LINK: the value. */
+	void *records;
+	struct vd_holdings holdings;
+	uint64_t instance;              /* PORT: key of its instance, 0: none */
 	struct vd_group_set *group_set; /* PORT: what it counts for, NULL: in no group */
 	size_t records_size;
 	uint32_t edge_count;
@@ -51,14 +87,13 @@ struct vd_unit {
 	uint8_t type;   /* enum vd_unit_type */
 	bool is_dirty;
 	bool is_here;                       /* PORT: attached on this host */
-	const char *project, *name, *extra; /* extra: the host of a REACH, "" otherwise */
+	const char *project, *name, *extra; /* extra: the host of a REACH or UPLINK, the VLAN of a LINK, "" otherwise */
 	char text[];
 };
 
 struct vd_graph {
 	struct vd_table units, keys;
-	struct vd_relation presence; /* (VPC, host): attached ports */
-	struct vd_relation uses;     /* (VPC, route table): subnets that name it */
+	struct vd_relation relations[VD_RELATION_TYPE_COUNT];
 	struct vd_group_sets group_sets;
 	struct vd_policies policies;
 	struct vd_unit **dirty; /* units to derive again, in the order they were marked */
@@ -79,6 +114,12 @@ void vd_graph_remove_unit(struct vd_graph *graph, struct vd_unit *unit);
 void vd_graph_mark(struct vd_graph *graph, struct vd_unit *unit);
 /* Marks all readers of the key. */
 void vd_graph_touch(struct vd_graph *graph, uint64_t key);
+
+/* Counts one more pair into holdings, and touches who read of it when it is the first. */
+int vd_graph_hold(struct vd_graph *graph, struct vd_holdings *holdings, enum vd_relation_type type, const char *project,
+		  const char *vpc, const char *other);
+/* Counts them no longer; likewise when one was the last. */
+void vd_graph_release(struct vd_graph *graph, struct vd_holdings *holdings);
 
 /* Notes a read of the unit being derived. */
 void vd_graph_read(struct vd_graph *graph, uint64_t key);

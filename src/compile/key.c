@@ -6,15 +6,21 @@ enum fact {
 	FACT_ADDRESS = VD_KIND_COUNT,
 	FACT_INSTANCE,
 	FACT_CLAIMS,
-	FACT_PRESENCE,
-	FACT_VPCS_OF_HOST,
-	FACT_TABLES_OF_VPC,
-	FACT_USERS_OF_TABLE,
+	FACT_VIP_ADDRESS,
 	FACT_IDENTITIES,
 	FACT_IDENTITIES_HERE,
 	FACT_MTU,
 	FACT_REACH,
+	FACT_UPLINK,
+	FACT_LINK,
+	FACT_PAIR,
+	FACT_PAIRS_OF_VPC = FACT_PAIR + VD_RELATION_TYPE_COUNT,
+	FACT_PAIRS_OF_OTHER = FACT_PAIRS_OF_VPC + VD_RELATION_TYPE_COUNT,
+	FACT_MEMBERS = FACT_PAIRS_OF_OTHER + VD_RELATION_TYPE_COUNT, /* plus the kind */
+	FACT_COUNT = FACT_MEMBERS + VD_KIND_COUNT,
 };
+
+_Static_assert(FACT_COUNT <= 256, "a fact is one byte of what is hashed");
 
 static uint64_t hash3(int fact, const char *a, const char *b, const char *c)
 {
@@ -43,24 +49,29 @@ uint64_t vd_key_claims(void)
 	return hash3(FACT_CLAIMS, "", "", "");
 }
 
-uint64_t vd_key_presence(const char *project, const char *vpc, const char *host)
+uint64_t vd_key_pair(enum vd_relation_type type, const char *project, const char *vpc, const char *other)
 {
-	return hash3(FACT_PRESENCE, project, vpc, host);
+	return hash3(FACT_PAIR + (int)type, project, vpc, other);
 }
 
-uint64_t vd_key_vpcs_of_host(const char *host)
+uint64_t vd_key_pairs_of_vpc(enum vd_relation_type type, const char *project, const char *vpc)
 {
-	return hash3(FACT_VPCS_OF_HOST, host, "", "");
+	return hash3(FACT_PAIRS_OF_VPC + (int)type, project, vpc, "");
 }
 
-uint64_t vd_key_tables_of_vpc(const char *project, const char *vpc)
+uint64_t vd_key_pairs_of_other(enum vd_relation_type type, const char *other)
 {
-	return hash3(FACT_TABLES_OF_VPC, project, vpc, "");
+	return hash3(FACT_PAIRS_OF_OTHER + (int)type, other, "", "");
 }
 
-uint64_t vd_key_users_of_table(const char *project, const char *table)
+uint64_t vd_key_members(enum vd_kind kind, const char *field, const char *project, const char *name)
 {
-	return hash3(FACT_USERS_OF_TABLE, project, table, "");
+	return hash3(FACT_MEMBERS + (int)kind, field, project, name);
+}
+
+uint64_t vd_key_vip_address(const char *network, const struct vd_address *address)
+{
+	return vd_hash_bytes(hash3(FACT_VIP_ADDRESS, network, "", ""), address->bytes, sizeof(address->bytes));
 }
 
 uint64_t vd_key_identities(const char *project, const char *group)
@@ -81,4 +92,14 @@ uint64_t vd_key_mtu(const char *project, const char *pool)
 uint64_t vd_key_reach(const char *project, const char *pool, const char *host)
 {
 	return hash3(FACT_REACH, project, pool, host);
+}
+
+uint64_t vd_key_uplink(const char *physnet, const char *host)
+{
+	return hash3(FACT_UPLINK, physnet, host, "");
+}
+
+uint64_t vd_key_link(const char *physnet, const char *vlan)
+{
+	return hash3(FACT_LINK, physnet, vlan, "");
 }

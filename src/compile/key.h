@@ -2,7 +2,7 @@
 #ifndef VD_COMPILE_KEY_H
 #define VD_COMPILE_KEY_H
 
-#include "compile/table.h"
+#include "compile/graph.h"
 #include "model/resource.h"
 
 /* The facts that a derivation can depend on, each as a hash. */
@@ -10,13 +10,19 @@ uint64_t vd_key_resource(enum vd_kind kind, const char *project, const char *nam
 uint64_t vd_key_address(const char *project, const char *vpc, const struct vd_address *address); /* some port of the VPC gets it */
 uint64_t vd_key_instance(const char *project, const char *instance);                             /* its ports, and their fields */
 uint64_t vd_key_claims(void);                                                                    /* any claim */
-uint64_t vd_key_presence(const char *project, const char *vpc, const char *host);
-uint64_t vd_key_vpcs_of_host(const char *host);
-uint64_t vd_key_tables_of_vpc(const char *project, const char *vpc);
-uint64_t vd_key_users_of_table(const char *project, const char *table);
+uint64_t vd_key_pair(enum vd_relation_type type, const char *project, const char *vpc, const char *other); /* whether it is there */
+uint64_t vd_key_pairs_of_vpc(enum vd_relation_type type, const char *project, const char *vpc);
+uint64_t vd_key_pairs_of_other(enum vd_relation_type type, const char *other); /* in any project */
+/* Which resources of a kind name this one in that field: "what virtual IPs does port p1 hold?" */
+uint64_t vd_key_members(enum vd_kind kind, const char *field, const char *project, const char *name);
+/* A virtual IP with this address on a network. */
+uint64_t vd_key_vip_address(const char *network, const struct vd_address *address);
 uint64_t vd_key_identities(const char *project, const char *group);      /* which sets of groups with this one ports have */
 uint64_t vd_key_identities_here(const char *project, const char *group); /* and which of them ports that are attached here have */
 uint64_t vd_key_mtu(const char *project, const char *pool);
 uint64_t vd_key_reach(const char *project, const char *pool, const char *host);
+
+uint64_t vd_key_uplink(const char *physnet, const char *host);
+uint64_t vd_key_link(const char *physnet, const char *vlan);
 
 #endif

@@ -1,54 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/locate.h"
 
+#include "compile/derive.h"
+#include "compile/elastic.h"
+#include "compile/forward.h"
+#include "compile/gateway.h"
 #include "compile/key.h"
 
 #include <errno.h>
 #include <string.h>
-
-static void touch_presence(struct vd_graph *graph, const struct vd_pair *pair)
-{
-	vd_graph_touch(graph, vd_key_presence(pair->project, pair->vpc, pair->other));
-	vd_graph_touch(graph, vd_key_vpcs_of_host(pair->other));
-}
-
-static void touch_use(struct vd_graph *graph, const struct vd_pair *pair)
-{
-	vd_graph_touch(graph, vd_key_tables_of_vpc(pair->project, pair->vpc));
-	vd_graph_touch(graph, vd_key_users_of_table(pair->project, pair->other));
-}
-
-/* What units of one type count for. */
-struct counting {
-	struct vd_relation *relation;
-	void (*touch)(struct vd_graph *graph, const struct vd_pair *pair);
-};
-
-/*
- * The unit counts for this pair from now on, or for none (other NULL). The new pair comes before the old one goes: one that stays
- * is not touched.
- */
-static int recount(struct vd_graph *graph, struct vd_unit *unit, const struct counting *counting, const char *vpc,
-		   const char *other)
-{
-	struct vd_pair *pair = NULL;
-
-	if (vpc && other) {
-		int r = vd_relation_add(counting->relation, unit->project, vpc, other, &pair);
-
-		if (r < 0)
-			return r;
-		if (r > 0)
-			counting->touch(graph, pair);
-	}
-	if (unit->pair) {
-		if (unit->pair->count == 1)
-			counting->touch(graph, unit->pair);
-		vd_relation_release(counting->relation, unit->pair);
-	}
-	unit->pair = pair;
-	return 0;
-}
 
 static void move_instance(struct vd_graph *graph, struct vd_unit *unit, const struct vd_port *port)
 {
@@ -93,7 +53,7 @@ static int leave(struct vd_graph *graph, struct vd_group_set *set, bool was_here
 	return r;
 }
 
-/* As recount: the new one comes before the old one goes. */
+/* The new one comes before the old one goes: one that stays is not touched. */
 static int move_group_set(struct vd_graph *graph, struct vd_unit *unit, const struct vd_port *port, bool is_here)
 {
 	struct vd_group_set *set = NULL, *before = unit->group_set;
@@ -113,53 +73,168 @@ static int move_group_set(struct vd_graph *graph, struct vd_unit *unit, const st
 	return before ? leave(graph, before, was_here) : 0;
 }
 
-static int locate_port(const struct vd_view *view, struct vd_unit *unit)
+/* ---- what each type of unit counts for ---- */
+
+static int hold_port(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
 {
-	struct counting counting = {&view->graph->presence, touch_presence};
-	const struct vd_port *port = (const void *)vd_model_get(view->model, VD_KIND_PORT, unit->project, unit->name);
-	const struct vd_attachment *attachment =
-		(const void *)vd_model_get(view->model, VD_KIND_ATTACHMENT, unit->project, unit->name);
-	const struct vd_subnet *subnet = NULL;
-	const char *vpc = NULL, *host = attachment ? attachment->host : NULL;
+	const struct vd_port *port = vd_view_port(view, unit->project, unit->name);
+	const struct vd_attachment *attachment = vd_view_attachment(view, unit->project, unit->name);
+	const struct vd_subnet *subnet = port && port->subnet ? vd_view_subnet(view, unit->project, port->subnet) : NULL;
+	const struct vd_network *network = port && port->network ? vd_view_network(view, port->network) : NULL;
+	bool is_here = attachment && strcmp(attachment->host, view->host) == 0;
+	char link[VD_LINK_TEXT];
 	int r;
 
-	if (port && port->subnet)
-		subnet = (const void *)vd_model_get(view->model, VD_KIND_SUBNET, unit->project, port->subnet);
-	if (subnet) {
-		vpc = subnet->vpc;
-		for (size_t i = 0; i < port->assigned_address_count; i++)
-			vd_graph_touch(view->graph, vd_key_address(unit->project, vpc, &port->assigned_addresses[i]));
-	}
+	for (size_t i = 0; subnet && i < port->assigned_address_count; i++)
+		vd_graph_touch(view->graph, vd_key_address(unit->project, subnet->vpc, &port->assigned_addresses[i]));
 	move_instance(view->graph, unit, port);
-	r = move_group_set(view->graph, unit, port, host && strcmp(host, view->host) == 0);
+	r = move_group_set(view->graph, unit, port, is_here);
 	if (r < 0)
 		return r;
-	return recount(view->graph, unit, &counting, vpc, host);
+	if (subnet && attachment)
+		return vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_PRESENCE, unit->project, subnet->vpc,
+				     attachment->host);
+	if (!network || !is_here)
+		return 0;
+	r = vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_SEATS, "", vd_link_text(network, link), "");
+	return r < 0 ? r : vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_NEEDS, "", link, "");
 }
 
-static int locate_subnet(const struct vd_view *view, struct vd_unit *unit)
+static int hold_subnet(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
 {
-	struct counting counting = {&view->graph->uses, touch_use};
-	const struct vd_subnet *subnet = (const void *)vd_model_get(view->model, VD_KIND_SUBNET, unit->project, unit->name);
-	const char *vpc = subnet ? subnet->vpc : NULL, *table = subnet ? subnet->route_table : NULL;
+	const struct vd_subnet *subnet = vd_view_subnet(view, unit->project, unit->name);
 
-	return recount(view->graph, unit, &counting, vpc, table);
+	if (!subnet || !subnet->route_table)
+		return 0;
+	return vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_USES, unit->project, subnet->vpc, subnet->route_table);
 }
 
-int vd_locate(const struct vd_view *view, struct vd_unit *unit)
+/* The network is needed here, to hold these addresses on it. */
+static int hold_addresses(const struct vd_view *view, const struct vd_network *network, const struct vd_address *addresses,
+			  size_t count, struct vd_holdings *holdings)
 {
-	switch ((enum vd_unit_type)unit->type) {
+	char link[VD_LINK_TEXT], address[VD_ADDRESS_TEXT];
+	int r = vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_NEEDS, "", vd_link_text(network, link), "");
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_ASKERS, "", link,
+				  vd_address_format(&addresses[i], address));
+	return r;
+}
+
+static int hold_gateway(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_virtual_ip *vip = vd_view_virtual_ip(view, unit->project, unit->name);
+	const struct vd_network *network = vip && vip->vpc && vip->network ? vd_view_network(view, vip->network) : NULL;
+	const char *host = network ? vd_view_gateway_host(view, unit->project, vip->vpc, network) : NULL;
+	int r;
+
+	if (!host)
+		return 0;
+	r = vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_PRESENCE, unit->project, vip->vpc, host);
+	if (r < 0 || strcmp(host, view->host) != 0)
+		return r;
+	return hold_addresses(view, network, vip->assigned_addresses, vip->assigned_address_count, holdings);
+}
+
+static int hold_elastic_ip(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_elastic_ip *elastic = vd_view_elastic_ip(view, unit->project, unit->name);
+	struct vd_elastic_standing standing;
+
+	if (!elastic)
+		return 0;
+	vd_elastic_stand(view, elastic, &standing);
+	if (standing.state != VD_ELASTIC_STATE_ACTIVE || strcmp(standing.host, view->host) != 0)
+		return 0;
+	return hold_addresses(view, standing.network, &standing.address, 1, holdings);
+}
+
+static int hold_port_forward(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_port_forward *forward = vd_view_port_forward(view, unit->project, unit->name);
+	struct vd_forward_standing standing;
+
+	if (!forward)
+		return 0;
+	vd_forward_stand(view, forward, &standing);
+	if (!standing.subnet)
+		return 0;
+	return vd_graph_hold(view->graph, holdings, VD_RELATION_TYPE_SERVES, unit->project, forward->vip, standing.subnet->vpc);
+}
+
+static int hold_route(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_route *route = vd_view_route(view, unit->project, unit->name);
+
+	return route ? vd_route_hold(view, route, holdings) : 0;
+}
+
+static int hold_policy_route(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_policy_route *policy = vd_view_policy_route(view, unit->project, unit->name);
+
+	return policy ? vd_policy_route_hold(view, policy, holdings) : 0;
+}
+
+struct holder {
+	int (*hold)(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings);
+	enum vd_locate_phase phase;
+};
+
+/* What a unit counts for may depend on what was counted in the phases before its own, and on nothing else that is counted. */
+static const struct holder *holder_of(enum vd_unit_type type)
+{
+	static const struct holder port = {hold_port, VD_LOCATE_PHASE_RESOURCES}, subnet = {hold_subnet, VD_LOCATE_PHASE_RESOURCES},
+				   gateway = {hold_gateway, VD_LOCATE_PHASE_RESOURCES},
+				   elastic = {hold_elastic_ip, VD_LOCATE_PHASE_RESOURCES},
+				   forward = {hold_port_forward, VD_LOCATE_PHASE_RESOURCES},
+				   policy_route = {hold_policy_route, VD_LOCATE_PHASE_LOOKUPS},
+				   route = {hold_route, VD_LOCATE_PHASE_ROUTES};
+
+	switch (type) {
 	case VD_UNIT_TYPE_PORT:
-		return locate_port(view, unit);
+		return &port;
 	case VD_UNIT_TYPE_SUBNET:
-		return locate_subnet(view, unit);
+		return &subnet;
+	case VD_UNIT_TYPE_GATEWAY:
+		return &gateway;
+	case VD_UNIT_TYPE_ELASTIC_IP:
+		return &elastic;
+	case VD_UNIT_TYPE_PORT_FORWARD:
+		return &forward;
+	case VD_UNIT_TYPE_POLICY_ROUTE:
+		return &policy_route;
+	case VD_UNIT_TYPE_ROUTE:
+		return &route;
 	case VD_UNIT_TYPE_MTU:
 	case VD_UNIT_TYPE_REACH:
+	case VD_UNIT_TYPE_UPLINK:
+	case VD_UNIT_TYPE_LINK:
 	case VD_UNIT_TYPE_HOST:
 	case VD_UNIT_TYPE_VPC:
-	case VD_UNIT_TYPE_ROUTE:
+	case VD_UNIT_TYPE_NETWORK:
+	case VD_UNIT_TYPE_VIRTUAL_IP:
 	case VD_UNIT_TYPE_RULE:
 		break;
 	}
-	return 0;
+	return NULL;
+}
+
+int vd_locate(const struct vd_view *view, struct vd_unit *unit, enum vd_locate_phase phase)
+{
+	const struct holder *holder = holder_of(unit->type);
+	size_t start = view->graph->read_count;
+	struct vd_holdings holdings = {};
+	int r;
+
+	if (!holder || holder->phase != phase)
+		return 0;
+	r = holder->hold(view, unit, &holdings);
+	/* The unit's derivation asks the same, and notes it. */
+	view->graph->read_count = start;
+	/* The old ones go after the new ones came: a pair that stays is not touched. */
+	vd_graph_release(view->graph, &unit->holdings);
+	unit->holdings = holdings;
+	return r;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/policy.h"
 
+#include "compile/block.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_BITS 16
 #define SPAN_LENGTH 7 /* bits of a port that are fixed in a span */
 #define LENGTHS_IPV4 33
 #define LENGTHS_IPV6 129
@@ -107,8 +108,9 @@ struct vd_policy_remote {
 	struct vd_prefix prefix;
 	struct rules all; /* those for every protocol */
 	unsigned blocks;
-	bool has_more[PROTOCOL_SLOT_COUNT];                   /* than spans: as counted in the policy */
-	uint16_t lengths[PROTOCOL_SLOT_COUNT][PORT_BITS + 1]; /* how many blocks of that length: at most 65536 >> (16 - length) */
+	bool has_more[PROTOCOL_SLOT_COUNT]; /* than spans: as counted in the policy */
+	uint16_t lengths[PROTOCOL_SLOT_COUNT]
+			[VD_PORT_BITS + 1]; /* how many blocks of that length: at most 65536 >> (16 - length) */
 };
 
 struct vd_policy_block {
@@ -303,7 +305,7 @@ static int span_change(struct vd_policies *policies, const struct vd_policy_bloc
 	if (!span)
 		return -ENOMEM;
 	span->blocks += is_added ? 1 : -1u;
-	for (unsigned i = first; i < first + (1u << (PORT_BITS - block->length)); i++)
+	for (unsigned i = first; i < first + vd_block_size(block->length); i++)
 		span->covers[i] = (uint8_t)(span->covers[i] + (is_added ? 1 : -1));
 	TOUCH(policies, touched_spans, span);
 	return 0;
@@ -333,19 +335,16 @@ static int block_change(struct vd_policies *policies, struct vd_policy_remote *r
 	return r;
 }
 
-/* Cuts the range into the fewest blocks of a power of two that are aligned to their size. */
 static int blocks_change(struct vd_policies *policies, struct vd_policy_remote *remote, const struct vd_grant *grant, bool is_added)
 {
 	uint32_t first = grant->first, end = grant->last + 1u;
 	int r = 0;
 
 	while (first < end && r == 0) {
-		unsigned bits = 0;
+		uint8_t length = vd_block_length(first, end);
 
-		while (bits < PORT_BITS && (first & ((2u << bits) - 1)) == 0 && first + (2u << bits) <= end)
-			bits++;
-		r = block_change(policies, remote, grant, (uint16_t)first, (uint8_t)(PORT_BITS - bits), is_added);
-		first += 1u << bits;
+		r = block_change(policies, remote, grant, (uint16_t)first, length, is_added);
+		first += vd_block_size(length);
 	}
 	return r;
 }
@@ -441,11 +440,11 @@ static void policy_record(const struct vd_policy *policy, struct vd_plan_record 
 	set_bits(ret->policy.identity_lengths6, policy->lengths6[1], LENGTHS_IPV6);
 }
 
-static uint32_t length_bits(const uint16_t counts[PORT_BITS + 1])
+static uint32_t length_bits(const uint16_t counts[VD_PORT_BITS + 1])
 {
 	uint32_t bits = 0;
 
-	for (unsigned i = 0; i <= PORT_BITS; i++)
+	for (unsigned i = 0; i <= VD_PORT_BITS; i++)
 		bits |= (uint32_t)(counts[i] > 0) << i;
 	return bits;
 }

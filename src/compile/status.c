@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "compile/derive.h"
+#include "compile/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,7 @@ static json_t *status_of(const char *state)
 	return json_pack("{s:s}", "state", state);
 }
 
-/* NULL when the host reports, or when it is not known (alive NULL). */
-static json_t *silence_reason(const json_t *alive, const char *host)
+json_t *vd_silence_reason(const json_t *alive, const char *host)
 {
 	if (!alive || json_object_get(alive, host))
 		return NULL;
@@ -34,7 +34,7 @@ static json_t *host_status(const struct vd_view *view, const json_t *alive, cons
 		return json_pack("{s:s, s:o}", "state", "absent", "reason",
 				 json_sprintf("no daemon has run as host %s yet: start viaductd --host %s there", host->head.name,
 					      host->head.name));
-	reason = silence_reason(alive, host->head.name);
+	reason = vd_silence_reason(alive, host->head.name);
 	return json_pack("{s:s, s:s, s:i, s:s*, s:o*}", "state", reason ? "silent" : "joined", "underlay",
 			 vd_address_format(&claim->underlay, text), "underlay_mtu", (int)claim->underlay_mtu, "version",
 			 claim->version, "reason", reason);
@@ -67,27 +67,30 @@ static int count_ports_of_subnet(const struct vd_resource *subnet, void *userdat
 	return vd_model_each_port_of_subnet(hosts->view->model, subnet->project, subnet->name, count_port_of_host, hosts);
 }
 
-static json_t *vpc_status(const struct vd_view *view, const struct vd_vpc *vpc)
+static json_t *vpc_status(const struct vd_view *view, const json_t *alive, const struct vd_vpc *vpc)
 {
 	struct hosts hosts = {view, json_object()};
 
 	vd_model_each_subnet_of_vpc(view->model, vpc->head.project, vpc->head.name, count_ports_of_subnet, &hosts);
-	return json_pack("{s:s, s:o, s:i, s:i}", "state", json_object_size(hosts.names) ? "active" : "idle", "hosts", hosts.names,
-			 "mtu", (int)vd_view_mtu(view, vpc), "vni", (int)vpc->assigned_vni);
+	return json_pack("{s:s, s:o, s:i, s:i, s:o*}", "state", json_object_size(hosts.names) ? "active" : "idle", "hosts",
+			 hosts.names, "mtu", (int)vd_view_mtu(view, vpc), "vni", (int)vpc->assigned_vni, "networks",
+			 vd_vpc_networks_status(view, alive, vpc));
 }
 
 /* ---- route_table ---- */
 
-static int list_vpc(const char *vpc, void *userdata)
+/* As main table it is in those that it names itself. */
+static int list_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 {
-	return json_array_append_new(userdata, json_string(vpc));
+	return table ? json_array_append_new(userdata, json_string(vpc->head.name)) : 0;
 }
 
 static json_t *route_table_status(const struct vd_view *view, const struct vd_route_table *table)
 {
+	struct vd_table_name name = {table->head.project, table->head.name, false};
 	json_t *subnets_of = json_array();
 
-	vd_view_each_user_of_table(view, table->head.project, table->head.name, list_vpc, subnets_of);
+	vd_table_each_vpc(view, &name, false, list_vpc, subnets_of);
 	if (table->vpc_count == 0 && json_array_size(subnets_of) == 0) {
 		json_decref(subnets_of);
 		return json_pack(
@@ -166,7 +169,7 @@ static json_t *port_status(const struct vd_view *view, const json_t *alive, cons
 				 json_sprintf("attached on host %s, but the port says host %s: detach it there, or change the port",
 					      attachment->host, port->host));
 	return json_pack("{s:s, s:s, s:o*}", "state", "attached", "host", attachment->host, "reason",
-			 silence_reason(alive, attachment->host));
+			 vd_silence_reason(alive, attachment->host));
 }
 
 /* ---- router_profile, security_group, security_group_rule ---- */
@@ -247,119 +250,6 @@ static json_t *security_group_rule_status(const struct vd_view *view, const stru
 	return status_of("active");
 }
 
-/* ---- route ---- */
-
-static json_t *standing_reason(const struct vd_route *route, const struct vd_vpc *vpc, const struct vd_route_standing *standing)
-{
-	char address[VD_ADDRESS_TEXT], prefix[VD_PREFIX_TEXT];
-
-	vd_address_format(&route->next_hop.address, address);
-	switch (standing->state) {
-	case VD_ROUTE_STATE_ACTIVE:
-		return NULL;
-	case VD_ROUTE_STATE_NO_PORT:
-		return json_sprintf("no port of VPC %s has the next hop %s: create one, or change the next hop", vpc->head.name,
-				    address);
-	case VD_ROUTE_STATE_DETACHED:
-		return json_sprintf("port %s, which has the next hop %s in VPC %s, is not attached: attach it",
-				    standing->port->head.name, address, vpc->head.name);
-	case VD_ROUTE_STATE_UNREACHABLE:
-		return json_sprintf(
-			"host %s, where port %s with the next hop %s is attached, has no tunnel address in the VXLAN pool of "
-			"VPC %s: start viaductd there",
-			standing->host, standing->port->head.name, address, vpc->head.name);
-	case VD_ROUTE_STATE_INERT:
-		return json_sprintf("the destination lies inside %s of VPC %s, where the VPC's own subnets decide",
-				    vd_prefix_format(standing->cidr, prefix), vpc->head.name);
-	}
-	return NULL;
-}
-
-enum route_outcome {
-	ROUTE_OUTCOME_NONE,
-	ROUTE_OUTCOME_INERT,
-	ROUTE_OUTCOME_ACTIVE,
-	ROUTE_OUTCOME_UNCERTAIN,
-	ROUTE_OUTCOME_UNUSABLE, /* one VPC where it does not work is what its owner must see */
-};
-
-static enum route_outcome outcome_of(enum vd_route_state state)
-{
-	switch (state) {
-	case VD_ROUTE_STATE_ACTIVE:
-		return ROUTE_OUTCOME_ACTIVE;
-	case VD_ROUTE_STATE_NO_PORT:
-	case VD_ROUTE_STATE_DETACHED:
-	case VD_ROUTE_STATE_UNREACHABLE:
-		return ROUTE_OUTCOME_UNUSABLE;
-	case VD_ROUTE_STATE_INERT:
-		return ROUTE_OUTCOME_INERT;
-	}
-	return ROUTE_OUTCOME_NONE;
-}
-
-static const char *outcome_word(enum route_outcome outcome)
-{
-	switch (outcome) {
-	case ROUTE_OUTCOME_ACTIVE:
-		return "active";
-	case ROUTE_OUTCOME_UNCERTAIN:
-		return "uncertain";
-	case ROUTE_OUTCOME_UNUSABLE:
-		return "unusable";
-	case ROUTE_OUTCOME_NONE:
-	case ROUTE_OUTCOME_INERT:
-		break;
-	}
-	return "inert";
-}
-
-struct route_report {
-	const struct vd_view *view;
-	const json_t *alive;
-	const struct vd_route *route;
-	enum route_outcome outcome;
-	json_t *reason; /* of the outcome, or where an active route is inert; NULL */
-	const char *host;
-};
-
-static int report_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
-{
-	struct route_report *report = userdata;
-	struct vd_route_standing standing;
-	enum route_outcome outcome;
-	json_t *reason;
-
-	vd_route_stand(report->view, report->route, vpc, &standing);
-	outcome = outcome_of(standing.state);
-	reason = standing_reason(report->route, vpc, &standing);
-	if (outcome == ROUTE_OUTCOME_ACTIVE && standing.host) {
-		reason = silence_reason(report->alive, standing.host);
-		if (reason)
-			outcome = ROUTE_OUTCOME_UNCERTAIN;
-	}
-	if (reason && (!report->reason || outcome > report->outcome)) {
-		json_decref(report->reason);
-		report->reason = json_incref(reason);
-	}
-	json_decref(reason);
-	if (outcome > report->outcome)
-		report->outcome = outcome;
-	if (standing.host)
-		report->host = standing.host;
-	return 0;
-}
-
-static json_t *route_status(const struct vd_view *view, const json_t *alive, const struct vd_route *route)
-{
-	struct route_report report = {.view = view, .alive = alive, .route = route};
-
-	vd_route_each_vpc(view, route, report_in_vpc, &report);
-	if (report.outcome == ROUTE_OUTCOME_NONE)
-		report.reason = json_sprintf("no VPC and no subnet uses route table %s", route->table);
-	return json_pack("{s:s, s:s*, s:o*}", "state", outcome_word(report.outcome), "host", report.host, "reason", report.reason);
-}
-
 json_t *vd_compile_status(const struct vd_model *model, const struct vd_resource *resource)
 {
 	return vd_compile_status_alive(model, resource, NULL);
@@ -373,7 +263,7 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 	case VD_KIND_HOST:
 		return host_status(&view, alive, (const struct vd_host *)resource);
 	case VD_KIND_VPC:
-		return vpc_status(&view, (const struct vd_vpc *)resource);
+		return vpc_status(&view, alive, (const struct vd_vpc *)resource);
 	case VD_KIND_ROUTE_TABLE:
 		return route_table_status(&view, (const struct vd_route_table *)resource);
 	case VD_KIND_SUBNET:
@@ -381,7 +271,17 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 	case VD_KIND_PORT:
 		return port_status(&view, alive, (const struct vd_port *)resource);
 	case VD_KIND_ROUTE:
-		return route_status(&view, alive, (const struct vd_route *)resource);
+		return vd_route_status(&view, alive, (const struct vd_route *)resource);
+	case VD_KIND_POLICY_ROUTE:
+		return vd_policy_route_status(&view, alive, (const struct vd_policy_route *)resource);
+	case VD_KIND_NETWORK:
+		return vd_network_status(&view, (const struct vd_network *)resource);
+	case VD_KIND_VIRTUAL_IP:
+		return vd_virtual_ip_status(&view, alive, (const struct vd_virtual_ip *)resource);
+	case VD_KIND_ELASTIC_IP:
+		return vd_elastic_ip_status(&view, alive, (const struct vd_elastic_ip *)resource);
+	case VD_KIND_PORT_FORWARD:
+		return vd_port_forward_status(&view, alive, (const struct vd_port_forward *)resource);
 	case VD_KIND_ROUTER_PROFILE:
 		return router_profile_status(&view, (const struct vd_router_profile *)resource);
 	case VD_KIND_SECURITY_GROUP:
@@ -392,11 +292,6 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_GATEWAY:
-	case VD_KIND_NETWORK:
-	case VD_KIND_VIRTUAL_IP:
-	case VD_KIND_ELASTIC_IP:
-	case VD_KIND_PORT_FORWARD:
-	case VD_KIND_POLICY_ROUTE:
 	case VD_KIND_COUNT:
 		break;
 	}

@@ -21,7 +21,7 @@ const struct vd_prefix *vd_subnet_cidr(const struct vd_subnet *subnet, uint8_t f
 	return NULL;
 }
 
-static void set_family(struct vd_plan_subnet *record, const struct vd_prefix *cidr, const struct vd_address *gateway)
+void vd_subnet_set_family(struct vd_plan_subnet *record, const struct vd_prefix *cidr, const struct vd_address *gateway)
 {
 	bool is_ipv6 = cidr->address.family == VD_FAMILY_IPV6;
 
@@ -41,17 +41,36 @@ static void set_services(struct vd_plan_subnet *record, const struct vd_subnet *
 		snprintf(record->domain_name, sizeof(record->domain_name), "%s", subnet->domain);
 }
 
-static int add_gateway(const struct vd_subnet *subnet, uint32_t domain, const struct vd_address *gateway,
-		       struct vd_records *records)
+int vd_gateway_add(uint32_t domain, uint32_t subnet, const struct vd_address *gateway, struct vd_records *records)
 {
 	struct vd_plan_record record;
 
 	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
 	record.endpoint.domain = domain;
 	record.endpoint.address = *gateway;
-	record.endpoint.subnet = subnet->head.id;
+	record.endpoint.subnet = subnet;
 	record.endpoint.place = VD_PLAN_PLACE_GATEWAY;
 	return vd_records_add(records, &record);
+}
+
+/* On a VLAN of a physical network instead of a VXLAN of the pool; where this host has the uplink, its frames leave and arrive there. */
+static int add_segment(const struct vd_view *view, const struct vd_subnet *subnet, struct vd_plan_subnet *record,
+		       struct vd_records *records)
+{
+	const struct vd_uplink *uplink = vd_view_uplink(view, view->host, subnet->physnet);
+	struct vd_plan_record segment;
+
+	record->bridged = true;
+	record->vlan = subnet->vlan;
+	if (!uplink)
+		return 0;
+	record->uplink_ifindex = uplink->ifindex;
+	vd_plan_record_init(&segment, VD_PLAN_KIND_SEGMENT);
+	segment.segment.ifindex = uplink->ifindex;
+	segment.segment.vlan = subnet->vlan;
+	segment.segment.domain = record->domain;
+	segment.segment.subnet = subnet->head.id;
+	return vd_records_add(records, &segment);
 }
 
 int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
@@ -73,13 +92,15 @@ int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, str
 	record.subnet.vni = subnet->assigned_vni;
 	vd_record_name(record.subnet.name, subnet->head.name);
 	for (size_t i = 0; i < subnet->cidr_count; i++)
-		set_family(&record.subnet, &subnet->cidrs[i], i < subnet->gateway_count ? &subnet->gateways[i] : NULL);
+		vd_subnet_set_family(&record.subnet, &subnet->cidrs[i], i < subnet->gateway_count ? &subnet->gateways[i] : NULL);
 	set_services(&record.subnet, subnet);
-	r = vd_records_add(ret, &record);
+	r = subnet->physnet ? add_segment(view, subnet, &record.subnet, ret) : 0;
+	if (r == 0)
+		r = vd_records_add(ret, &record);
 
 	for (size_t i = 0; i < subnet->gateway_count && r == 0; i++)
-		r = add_gateway(subnet, vpc->head.id, &subnet->gateways[i], ret);
+		r = vd_gateway_add(vpc->head.id, subnet->head.id, &subnet->gateways[i], ret);
 	if (r == 0 && subnet->assigned_dhcp_address.family != VD_FAMILY_NONE)
-		r = add_gateway(subnet, vpc->head.id, &subnet->assigned_dhcp_address, ret);
+		r = vd_gateway_add(vpc->head.id, subnet->head.id, &subnet->assigned_dhcp_address, ret);
 	return r;
 }

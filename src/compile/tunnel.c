@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/key.h"
+#include "compile/value.h"
 #include "compile/view.h"
 #include "model/change.h"
 
@@ -58,7 +59,7 @@ int vd_view_vtep(const struct vd_view *view, const struct vd_vpc *vpc, const cha
 	return vtep_in_pool(view, vpc->head.project, vpc->vxlan_pool, host, ret);
 }
 
-static uint32_t derive_reach(const struct vd_view *view, const char *project, const char *pool, const char *host)
+uint32_t vd_derive_reach(const struct vd_view *view, const char *project, const char *pool, const char *host)
 {
 	const struct vd_host *resource = vd_view_host(view, host);
 	struct vd_address vtep;
@@ -91,7 +92,7 @@ static int take_smaller(const struct vd_resource *resource, void *userdata)
 	return 0;
 }
 
-static uint32_t derive_mtu(const struct vd_view *view, const char *project, const char *pool)
+uint32_t vd_derive_mtu(const struct vd_view *view, const char *project, const char *pool)
 {
 	struct smallest smallest = {.pool = pool_get(view, project, pool)};
 
@@ -99,57 +100,4 @@ static uint32_t derive_mtu(const struct vd_view *view, const char *project, cons
 	if (smallest.pool)
 		vd_model_each(view->model, VD_KIND_CLAIM, NULL, take_smaller, &smallest);
 	return smallest.mtu ? smallest.mtu : MTU_UNKNOWN;
-}
-
-static uint32_t derive(const struct vd_view *view, enum vd_unit_type type, const char *project, const char *pool, const char *host)
-{
-	return type == VD_UNIT_TYPE_MTU ? derive_mtu(view, project, pool) : derive_reach(view, project, pool, host);
-}
-
-uint64_t vd_view_value_key(const struct vd_unit *unit)
-{
-	return unit->type == VD_UNIT_TYPE_MTU ? vd_key_mtu(unit->project, unit->name)
-					      : vd_key_reach(unit->project, unit->name, unit->extra);
-}
-
-int vd_view_derive_value(const struct vd_view *view, struct vd_unit *unit)
-{
-	size_t start = view->graph->read_count;
-	uint32_t before = unit->value;
-	int r;
-
-	unit->value = derive(view, unit->type, unit->project, unit->name, unit->extra);
-	view->graph->derived++;
-	r = vd_graph_settle(view->graph, unit, start);
-	return r < 0 ? r : unit->value != before;
-}
-
-/* The value of a unit, which is made when it is asked for the first time. Values depend on resources only, so this never nests. */
-static uint32_t value_of(const struct vd_view *view, enum vd_unit_type type, const char *project, const char *pool,
-			 const char *host)
-{
-	struct vd_unit *unit;
-
-	if (!view->graph)
-		return derive(view, type, project, pool, host);
-
-	unit = vd_graph_unit(view->graph, type, project, pool, host);
-	if (!unit) {
-		view->graph->error = -ENOMEM;
-		return 0;
-	}
-	vd_graph_read(view->graph, vd_view_value_key(unit));
-	if (unit->edge_count == 0 && vd_view_derive_value(view, unit) < 0)
-		view->graph->error = -ENOMEM;
-	return unit->value;
-}
-
-uint32_t vd_view_mtu(const struct vd_view *view, const struct vd_vpc *vpc)
-{
-	return value_of(view, VD_UNIT_TYPE_MTU, vpc->head.project, vpc->vxlan_pool, "");
-}
-
-uint32_t vd_view_reach(const struct vd_view *view, const struct vd_vpc *vpc, const char *host)
-{
-	return value_of(view, VD_UNIT_TYPE_REACH, vpc->head.project, vpc->vxlan_pool, host);
 }

@@ -53,6 +53,36 @@ const struct vd_host *vd_view_host(const struct vd_view *view, const char *name)
 	return get(view, VD_KIND_HOST, VD_HOST_PROJECT, name);
 }
 
+const struct vd_network *vd_view_network(const struct vd_view *view, const char *name)
+{
+	return get(view, VD_KIND_NETWORK, VD_HOST_PROJECT, name);
+}
+
+const struct vd_virtual_ip *vd_view_virtual_ip(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_VIRTUAL_IP, project, name);
+}
+
+const struct vd_elastic_ip *vd_view_elastic_ip(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_ELASTIC_IP, project, name);
+}
+
+const struct vd_port_forward *vd_view_port_forward(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_PORT_FORWARD, project, name);
+}
+
+const struct vd_policy_route *vd_view_policy_route(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_POLICY_ROUTE, project, name);
+}
+
+const struct vd_gateway *vd_view_gateway(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_GATEWAY, project, name);
+}
+
 const struct vd_security_group_rule *vd_view_rule(const struct vd_view *view, const char *project, const char *name)
 {
 	return get(view, VD_KIND_SECURITY_GROUP_RULE, project, name);
@@ -103,22 +133,54 @@ bool vd_view_is_default(const struct vd_view *view, const struct vd_port *port)
 
 bool vd_view_is_present(const struct vd_view *view, const char *project, const char *vpc)
 {
-	vd_view_read(view, vd_key_presence(project, vpc, view->host));
-	return vd_relation_has(&view->graph->presence, project, vpc, view->host);
+	return vd_view_has_pair(view, VD_RELATION_TYPE_PRESENCE, project, vpc, view->host);
+}
+
+bool vd_view_has_pair(const struct vd_view *view, enum vd_relation_type type, const char *project, const char *vpc,
+		      const char *other)
+{
+	vd_view_read(view, vd_key_pair(type, project, vpc, other));
+	return vd_relation_has(&view->graph->relations[type], project, vpc, other);
+}
+
+int vd_view_each_pair_of_vpc(const struct vd_view *view, enum vd_relation_type type, const char *project, const char *vpc,
+			     int (*visit)(const struct vd_pair *, void *), void *userdata)
+{
+	vd_view_read(view, vd_key_pairs_of_vpc(type, project, vpc));
+	return vd_relation_each_of_vpc(&view->graph->relations[type], project, vpc, visit, userdata);
 }
 
 int vd_view_each_vpc_of_host(const struct vd_view *view, const char *host, int (*visit)(const struct vd_pair *, void *),
 			     void *userdata)
 {
-	vd_view_read(view, vd_key_vpcs_of_host(host));
-	return vd_relation_each_of_other(&view->graph->presence, NULL, host, visit, userdata);
+	vd_view_read(view, vd_key_pairs_of_other(VD_RELATION_TYPE_PRESENCE, host));
+	return vd_relation_each_of_other(&view->graph->relations[VD_RELATION_TYPE_PRESENCE], NULL, host, visit, userdata);
+}
+
+/* Each table once: those of subnets, then those that only policy routes look up. */
+struct table_visit {
+	const struct vd_view *view;
+	int (*visit)(const struct vd_pair *pair, void *userdata);
+	void *userdata;
+};
+
+static int visit_if_unused(const struct vd_pair *pair, void *userdata)
+{
+	const struct table_visit *tables = userdata;
+	const struct vd_relation *uses = &tables->view->graph->relations[VD_RELATION_TYPE_USES];
+
+	return vd_relation_has(uses, pair->project, pair->vpc, pair->other) ? 0 : tables->visit(pair, tables->userdata);
 }
 
 int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *vpc, int (*visit)(const struct vd_pair *, void *),
 			      void *userdata)
 {
-	vd_view_read(view, vd_key_tables_of_vpc(vpc->head.project, vpc->head.name));
-	return vd_relation_each_of_vpc(&view->graph->uses, vpc->head.project, vpc->head.name, visit, userdata);
+	struct table_visit tables = {view, visit, userdata};
+	int r = vd_view_each_pair_of_vpc(view, VD_RELATION_TYPE_USES, vpc->head.project, vpc->head.name, visit, userdata);
+
+	return r != 0 ? r
+		      : vd_view_each_pair_of_vpc(view, VD_RELATION_TYPE_LOOKUPS, vpc->head.project, vpc->head.name, visit_if_unused,
+						 &tables);
 }
 
 int vd_view_each_group_set(const struct vd_view *view, const char *project, const char *group,
@@ -147,46 +209,4 @@ int vd_view_each_group_set_here(const struct vd_view *view, const char *project,
 
 	vd_view_read(view, vd_key_identities_here(project, group));
 	return vd_group_sets_each(&view->graph->group_sets, project, group, visit_if_here, &here);
-}
-
-/* What the question below, with and without a graph, hands on. */
-struct name_visit {
-	const struct vd_view *view;
-	const char *project, *name;
-	int (*visit)(const char *name, void *userdata);
-	void *userdata;
-};
-
-static int visit_vpc_of_pair(const struct vd_pair *pair, void *userdata)
-{
-	const struct name_visit *names = userdata;
-
-	return names->visit(pair->vpc, names->userdata);
-}
-
-static int names_table(const struct vd_resource *resource, void *userdata)
-{
-	const struct vd_subnet *subnet = (const struct vd_subnet *)resource;
-
-	return subnet->route_table && strcmp(subnet->route_table, userdata) == 0;
-}
-
-static int visit_vpc_if_user(const struct vd_resource *vpc, void *userdata)
-{
-	const struct name_visit *names = userdata;
-
-	if (!vd_model_each_subnet_of_vpc(names->view->model, vpc->project, vpc->name, names_table, (void *)names->name))
-		return 0;
-	return names->visit(vpc->name, names->userdata);
-}
-
-int vd_view_each_user_of_table(const struct vd_view *view, const char *project, const char *table,
-			       int (*visit)(const char *vpc, void *userdata), void *userdata)
-{
-	struct name_visit names = {view, project, table, visit, userdata};
-
-	if (!view->graph)
-		return vd_model_each(view->model, VD_KIND_VPC, project, visit_vpc_if_user, &names);
-	vd_view_read(view, vd_key_users_of_table(project, table));
-	return vd_relation_each_of_other(&view->graph->uses, project, table, visit_vpc_of_pair, &names);
 }

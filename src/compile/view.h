@@ -29,6 +29,13 @@ const struct vd_route *vd_view_route(const struct vd_view *view, const char *pro
 const struct vd_attachment *vd_view_attachment(const struct vd_view *view, const char *project, const char *port);
 const struct vd_host *vd_view_host(const struct vd_view *view, const char *name);
 
+const struct vd_network *vd_view_network(const struct vd_view *view, const char *name);
+const struct vd_virtual_ip *vd_view_virtual_ip(const struct vd_view *view, const char *project, const char *name);
+const struct vd_elastic_ip *vd_view_elastic_ip(const struct vd_view *view, const char *project, const char *name);
+const struct vd_port_forward *vd_view_port_forward(const struct vd_view *view, const char *project, const char *name);
+const struct vd_policy_route *vd_view_policy_route(const struct vd_view *view, const char *project, const char *name);
+const struct vd_gateway *vd_view_gateway(const struct vd_view *view, const char *project, const char *name);
+
 const struct vd_security_group_rule *vd_view_rule(const struct vd_view *view, const char *project, const char *name);
 /* NULL: the VPC names one that does not exist. */
 const struct vd_router_profile *vd_view_router_profile(const struct vd_view *view, const char *project, const char *name);
@@ -45,16 +52,38 @@ uint32_t vd_view_mtu(const struct vd_view *view, const struct vd_vpc *vpc);
 uint32_t vd_view_reach(const struct vd_view *view, const struct vd_vpc *vpc, const char *host);
 /* That host's tunnel address in the VPC's pool. 0 or -EADDRNOTAVAIL. */
 int vd_view_vtep(const struct vd_view *view, const struct vd_vpc *vpc, const char *host, struct vd_address *ret);
-/* Derives an MTU or REACH unit; 1 when its value is another than before. */
+
+/* The host's uplink to a physical network, or NULL. */
+const struct vd_uplink *vd_view_uplink(const struct vd_view *view, const char *host, const char *physnet);
+
+#define VD_LINK_TEXT (VD_NAME_SIZE + 16)
+
+/* The networks on one VLAN of a physical network: the data plane knows them as one, by the id of the first. */
+struct vd_link {
+	uint32_t id;                          /* 0: no network */
+	struct vd_address gateway4, gateway6; /* the first that a network of it has, by id; family none: no one leads out */
+};
+
+void vd_view_link(const struct vd_view *view, const struct vd_network *network, struct vd_link *ret);
+/* What the link is called in relations; returns text. */
+const char *vd_link_text(const struct vd_network *network, char text[VD_LINK_TEXT]);
+
+/* Derives a unit that is a value; 1 when its value is another than before. */
 int vd_view_derive_value(const struct vd_view *view, struct vd_unit *unit);
-/* What readers of an MTU or REACH unit depend on. */
+bool vd_unit_is_value(const struct vd_unit *unit);
+/* What readers of such a unit depend on. */
 uint64_t vd_view_value_key(const struct vd_unit *unit);
 
-/* Whether a port of the VPC is attached on this host. Needs a graph, as do the questions below. */
+/* Needs a graph, as do the questions below. */
+bool vd_view_has_pair(const struct vd_view *view, enum vd_relation_type type, const char *project, const char *vpc,
+		      const char *other);
+int vd_view_each_pair_of_vpc(const struct vd_view *view, enum vd_relation_type type, const char *project, const char *vpc,
+			     int (*visit)(const struct vd_pair *, void *), void *userdata);
+/* Whether a port of the VPC is attached on this host, or this is its gateway to some network. */
 bool vd_view_is_present(const struct vd_view *view, const char *project, const char *vpc);
 int vd_view_each_vpc_of_host(const struct vd_view *view, const char *host, int (*visit)(const struct vd_pair *, void *),
 			     void *userdata);
-/* Named tables that subnets of the VPC use. */
+/* Named tables that subnets of the VPC use, or policy routes look up. */
 int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *vpc, int (*visit)(const struct vd_pair *, void *),
 			      void *userdata);
 
@@ -64,7 +93,4 @@ int vd_view_each_group_set(const struct vd_view *view, const char *project, cons
 int vd_view_each_group_set_here(const struct vd_view *view, const char *project, const char *group,
 				int (*visit)(const struct vd_group_set *, void *), void *userdata);
 
-/* VPCs with subnets that name the table, each once; status too. */
-int vd_view_each_user_of_table(const struct vd_view *view, const char *project, const char *table,
-			       int (*visit)(const char *vpc, void *userdata), void *userdata);
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/derive.h"
+#include "compile/gateway.h"
 
 struct locals {
 	const struct vd_view *view;
@@ -33,15 +34,9 @@ static int add_locals(const struct locals *locals, uint32_t table)
 	return r;
 }
 
-static int add_metadata(const struct vd_vpc *vpc, struct vd_records *records)
+int vd_metadata_add(uint32_t domain, struct vd_records *records)
 {
-	struct vd_plan_record record;
-
-	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
-	record.endpoint.domain = vpc->head.id;
-	record.endpoint.address = metadata;
-	record.endpoint.place = VD_PLAN_PLACE_GATEWAY;
-	return vd_records_add(records, &record);
+	return vd_gateway_add(domain, 0, &metadata, records);
 }
 
 /* A profile that is not there limits to nothing that works: validation does not let it come to that. */
@@ -56,12 +51,99 @@ static void set_profile(const struct vd_view *view, const struct vd_vpc *vpc, st
 	}
 }
 
-static int add_locals_of_table(const struct vd_pair *pair, void *userdata)
+/* ---- ways out ---- */
+
+/* The first network, in the VPC's order, that leads on in that family. NULL: none. */
+static const struct vd_network *default_network(const struct vd_view *view, const struct vd_vpc *vpc, uint8_t family)
+{
+	for (size_t i = 0; i < vpc->network_count; i++) {
+		const struct vd_network *network = vd_view_network(view, vpc->networks[i].network);
+
+		if (network && vd_network_gateway(network, family))
+			return network;
+	}
+	return NULL;
+}
+
+/* A route of the user's own to everywhere stands in its place. */
+static int add_default(const struct locals *locals, uint32_t table, uint8_t family)
+{
+	const struct vd_vpc *vpc = locals->vpc;
+	const struct vd_network *network = default_network(locals->view, vpc, family);
+	char text[VD_DEFAULT_TEXT];
+	struct vd_plan_record record;
+
+	if (!network || vd_view_has_pair(locals->view, VD_RELATION_TYPE_DEFAULTS, vpc->head.project, vpc->head.name,
+					 vd_default_text(table, family, text)))
+		return 0;
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route.domain = vpc->head.id;
+	record.route.table = table;
+	record.route.destination.address.family = family;
+	record.route.type = VD_PLAN_ROUTE_TYPE_EXIT;
+	record.route.exit = network->head.id;
+	record.route.is_default = true;
+	return vd_records_add(locals->records, &record);
+}
+
+/* What every table has that the VPC's ports may come to use. */
+static int add_table(const struct locals *locals, uint32_t table)
+{
+	int r = add_locals(locals, table);
+
+	if (r == 0)
+		r = add_default(locals, table, VD_FAMILY_IPV4);
+	return r < 0 ? r : add_default(locals, table, VD_FAMILY_IPV6);
+}
+
+/* The VPC's own addresses are routed to from a network where it has routes to another router. */
+static int add_inward(const struct vd_pair *pair, void *userdata)
+{
+	const struct locals *locals = userdata;
+	const struct vd_network *network = vd_view_network(locals->view, pair->other);
+	struct vd_plan_record record;
+	struct vd_link link;
+	int r = 0;
+
+	if (!network || !vd_view_is_gateway_here(locals->view, pair->project, pair->vpc, network))
+		return 0;
+	vd_view_link(locals->view, network, &link);
+	for (size_t i = 0; i < locals->vpc->cidr_count && r == 0; i++) {
+		vd_plan_record_init(&record, VD_PLAN_KIND_INWARD);
+		record.inward.network = link.id;
+		record.inward.prefix = locals->vpc->cidrs[i];
+		record.inward.domain = locals->vpc->head.id;
+		r = vd_records_add(locals->records, &record);
+	}
+	return r;
+}
+
+static int add_exits(const struct locals *locals)
+{
+	const struct vd_vpc *vpc = locals->vpc;
+	int r = 0;
+
+	for (size_t i = 0; i < vpc->network_count && r == 0; i++) {
+		const struct vd_network *network = vd_view_network(locals->view, vpc->networks[i].network);
+		struct vd_plan_record record;
+
+		if (!network)
+			continue;
+		vd_exit_fill(locals->view, vpc, network, &record);
+		record.exit.exit = network->head.id;
+		r = vd_records_add(locals->records, &record);
+	}
+	return r < 0 ? r
+		     : vd_view_each_pair_of_vpc(locals->view, VD_RELATION_TYPE_PUBLICS, vpc->head.project, vpc->head.name,
+						add_inward, (void *)locals);
+}
+
+static int add_named_table(const struct vd_pair *pair, void *userdata)
 {
 	const struct locals *locals = userdata;
 	const struct vd_route_table *table = vd_view_route_table(locals->view, pair->project, pair->other);
 
-	return table ? add_locals(locals, table->head.id) : 0;
+	return table ? add_table(locals, table->head.id) : 0;
 }
 
 int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
@@ -76,6 +158,7 @@ int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct
 
 	vd_plan_record_init(&record, VD_PLAN_KIND_DOMAIN);
 	record.domain.domain = vpc->head.id;
+	record.domain.type = VD_PLAN_DOMAIN_TYPE_VPC;
 	record.domain.vni = vpc->assigned_vni;
 	record.domain.mtu = vd_view_mtu(view, vpc);
 	set_profile(view, vpc, &record.domain);
@@ -84,12 +167,15 @@ int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct
 	r = vd_records_add(ret, &record);
 	if (r < 0)
 		return r;
-	r = add_metadata(vpc, ret);
+	r = vd_metadata_add(vpc->head.id, ret);
 	if (r < 0)
 		return r;
 
-	r = add_locals(&locals, 0);
+	r = add_exits(&locals);
 	if (r < 0)
 		return r;
-	return vd_view_each_table_of_vpc(view, vpc, add_locals_of_table, &locals);
+	r = add_table(&locals, 0);
+	if (r < 0)
+		return r;
+	return vd_view_each_table_of_vpc(view, vpc, add_named_table, &locals);
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_COMPILE_STATUS_H
+#define VD_COMPILE_STATUS_H
+
+#include "compile/view.h"
+
+#include <jansson.h>
+
+/* What people read about a resource, one function for each kind; the view has neither host nor graph. A new reference. */
+json_t *vd_route_status(const struct vd_view *view, const json_t *alive, const struct vd_route *route);
+json_t *vd_policy_route_status(const struct vd_view *view, const json_t *alive, const struct vd_policy_route *policy);
+json_t *vd_network_status(const struct vd_view *view, const struct vd_network *network);
+json_t *vd_virtual_ip_status(const struct vd_view *view, const json_t *alive, const struct vd_virtual_ip *vip);
+json_t *vd_elastic_ip_status(const struct vd_view *view, const json_t *alive, const struct vd_elastic_ip *elastic);
+json_t *vd_port_forward_status(const struct vd_view *view, const json_t *alive, const struct vd_port_forward *forward);
+/* How a VPC is attached to its networks: {"<network>": {"host": …, "addresses": […]}}; NULL: to none. */
+json_t *vd_vpc_networks_status(const struct vd_view *view, const json_t *alive, const struct vd_vpc *vpc);
+
+/* NULL when the host reports, or when it is not known (alive NULL). */
+json_t *vd_silence_reason(const json_t *alive, const char *host);
+/* "10.0.0.1", a list of them. */
+json_t *vd_addresses_status(const struct vd_address *addresses, size_t count);
+
+#endif
