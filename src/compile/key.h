@@ -13,7 +13,7 @@ uint64_t vd_key_claims(void);                                                   
 uint64_t vd_key_pair(enum vd_relation_type type, const char *project, const char *vpc, const char *other); /* whether it is there */
 uint64_t vd_key_pairs_of_vpc(enum vd_relation_type type, const char *project, const char *vpc);
 uint64_t vd_key_pairs_of_other(enum vd_relation_type type, const char *other); /* in any project */
-/* Which resources of a kind name this one in that field: "what virtual IPs does port p1 hold?" */
+/* Which resources of a kind name this one in that field: "what elastic IPs lead to port p1?" */
 uint64_t vd_key_members(enum vd_kind kind, const char *field, const char *project, const char *name);
 /* A virtual IP with this address on a network. */
 uint64_t vd_key_vip_address(const char *network, const struct vd_address *address);

@@ -21,7 +21,9 @@ static void touch_network(struct vd_graph *graph, const struct vd_network *netwo
 
 static void touch_virtual_ip(struct vd_graph *graph, const struct vd_virtual_ip *vip)
 {
-	touch(graph, &vip->head, "port", vip->port);
+	/* A key for each port, which hardly one would need, would cost more than these few derivations. */
+	if (vip->port)
+		vd_graph_touch(graph, vd_key_resource(VD_KIND_PORT, vip->head.project, vip->port));
 	for (size_t i = 0; vip->network && i < vip->assigned_address_count; i++)
 		vd_graph_touch(graph, vd_key_vip_address(vip->network, &vip->assigned_addresses[i]));
 }

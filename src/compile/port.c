@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/derive.h"
 #include "compile/gateway.h"
-#include "compile/key.h"
 
 #include <string.h>
 
@@ -48,11 +47,11 @@ static int take_vip(const struct vd_resource *resource, void *userdata)
 	return 0;
 }
 
+/* Who comes to hold one, or holds it no longer, is touched as if it had changed itself (compile/member.c). */
 static void find_held(struct place *place)
 {
 	const struct vd_resource *port = &place->port->head;
 
-	vd_view_read(place->view, vd_key_members(VD_KIND_VIRTUAL_IP, "port", port->project, port->name));
 	vd_model_each_vip_of_port(place->view->model, port->project, port->name, take_vip, place);
 }
 
