@@ -14,6 +14,7 @@
 #include "lib/mtu.h"
 #include "lib/neighbour.h"
 #include "lib/parse.h"
+#include "lib/path.h"
 #include "lib/route.h"
 #include "lib/source.h"
 #include "lib/tunnel.h"
@@ -41,11 +42,11 @@ static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_pac
 	if (!reason && packet->is_icmp_error)
 		reason = vd_icmp_embedded(skb, packet);
 	if (!reason)
-		reason = is_tunnel                   ? vd_route_from_tunnel(packet)
+		reason = is_tunnel                   ? vd_route_from_tunnel(skb)
 			 : vd_bridge_decides(packet) ? vd_bridge_stage(packet)
-						     : vd_route_stage(packet);
+						     : vd_route_stage(skb);
 	if (!reason)
-		reason = vd_connection_stage(packet);
+		reason = vd_connection_stage(skb);
 	if (!reason)
 		reason = vd_ttl_stage(packet);
 	if (!reason && !packet->for_service)

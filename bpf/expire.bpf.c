@@ -25,6 +25,49 @@ static __always_inline bool vd_expire_is_due(const struct vd_connection *connect
 	return (__s64)(now - connection->last_seen) > (__s64)vd_connection_timeout(protocol, connection);
 }
 
+/* The port that was claimed for the connection, before the connection: one that is made anew at this moment claims again. */
+static __always_inline void vd_expire_claim4(const struct vd_connection4_key *key, const struct vd_connection *connection)
+{
+	struct vd_nat4_key claim = {
+		.network = connection->network,
+		.vip = connection->vip.word[0],
+		.remote = connection->inner_is_high ? key->low : key->high,
+		.vip_port = connection->vip_port,
+		.remote_port = connection->inner_is_high ? key->low_port : key->high_port,
+		.protocol = key->protocol,
+	};
+	struct vd_nat_value *held;
+
+	if (!vd_binding_is_claimed(connection->translation))
+		return;
+	if (key->protocol == IPPROTO_ICMP)
+		claim.remote_port = connection->vip_port;
+	held = bpf_map_lookup_elem(&vd_nat4, &claim);
+	if (held && held->domain == key->domain && held->inner.word[0] == (connection->inner_is_high ? key->high : key->low))
+		bpf_map_delete_elem(&vd_nat4, &claim);
+}
+
+static __always_inline void vd_expire_claim6(const struct vd_connection6_key *key, const struct vd_connection *connection)
+{
+	struct vd_nat6_key claim = {
+		.network = connection->network,
+		.vip = connection->vip,
+		.remote = connection->inner_is_high ? key->low : key->high,
+		.vip_port = connection->vip_port,
+		.remote_port = connection->inner_is_high ? key->low_port : key->high_port,
+		.protocol = key->protocol,
+	};
+	struct vd_nat_value *held;
+
+	if (!vd_binding_is_claimed(connection->translation))
+		return;
+	if (key->protocol == IPPROTO_ICMPV6)
+		claim.remote_port = connection->vip_port;
+	held = bpf_map_lookup_elem(&vd_nat6, &claim);
+	if (held && held->domain == key->domain && vd_addr_equal(&held->inner, connection->inner_is_high ? &key->high : &key->low))
+		bpf_map_delete_elem(&vd_nat6, &claim);
+}
+
 /* 1 ends the slice. */
 static long vd_expire_step4(__u32 index, void *context)
 {
@@ -44,6 +87,7 @@ static long vd_expire_step4(__u32 index, void *context)
 	entry.checked = now;
 	if (!vd_expire_is_due(connection, entry.key.protocol, now) && !bpf_map_push_elem(&vd_expire4, &entry, 0))
 		return 0;
+	vd_expire_claim4(&entry.key, connection);
 	if (!bpf_map_delete_elem(&vd_conn4, &entry.key))
 		vd_share_give(entry.key.domain);
 	return 0;
@@ -67,6 +111,7 @@ static long vd_expire_step6(__u32 index, void *context)
 	entry.checked = now;
 	if (!vd_expire_is_due(connection, entry.key.protocol, now) && !bpf_map_push_elem(&vd_expire6, &entry, 0))
 		return 0;
+	vd_expire_claim6(&entry.key, connection);
 	if (!bpf_map_delete_elem(&vd_conn6, &entry.key))
 		vd_share_give(entry.key.domain);
 	return 0;

@@ -198,7 +198,7 @@ static __always_inline int vd_uplink_stages(struct __sk_buff *skb, struct vd_pac
 	if (!reason && !is_inward)
 		reason = vd_bridge_from_wire(packet);
 	if (!reason)
-		reason = vd_connection_stage(packet);
+		reason = vd_connection_stage(skb);
 	if (!reason)
 		reason = vd_ttl_stage(packet);
 	if (!reason && !packet->for_service)
@@ -235,6 +235,8 @@ int vd_uplink_decide(struct __sk_buff *skb)
 		counters->misses++;
 	if (!reason)
 		reason = vd_uplink_stages(skb, packet, is_inward);
+	if (reason == VD_DROP_REASON_VIP_UNSERVED && !vd_tracing)
+		return vd_drop_quietly(skb, reason); /* what every public address sees all day */
 	if (reason)
 		return vd_drop(skb, packet, reason);
 	if (counters && !vd_tracing)

@@ -81,7 +81,7 @@ enum vd_dependency {
 	VD_DEPENDENCY_PORT,        /* the source port; on tunnels the destination's */
 	VD_DEPENDENCY_TABLE,       /* the route table */
 	VD_DEPENDENCY_DESTINATION, /* the endpoint that it goes to: the destination or the next hop */
-	VD_DEPENDENCY_SOURCE,      /* the endpoint that it comes from */
+	VD_DEPENDENCY_SOURCE,      /* the endpoint that it comes from; from a network into a VPC: the VPC */
 	VD_DEPENDENCY_DOMAIN,
 	VD_DEPENDENCY_POLICY_SOURCE,      /* of the port that it comes from */
 	VD_DEPENDENCY_POLICY_DESTINATION, /* of the port here that it goes to */
@@ -110,9 +110,9 @@ struct vd_flow {
 	__u64 last_seen;      /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
 	__u64 touched;        /* the same clock: the last time its connection was told */
 	union vd_addr translated_address;
-	__be16 translated_port; /* ICMP: the identifier */
-	__u16 vlan;             /* UPLINK, TURN */
-	__u32 zero3;
+	__be16 translated_port;      /* ICMP: the identifier */
+	__u16 vlan;                  /* UPLINK, TURN */
+	__u32 translated_difference; /* of the address, as sums for checksums see it */
 #ifdef VD_ABI_NEXT
 	__u64 next[4]; /* the build that tests an upgrade to grown values */
 #endif
@@ -154,8 +154,8 @@ struct vd_connection {
 	__u32 source_port_id;               /* of the initiator, 0 when it is on another host */
 	__u32 destination_port_id;
 	/*
-	 * How its inner end is seen on a provider network; network 0: as it is. The host that a connection from outside came through,
-	 * where that is another one: replies go back there.
+	 * How its inner end is seen on a provider network, by the id that stands for its segment (vd_uplink); network 0: as it is. The host that a connection from outside came through, where that is another one: replies go back
+	 * there, and vip is that host's VTEP.
 	 */
 	__u32 network;
 	union vd_addr vip;

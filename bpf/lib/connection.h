@@ -5,6 +5,7 @@
 #include "handover.h"
 #include "parse.h"
 #include "policy.h"
+#include "translate.h"
 
 /* Idle seconds after which a connection is forgotten: RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-2. */
 #define VD_TIMEOUT_TCP_NEW 60
@@ -39,21 +40,6 @@ static __always_inline __u64 vd_connection_timeout(__u8 protocol, const struct v
 		return VD_TIMEOUT_ICMP * VD_SECOND;
 	}
 	return VD_TIMEOUT_OTHER * VD_SECOND;
-}
-
-/* ret_is_high: the tuple's sender is the high end. NULL: unknown. */
-static __always_inline struct vd_connection *vd_connection_find(__u8 family, __u32 domain, const struct vd_tuple *tuple,
-								bool *ret_is_high)
-{
-	struct vd_connection4_key key4;
-	struct vd_connection6_key key6;
-
-	if (family == 4) {
-		*ret_is_high = vd_connection4_key_set(&key4, domain, tuple);
-		return bpf_map_lookup_elem(&vd_conn4, &key4);
-	}
-	*ret_is_high = vd_connection6_key_set(&key6, domain, tuple);
-	return bpf_map_lookup_elem(&vd_conn6, &key6);
 }
 
 /* The same ports again: a new connection, and whoever sends this is its initiator. */
@@ -119,7 +105,10 @@ static __always_inline void vd_share_give(__u32 domain)
 		__sync_fetch_and_add(&share->used, -1);
 }
 
-/* 0, or a negative errno: -EEXIST when another CPU was faster. The queue entry and the connection come and go together. */
+/*
+ * 0, or a negative errno: -EEXIST when another CPU was faster. inner_is_high, so far, says that the inner end is not the sender. The queue entry
+ * and the connection come and go together.
+ */
 static __always_inline long vd_connection_insert4(__u32 domain, const struct vd_tuple *tuple, struct vd_connection *connection,
 						  __u64 now)
 {
@@ -127,6 +116,7 @@ static __always_inline long vd_connection_insert4(__u32 domain, const struct vd_
 	long error;
 
 	connection->initiator_is_high = vd_connection4_key_set(&entry.key, domain, tuple);
+	connection->inner_is_high ^= connection->initiator_is_high;
 	error = bpf_map_update_elem(&vd_conn4, &entry.key, connection, BPF_NOEXIST);
 	if (error)
 		return error;
@@ -143,6 +133,7 @@ static __always_inline long vd_connection_insert6(__u32 domain, const struct vd_
 	long error;
 
 	connection->initiator_is_high = vd_connection6_key_set(&entry.key, domain, tuple);
+	connection->inner_is_high ^= connection->initiator_is_high;
 	error = bpf_map_update_elem(&vd_conn6, &entry.key, connection, BPF_NOEXIST);
 	if (error)
 		return error;
@@ -152,7 +143,23 @@ static __always_inline long vd_connection_insert6(__u32 domain, const struct vd_
 	return error;
 }
 
-#define VD_EEXIST 17
+/* The way that a connection's inner end is seen outside, or the host that it came through. */
+static __always_inline void vd_connection_bind(const struct vd_packet *packet, struct vd_connection *connection)
+{
+	const struct vd_way *way = &packet->way;
+
+	if (way->is_out || way->is_in) {
+		connection->network = way->segment;
+		connection->vip = way->vip;
+		connection->vip_port = way->vip_port;
+		connection->translation = way->translation;
+		connection->inner_is_high = way->is_in;
+	} else if (packet->is_from_exit) {
+		connection->vip = packet->vtep;
+		connection->exit_vtep = packet->vtep_fold;
+		connection->inner_is_high = 1;
+	}
+}
 
 /* Records a new connection whose initiator is the packet's sender. */
 static __noinline int vd_connection_create(struct vd_packet *packet, __u64 now)
@@ -173,6 +180,7 @@ static __noinline int vd_connection_create(struct vd_packet *packet, __u64 now)
 		connection.state = VD_CONNECTION_STATE_ESTABLISHED;
 	if (packet->tcp_flags & VD_TCP_RST)
 		connection.state = VD_CONNECTION_STATE_CLOSED;
+	vd_connection_bind(packet, &connection);
 	if (!vd_share_take(packet->domain))
 		return VD_DROP_REASON_CONNECTION_TABLE_FULL;
 	if (packet->family == 4)
@@ -209,12 +217,37 @@ static __always_inline bool vd_connection_is_from_initiator(const struct vd_pack
 				  vd_icmp_is_question(packet->family, packet->icmp_type));
 }
 
+/* A connection from outside comes by another host than before: that one is the gateway now, and replies go there. */
+static __always_inline void vd_connection_follow(const struct vd_packet *packet, struct vd_connection *connection, bool is_high)
+{
+	struct vd_generations *generations = vd_generations_here();
+	__u32 slot = vd_slot_endpoint(packet->domain, &packet->tuple.destination);
+
+	if (!packet->is_from_exit || !connection->exit_vtep || connection->exit_vtep == packet->vtep_fold ||
+	    is_high == !!connection->inner_is_high)
+		return;
+	connection->vip = packet->vtep;
+	connection->exit_vtep = packet->vtep_fold;
+	if (generations)
+		__sync_fetch_and_add(&generations->value[slot & (VD_GENERATION_SLOTS - 1)], 1);
+}
+
+/* Lets go of what was claimed for a connection that was not made. */
+static __always_inline int vd_connection_new(struct vd_packet *packet, __u64 now)
+{
+	int reason = vd_connection_create(packet, now);
+
+	if (reason)
+		vd_translate_undo(packet);
+	return reason;
+}
+
 /*
  * The stage: the connection that the packet belongs to, made when there is none; and what the policies of both ends say. A first
  * packet that is refused leaves nothing behind. A connection that is refused stays as it was until it expires: its replies cannot
  * make it anew from the other side, and when a rule allows it again it goes on.
  */
-static __always_inline int vd_connection_stage(struct vd_packet *packet)
+static __always_inline int vd_connection_judge(struct vd_packet *packet)
 {
 	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
 	__u64 now = bpf_ktime_get_coarse_ns();
@@ -238,22 +271,42 @@ static __always_inline int vd_connection_stage(struct vd_packet *packet)
 	reason = vd_policy_stage(packet, from_initiator);
 	if (reason)
 		return packet->is_icmp_error || !from_initiator ? VD_DROP_REASON_CONNECTION_REFUSED : reason;
-	if (packet->is_icmp_error || vd_tracing)
-		return 0;
+	if (packet->way.is_out || packet->way.is_in)
+		reason = vd_translate_stage(packet, connection, is_high,
+					    connection && packet->tuple.protocol == IPPROTO_TCP &&
+						    vd_connection_restarts(connection, packet->tcp_flags));
+	if (reason || packet->is_icmp_error || vd_tracing)
+		return reason;
 	if (!connection)
-		return vd_connection_create(packet, now);
+		return vd_connection_new(packet, now);
+	vd_connection_follow(packet, connection, is_high);
 	vd_connection_advance(connection, packet, is_high, now);
 	return 0;
 }
 
-/* A cached flow says that it lives. False: the connection is gone, decide has to make it anew. */
-static __always_inline bool vd_connection_touch(__u8 family, __u32 domain, const struct vd_tuple *tuple, __u64 now)
+VD_STAGE int vd_connection_stage(struct __sk_buff *skb)
+{
+	struct vd_packet *packet = vd_packet_here();
+
+	return packet ? vd_connection_judge(packet) : VD_DROP_REASON_INTERNAL;
+}
+
+/*
+ * A cached flow says that it lives. False: the connection is gone, or bound otherwise by now, and decide has to look. port: the
+ * destination's, as the packet came.
+ */
+static __always_inline bool vd_connection_touch(__u8 family, const struct vd_flow *flow, const struct vd_tuple *tuple, __be16 port,
+						__u64 now)
 {
 	struct vd_connection *connection;
 	bool is_high;
 
-	connection = vd_connection_find(family, domain, tuple, &is_high);
+	connection = vd_connection_find(family, flow->domain, tuple, &is_high);
 	if (!connection)
+		return false;
+	if ((flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE) && connection->vip_port != flow->translated_port)
+		return false;
+	if ((flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION) && connection->vip_port != port)
 		return false;
 	connection->last_seen = now;
 	return true;

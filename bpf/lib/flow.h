@@ -3,7 +3,9 @@
 #define VD_LIB_FLOW_H
 
 #include "connection.h"
+#include "drop.h"
 #include "dependency.h"
+#include "mangle.h"
 #include "mtu.h"
 #include "output.h"
 
@@ -131,6 +133,17 @@ static __always_inline void vd_flow_count(const struct __sk_buff *skb, struct vd
 		counters->hits++;
 }
 
+/* The connection is known by its inner tuple. */
+static __always_inline void vd_flow_inner(const struct vd_flow *flow, struct vd_tuple *tuple, bool is_icmp)
+{
+	if (!(flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION))
+		return;
+	tuple->destination = flow->translated_address;
+	tuple->destination_port = flow->translated_port;
+	if (is_icmp)
+		tuple->source_port = flow->translated_port;
+}
+
 static __noinline bool vd_flow4_touch(struct vd_flow *flow, const struct vd_flow4_key *key, __u64 now)
 {
 	bool is_icmp = key->protocol == IPPROTO_ICMP;
@@ -143,10 +156,11 @@ static __noinline bool vd_flow4_touch(struct vd_flow *flow, const struct vd_flow
 
 	tuple.source.word[0] = key->source;
 	tuple.destination.word[0] = key->destination;
+	vd_flow_inner(flow, &tuple, is_icmp);
 	flow->touched = now;
 	if (counters)
 		counters->touched++;
-	return vd_connection_touch(4, flow->domain, &tuple, now);
+	return vd_connection_touch(4, flow, &tuple, is_icmp ? key->source_port : key->destination_port, now);
 }
 
 static __noinline bool vd_flow6_touch(struct vd_flow *flow, const struct vd_flow6_key *key, __u64 now)
@@ -161,10 +175,27 @@ static __noinline bool vd_flow6_touch(struct vd_flow *flow, const struct vd_flow
 	};
 	struct vd_counters *counters = vd_counters_here();
 
+	vd_flow_inner(flow, &tuple, is_icmp);
 	flow->touched = now;
 	if (counters)
 		counters->touched++;
-	return vd_connection_touch(6, flow->domain, &tuple, now);
+	return vd_connection_touch(6, flow, &tuple, is_icmp ? key->source_port : key->destination_port, now);
+}
+
+static __always_inline bool vd_flow4_mangle(struct __sk_buff *skb, const struct vd_flow *flow, const struct vd_flow4_key *key)
+{
+	bool is_source = key->protocol == IPPROTO_ICMP || (flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE);
+
+	return vd_mangle(skb, flow, 4, key->protocol, ETH_HLEN + sizeof(struct iphdr),
+			 is_source ? key->source_port : key->destination_port);
+}
+
+static __always_inline bool vd_flow6_mangle(struct __sk_buff *skb, const struct vd_flow *flow, const struct vd_flow6_key *key)
+{
+	bool is_source = key->protocol == IPPROTO_ICMPV6 || (flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE);
+
+	return vd_mangle(skb, flow, 6, key->protocol, ETH_HLEN + sizeof(struct ipv6hdr),
+			 is_source ? key->source_port : key->destination_port);
 }
 
 /* The verdict, or -1: decide. key's ingress is set; vtep_fold is 0 but for tunnels. */
@@ -182,8 +213,10 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow4_touch(flow, key, now))
 		return -1;
+	if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow4_mangle(skb, flow, key))
+		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	if (!vd_rewrite(skb, flow, 4))
-		return -1;
+		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	vd_flow_count(skb, flow, now);
 	return vd_output(skb, flow);
 }
@@ -202,8 +235,10 @@ static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flo
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow6_touch(flow, key, now))
 		return -1;
+	if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow6_mangle(skb, flow, key))
+		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	if (!vd_rewrite(skb, flow, 6))
-		return -1;
+		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	vd_flow_count(skb, flow, now);
 	return vd_output(skb, flow);
 }

@@ -23,6 +23,8 @@ static __always_inline int vd_forward_packet(struct __sk_buff *skb, struct vd_pa
 	if (packet->is_icmp_error && vd_from_service(packet))
 		vd_icmp_source_rewrite(skb, packet);
 	vd_flow_pull(skb);
+	if (!vd_mangle_packet(skb, packet))
+		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
 	if (!vd_rewrite(skb, flow, packet->family))
 		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
 	return vd_output(skb, flow);

@@ -58,6 +58,21 @@ static __always_inline bool vd_connection6_key_set(struct vd_connection6_key *ke
 	return high;
 }
 
+/* ret_is_high: the tuple's sender is the high end. NULL: unknown. */
+static __always_inline struct vd_connection *vd_connection_find(__u8 family, __u32 domain, const struct vd_tuple *tuple,
+								bool *ret_is_high)
+{
+	struct vd_connection4_key key4;
+	struct vd_connection6_key key6;
+
+	if (family == 4) {
+		*ret_is_high = vd_connection4_key_set(&key4, domain, tuple);
+		return bpf_map_lookup_elem(&vd_conn4, &key4);
+	}
+	*ret_is_high = vd_connection6_key_set(&key6, domain, tuple);
+	return bpf_map_lookup_elem(&vd_conn6, &key6);
+}
+
 /* A connection with room behind it: the previous build's may be longer. */
 struct vd_handover_value {
 	struct vd_connection connection;

@@ -71,6 +71,7 @@ static __noinline int vd_icmp_read_embedded(struct __sk_buff *skb, struct vd_pac
 		return reason;
 	if (bpf_skb_load_bytes(skb, l4, transport, sizeof(transport)))
 		return VD_DROP_REASON_MALFORMED;
+	packet->embedded_l4 = l4;
 	if (!vd_addr_equal(&embedded->source, &packet->tuple.destination))
 		return VD_DROP_REASON_ICMP_UNRELATED;
 	if (embedded->protocol == (packet->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {

@@ -7,28 +7,32 @@
 
 static __always_inline void vd_install_key4(const struct vd_packet *packet, struct vd_flow4_key *key)
 {
+	const struct vd_tuple *tuple = packet->way.is_in ? &packet->wire : &packet->tuple;
+
 	__builtin_memset(key, 0, sizeof(*key));
 	key->ingress = packet->ingress;
 	key->ingress_type = packet->ingress_type;
 	key->vlan = packet->vlan;
-	key->source = packet->tuple.source.word[0];
-	key->destination = packet->tuple.destination.word[0];
-	key->source_port = packet->tuple.source_port;
+	key->source = tuple->source.word[0];
+	key->destination = tuple->destination.word[0];
+	key->source_port = tuple->source_port;
 	key->destination_port = packet->flow_port;
-	key->protocol = packet->tuple.protocol;
+	key->protocol = tuple->protocol;
 }
 
 static __always_inline void vd_install_key6(const struct vd_packet *packet, struct vd_flow6_key *key)
 {
+	const struct vd_tuple *tuple = packet->way.is_in ? &packet->wire : &packet->tuple;
+
 	__builtin_memset(key, 0, sizeof(*key));
 	key->ingress = packet->ingress;
 	key->ingress_type = packet->ingress_type;
 	key->vlan = packet->vlan;
-	key->source = packet->tuple.source;
-	key->destination = packet->tuple.destination;
-	key->source_port = packet->tuple.source_port;
+	key->source = tuple->source;
+	key->destination = tuple->destination;
+	key->source_port = tuple->source_port;
 	key->destination_port = packet->flow_port;
-	key->protocol = packet->tuple.protocol;
+	key->protocol = tuple->protocol;
 }
 
 /*

@@ -45,7 +45,8 @@ static long vd_mss_search_step(__u32 index, void *context)
 static __noinline int vd_mss_clamp(struct __sk_buff *skb, const struct vd_packet *packet)
 {
 	struct vd_mss_search search = {.skb = skb, .offset = packet->l4_offset + sizeof(struct tcphdr)};
-	__u32 most = packet->flow.mtu - (packet->family == 4 ? 40 : 60);
+	__u32 path = packet->flow.mtu, inside = packet->domain_value.mtu; /* a network may carry more than its way from there on */
+	__u32 most = (path < inside ? path : inside) - (packet->family == 4 ? 40 : 60);
 	__be16 before, after;
 
 	search.end = ETH_HLEN + packet->header_size;

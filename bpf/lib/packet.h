@@ -58,6 +58,28 @@ struct vd_policy_query {
 	__u32 rule; /* the answer, 0: no rule allows it */
 };
 
+/* A claim at hand (nat.h), in both families' forms. */
+struct vd_claim {
+	struct vd_nat4_key key4;
+	struct vd_nat6_key key6;
+	struct vd_nat_value value; /* the inner end */
+	__u8 family;
+	bool is_new; /* claimed for this packet */
+};
+
+/* How a packet passes between a VPC and a provider network. */
+struct vd_way {
+	__u32 network; /* 0: it does not */
+	__u32 segment; /* the id that stands for the network's segment: of virtual IPs, claims, neighbours */
+	union vd_addr vip, next_hop;
+	__u8 next_hop_family; /* 0: as the network's routes say */
+	__u8 translation;     /* enum vd_translation */
+	__be16 vip_port;
+	bool is_out, is_in;
+	bool by_connection; /* out: back where its connection came in */
+	bool is_known;      /* in: it belongs to a connection, or to nobody */
+};
+
 /*
  * What decide knows of the packet at hand: filled by one stage, read by the next. Lives in per-CPU scratch memory, since the stack
  * is too small for it; map values are copied in, because pointers to them cannot be kept there.
@@ -92,6 +114,7 @@ struct vd_packet {
 	bool is_icmp_error;
 	struct vd_tuple embedded; /* of an ICMP error */
 	__u8 embedded_icmp_type;
+	__u32 embedded_l4;
 	/* decisions */
 	bool is_first;    /* of its connection, which began with it */
 	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
@@ -99,9 +122,15 @@ struct vd_packet {
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
 	__u32 delivery_policy;                  /* of the port here that it goes to, 0: unfiltered, or not here */
 	bool to_service;                        /* it goes to the service port */
+	bool is_from_exit;                      /* tunnels: it came into the VPC from outside, on the sending host */
 	bool to_next_hop;                       /* by a custom route: the destination is no endpoint */
 	__u32 policy_port_id, policy_direction; /* whose policy refused it */
 	struct vd_policy_query query;
+	/* translation */
+	struct vd_way way;
+	struct vd_tuple wire; /* in: as it came; tuple is the inner one */
+	struct vd_claim claim;
+	struct vd_forward_key forward_key;
 	struct vd_flow flow;
 };
 
@@ -122,6 +151,21 @@ static __always_inline struct vd_packet *vd_packet_scratch(void)
 		__builtin_memset(packet, 0, sizeof(*packet));
 	return packet;
 }
+
+/* The packet at hand, in a function that is verified by itself. */
+static __always_inline struct vd_packet *vd_packet_here(void)
+{
+	__u32 index = vd_tracing ? 1 : 0;
+
+	return bpf_map_lookup_elem(&vd_scratch, &index);
+}
+
+/*
+ * The verifier looks at a global function once, on its own, and at its callers as if it could return anything: what keeps decide within
+ * the verifier's limit. Linux 6.1 takes no pointer into a map by such a call, but the context: the packet is looked up again. Weak,
+ * for each program's object has one.
+ */
+#define VD_STAGE __weak __noinline
 
 static __always_inline bool vd_mac_equal(const __u8 *a, const __u8 *b)
 {

@@ -43,7 +43,7 @@ static __always_inline int vd_route_to_service(struct vd_packet *packet)
 	flow->output = VD_OUTPUT_PEER;
 	flow->output_ifindex = packet->domain_value.service_ifindex;
 	flow->destination_port_id = packet->domain_value.service_port_id;
-	flow->flags = 0;
+	flow->flags &= VD_FLOW_FLAG_TRANSLATE_DESTINATION;
 	flow->mtu = ~0U;
 	packet->to_service = true;
 	return 0;
@@ -170,62 +170,6 @@ static __always_inline bool vd_route_on_link(struct vd_packet *packet, int *ret_
 	vd_trace_step(VD_STAGE_ENDPOINT, *ret_reason, packet->flow.destination_port_id,
 		      packet->to_service ? VD_ENDPOINT_PLACE_GATEWAY : VD_ENDPOINT_PLACE_HERE, packet->delivery_subnet, 0);
 	return true;
-}
-
-/*
- * The stage, for packets from a port: what the guest thinks of routes does not matter (R-RTR-13), the table of the port's subnet
- * decides. Delivery to a custom route's next hop is no hop (R-RTR-7).
- */
-static __always_inline int vd_route_stage(struct vd_packet *packet)
-{
-	struct vd_route_value *route = NULL;
-	bool is_metadata = packet->family == 4 && vd_addr_is_metadata4(&packet->tuple.destination);
-	union vd_addr next_hop;
-	int reason = VD_DROP_REASON_NO_ROUTE;
-
-	if (vd_route_on_link(packet, &reason))
-		return reason;
-	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, packet->port.table));
-	if (!vd_addr_is_unroutable(packet->family, &packet->tuple.destination) || is_metadata)
-		route = vd_route_find(packet->family, packet->domain, packet->port.table, &packet->tuple.destination);
-	if (route && is_metadata && route->type != VD_ROUTE_TYPE_LOCAL)
-		route = NULL;
-	if (route) {
-		packet->route_id = route->id;
-		next_hop = route->next_hop;
-		switch ((enum vd_route_type)route->type) {
-		case VD_ROUTE_TYPE_LOCAL:
-		case VD_ROUTE_TYPE_NEXT_HOP:
-			reason = 0;
-			break;
-		case VD_ROUTE_TYPE_BLACKHOLE:
-			reason = VD_DROP_REASON_BLACKHOLE;
-			break;
-		case VD_ROUTE_TYPE_UNUSABLE:
-			reason = VD_DROP_REASON_NEXT_HOP_UNUSABLE;
-			break;
-		case VD_ROUTE_TYPE_EXIT:
-			reason = VD_DROP_REASON_NO_EXIT;
-			break;
-		}
-	}
-	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route ? route->type : 0, packet->port.table, 0);
-	if (reason || !route)
-		return reason;
-	if (route->type == VD_ROUTE_TYPE_LOCAL)
-		return vd_route_endpoint(packet, &packet->tuple.destination, false);
-	return vd_route_endpoint(packet, &next_hop, true);
-}
-
-/* The stage, for packets from a tunnel: the source's host has routed, the destination MAC names the port. */
-static __always_inline int vd_route_from_tunnel(struct vd_packet *packet)
-{
-	bool is_gateway = vd_mac_equal(packet->destination_mac, vd_gateway_mac);
-	int reason = is_gateway ? vd_route_to_service(packet) : vd_route_to_mac(packet);
-
-	vd_trace_step(VD_STAGE_ENDPOINT, reason, packet->flow.destination_port_id,
-		      is_gateway ? VD_ENDPOINT_PLACE_GATEWAY : VD_ENDPOINT_PLACE_HERE, packet->delivery_subnet, 0);
-	return reason;
 }
 
 #endif
