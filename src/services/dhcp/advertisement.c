@@ -55,12 +55,13 @@ static void route_write(struct vd_writer *writer, const struct vd_prefix *destin
 
 static void dns_write(struct vd_writer *writer, const struct vd_router_subnet *subnet)
 {
+	const struct vd_address *server = vd_router_subnet_server(subnet, VD_FAMILY_IPV6);
 	size_t start = writer->size;
 
-	if (subnet->gateway6.family) {
+	if (server->family) {
 		vd_writer_bytes(writer, (uint8_t[]){OPTION_DNS, 3, 0, 0}, 4);
 		vd_writer_u32(writer, DNS_LIFETIME);
-		vd_writer_address(writer, &subnet->gateway6);
+		vd_writer_address(writer, server);
 		start = writer->size;
 	}
 	if (!*subnet->domain)
@@ -79,7 +80,7 @@ static void dns_write(struct vd_writer *writer, const struct vd_router_subnet *s
 static void message_write(struct vd_writer *writer, const struct vd_router_port *port, const struct vd_router_subnet *subnet)
 {
 	vd_writer_bytes(writer, (uint8_t[]){TYPE_ADVERTISEMENT, 0, 0, 0, INSTANCE_HOP_LIMIT, FLAGS_MANAGED_AND_OTHER}, 6);
-	vd_writer_u16(writer, port->is_default ? ROUTER_LIFETIME : 0);
+	vd_writer_u16(writer, port->is_default && !subnet->outside ? ROUTER_LIFETIME : 0);
 	vd_writer_zeros(writer, 8); /* reachable time and retransmission timer: the instance's own */
 	vd_writer_bytes(writer, (uint8_t[]){OPTION_SOURCE_LINK, 1}, 2);
 	vd_writer_bytes(writer, router_mac.bytes, sizeof(router_mac.bytes));

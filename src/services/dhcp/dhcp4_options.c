@@ -131,20 +131,20 @@ static void routes_write(struct vd_writer *writer, const struct vd_dhcp4_lease *
 {
 	static const struct vd_prefix all = {.address.family = VD_FAMILY_IPV4};
 	static const struct vd_prefix metadata = {.address = {VD_FAMILY_IPV4, {169, 254, 169, 254}}, .length = 32};
-	const struct vd_address *gateway = &lease->subnet->gateway4;
+	const struct vd_address *gateway = &lease->subnet->gateway4,
+				*server = vd_router_subnet_server(lease->subnet, VD_FAMILY_IPV4);
 
-	if (!gateway->family)
-		return;
-	if (lease->port->is_default)
+	if (gateway->family && lease->port->is_default)
 		route_write(writer, &all, gateway);
-	for (size_t i = 0; !lease->port->is_default && i < lease->port->vpc_cidr_count; i++) {
+	for (size_t i = 0; gateway->family && !lease->port->is_default && i < lease->port->vpc_cidr_count; i++) {
 		struct vd_prefix cidr = lease->port->vpc_cidrs[i];
 
 		vd_prefix_normalise(&cidr);
 		if (cidr.address.family == VD_FAMILY_IPV4)
 			route_write(writer, &cidr, gateway);
 	}
-	route_write(writer, &metadata, gateway);
+	if (server->family)
+		route_write(writer, &metadata, server);
 }
 
 /* The data of one option; empty when this lease has none. */
@@ -163,7 +163,7 @@ static void data_write(struct vd_writer *writer, uint8_t code, const struct vd_d
 			vd_writer_address(writer, &subnet->gateway4);
 		break;
 	case VD_DHCP4_OPTION_DNS:
-		vd_writer_address(writer, &subnet->gateway4);
+		vd_writer_address(writer, vd_router_subnet_server(subnet, VD_FAMILY_IPV4));
 		break;
 	case VD_DHCP4_OPTION_HOSTNAME:
 		vd_writer_bytes(writer, lease->port->hostname, strlen(lease->port->hostname));

@@ -146,10 +146,11 @@ static void ia_write(struct vd_writer *writer, const struct exchange *exchange, 
 
 static void configuration_write(struct vd_writer *writer, const struct exchange *exchange)
 {
+	const struct vd_address *server = vd_router_subnet_server(exchange->subnet, VD_FAMILY_IPV6);
 	size_t start;
 
-	if (exchange->subnet->gateway6.family)
-		option_write(writer, VD_DHCP6_OPTION_DNS, exchange->subnet->gateway6.bytes, 16);
+	if (server->family)
+		option_write(writer, VD_DHCP6_OPTION_DNS, server->bytes, 16);
 	if (!*exchange->subnet->domain)
 		return;
 	start = option_open(writer, VD_DHCP6_OPTION_DOMAIN_SEARCH);

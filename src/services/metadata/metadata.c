@@ -140,14 +140,17 @@ static void routes_print(const struct subject *subject, FILE *file)
 static void static_print(const struct subject *subject, FILE *file)
 {
 	const struct vd_router_subnet *subnet = subject->subnet;
-	const struct vd_address *server = subnet->gateway4.family != VD_FAMILY_NONE ? &subnet->gateway4 : &subnet->gateway6;
+	const struct vd_address *server = vd_router_subnet_server(subnet, VD_FAMILY_IPV4);
 	char text[VD_PREFIX_TEXT];
 
 	fputs("    addresses:\n", file);
 	for (size_t i = 0; i < subject->port->address_count; i++)
 		fprintf(file, "      - \"%s\"\n", vd_prefix_format(&subject->port->addresses[i], text));
 	routes_print(subject, file);
-	fprintf(file, "    nameservers:\n      addresses: [\"%s\"]\n", vd_address_format(server, text));
+	if (server->family == VD_FAMILY_NONE)
+		server = vd_router_subnet_server(subnet, VD_FAMILY_IPV6);
+	if (server->family != VD_FAMILY_NONE)
+		fprintf(file, "    nameservers:\n      addresses: [\"%s\"]\n", vd_address_format(server, text));
 	if (subnet->domain && subnet->domain[0]) {
 		fputs("      search: [", file);
 		quote(file, subnet->domain);

@@ -45,6 +45,7 @@ static const struct field subnet_fields[] = {
 	{"gateway4", FIELD_TYPE_ADDRESS, AT(vd_router_subnet, gateway4), .family = VD_FAMILY_IPV4},
 	{"cidr6", FIELD_TYPE_PREFIX, AT(vd_router_subnet, cidr6), .family = VD_FAMILY_IPV6},
 	{"gateway6", FIELD_TYPE_ADDRESS, AT(vd_router_subnet, gateway6), .family = VD_FAMILY_IPV6},
+	{"outside", FIELD_TYPE_BOOL, AT(vd_router_subnet, outside)},
 	{"dhcp", FIELD_TYPE_BOOL, .required = true, AT(vd_router_subnet, dhcp)},
 	{"dhcp_address", FIELD_TYPE_ADDRESS, AT(vd_router_subnet, dhcp_address), .family = VD_FAMILY_IPV4},
 	{"lease", FIELD_TYPE_NUMBER, .required = true, AT(vd_router_subnet, lease), .min = 1, .max = UINT32_MAX},

@@ -340,6 +340,15 @@ uint64_t vd_router_state_revision(const struct vd_router_state *state)
 	return state->revision;
 }
 
+const struct vd_address *vd_router_subnet_server(const struct vd_router_subnet *subnet, enum vd_family family)
+{
+	static const struct vd_address none;
+
+	if (family == VD_FAMILY_IPV6)
+		return subnet->outside ? &none : &subnet->gateway6;
+	return subnet->outside ? &subnet->dhcp_address : &subnet->gateway4;
+}
+
 const struct vd_router *vd_router_state_router(const struct vd_router_state *state)
 {
 	return state->router ? &state->router->record.router : NULL;

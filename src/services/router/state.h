@@ -33,13 +33,17 @@ struct vd_router_subnet {
 	char *name;
 	struct vd_prefix cidr4, cidr6;        /* family NONE: the subnet has none */
 	struct vd_address gateway4, gateway6; /* likewise */
-	bool dhcp;                            /* false: nothing is answered to its ports */
-	struct vd_address dhcp_address;       /* IPv4; the server identifier. NONE: none */
-	uint32_t lease;                       /* seconds */
-	struct vd_address *dns;               /* upstreams; none: the host's */
-	size_t dns_count;                     /* at most VD_ROUTER_DNS_MAX */
-	char *domain;                         /* "" when there is none */
+	bool outside;                   /* of a provider network: the gateways are somebody else's, see vd_router_subnet_server */
+	bool dhcp;                      /* false: nothing is answered to its ports */
+	struct vd_address dhcp_address; /* IPv4; the server identifier. NONE: none */
+	uint32_t lease;                 /* seconds */
+	struct vd_address *dns;         /* upstreams; none: the host's */
+	size_t dns_count;               /* at most VD_ROUTER_DNS_MAX */
+	char *domain;                   /* "" when there is none */
 };
+
+/* Where the router itself answers (names, metadata) to this family: its gateway address, or on a provider network its DHCP address. */
+const struct vd_address *vd_router_subnet_server(const struct vd_router_subnet *subnet, enum vd_family family);
 
 /* A port that is attached on this host. */
 struct vd_router_port {
