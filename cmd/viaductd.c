@@ -17,6 +17,9 @@
 #include <sys/stat.h>
 
 #define EXIT_USAGE 2
+/* Of the connection table: the least that a busy host can do with, and what fits into a map (some 40 GB). */
+#define CONNECTIONS_MIN 1024u
+#define CONNECTIONS_MAX (1u << 26)
 /* What a store may take to hear that we stop; systemd waits 10 s (packaging/viaductd.service). */
 #define FINISH_SECONDS 3
 
@@ -35,7 +38,7 @@ static void privileges_drop(void)
 		CAP_CHOWN,        /* the socket's group */
 		CAP_NET_BIND_SERVICE,
 		/* of viaduct-router, until its sockets are open: */
-		CAP_NET_RAW,            /* frames of DHCP clients, who have no address yet */
+		CAP_NET_RAW,            /* frames of DHCP clients, who have no address yet; and for us: ARP on uplinks */
 		CAP_SETUID, CAP_SETGID, /* to become nobody; and for us: */
 		CAP_KILL,               /* to end it then */
 	};
@@ -71,6 +74,50 @@ static int store_directory_make(const char *url)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* Splits "PHYSNET=IFNAME" in place. */
+static int uplinks_fill(const struct options *options, struct vd_agent_uplink **ret, struct vd_error *error)
+{
+	VD_FREE struct vd_agent_uplink *uplinks = calloc(options->uplink_count + 1, sizeof(*uplinks));
+
+	if (!uplinks)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->uplink_count; i++) {
+		char *text = options->uplinks[i], *equals = strchr(text, '=');
+
+		if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= VD_NAME_SIZE)
+			return vd_error_set(error, -EINVAL, "--uplink %s: PHYSNET=INTERFACE, like ext=eth1", text);
+		*equals = '\0';
+		uplinks[i] = (struct vd_agent_uplink){text, equals + 1};
+		for (size_t n = 0; n < i; n++) {
+			if (strcmp(uplinks[n].physnet, text) == 0)
+				return vd_error_set(
+					error, -EINVAL,
+					"--uplink: the physical network %s is given twice, by %s and %s: a host has one "
+					"uplink to each",
+					text, uplinks[n].ifname, uplinks[i].ifname);
+			if (strcmp(uplinks[n].ifname, uplinks[i].ifname) == 0)
+				return vd_error_set(error, -EINVAL,
+						    "--uplink: the interface %s is given for two physical networks, %s and %s: "
+						    "it leads to one",
+						    uplinks[i].ifname, uplinks[n].physnet, text);
+		}
+	}
+	*ret = VD_TAKE(uplinks);
+	return 0;
+}
+
+static int connections_fill(const char *text, uint32_t *ret, struct vd_error *error)
+{
+	char *end;
+	unsigned long count = text ? strtoul(text, &end, 10) : 0;
+
+	if (text && (*text < '0' || *text > '9' || *end || count < CONNECTIONS_MIN || count > CONNECTIONS_MAX))
+		return vd_error_set(error, -EINVAL, "--connections %s: a number from %u to %u", text, CONNECTIONS_MIN,
+				    CONNECTIONS_MAX);
+	*ret = (uint32_t)count;
+	return 0;
+}
+
 static int agent_options_fill(const struct options *options, struct vd_agent_options *ret, struct vd_error *error)
 {
 	char *end;
@@ -85,6 +132,8 @@ static int agent_options_fill(const struct options *options, struct vd_agent_opt
 	};
 	if (*end || port == 0 || port > 65535)
 		return vd_error_set(error, -EINVAL, "--vxlan-port %s: a number from 1 to 65535", options->vxlan_port);
+	if (connections_fill(options->connections, &ret->connections, error) < 0)
+		return -EINVAL;
 	if (options->underlay && vd_address_parse(options->underlay, &ret->underlay) < 0)
 		return vd_error_set(error, -EINVAL, "--underlay %s: not an address", options->underlay);
 	return 0;
@@ -162,11 +211,14 @@ static int run(struct options *options, struct vd_error *error)
 {
 	struct vd_agent_options agent_options;
 	struct vd_identity_of_host identity;
+	VD_FREE struct vd_agent_uplink *uplinks = NULL;
 	VD_CLEANUP(vd_token_free_cleanup) char *token = NULL; /* the first one: what this host shows others */
 	VD_CLOSE int lock = -1;
 	int r;
 
 	r = agent_options_fill(options, &agent_options, error);
+	if (r == 0)
+		r = uplinks_fill(options, &uplinks, error);
 	if (r == 0)
 		r = options->token_file ? vd_token_read(options->token_file, &token, error) : 0;
 	if (r == 0)
@@ -174,6 +226,9 @@ static int run(struct options *options, struct vd_error *error)
 	if (r < 0)
 		return r;
 	agent_options.identity = &identity;
+	agent_options.uplinks = uplinks;
+	agent_options.uplink_count = options->uplink_count;
+	agent_options.store_is_ours = strncmp(options->store, "sqlite:", 7) == 0;
 	if (options->purge) {
 		r = vd_agent_purge(&agent_options, error);
 		if (r == 0)

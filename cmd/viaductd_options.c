@@ -21,6 +21,9 @@ const char options_help[] =
 	"                         (default: sqlite:///var/lib/viaduct/state.db)\n"
 	"  --underlay ADDR        address that tunnels start at (default: that of the default route)\n"
 	"  --vxlan-port PORT      UDP port of the tunnels (default: 4789; the same on every host)\n"
+	"  --uplink PHYSNET=IF    interface IF leads to the physical network PHYSNET, where networks (viaduct explain\n"
+	"                         network) and VLAN subnets may lie; repeatable; its own traffic stays as it is\n"
+	"  --connections N        connections tracked and translated at most (default: 262144)\n"
 	"  --listen ADDR:PORT     serve API and store to other hosts there; needs TLS and a token, or --insecure\n"
 	"  --advertise URL        how other hosts reach that (default: from --listen)\n"
 	"  --tls-cert FILE --tls-key FILE --tls-ca FILE\n"
@@ -37,30 +40,38 @@ const char options_help[] =
 	"             --tls-cert h1.pem --tls-key h1.key --tls-ca ca.pem\n"
 	"         viaductd --host h2 --store etcds://10.0.0.1:2379 --token-file … --tls-ca ca.pem\n";
 
+enum type {
+	TYPE_FLAG,
+	TYPE_TEXT,
+	TYPE_LIST, /* of texts: may be said several times */
+};
+
 /* Every option once: its name in both places, and where it goes. */
 static const struct known {
 	const char *name;
-	size_t offset; /* of a char * or a bool */
-	bool is_text;
+	size_t offset; /* of a bool, a char *, or a char ** with its count behind it */
+	enum type type;
 } known_options[] = {
-	{"host", offsetof(struct options, host), true},
-	{"store", offsetof(struct options, store), true},
-	{"underlay", offsetof(struct options, underlay), true},
-	{"run-dir", offsetof(struct options, run_directory), true},
-	{"bpf-dir", offsetof(struct options, bpf_directory), true},
-	{"vxlan-port", offsetof(struct options, vxlan_port), true},
-	{"listen", offsetof(struct options, listen), true},
-	{"advertise", offsetof(struct options, advertise), true},
-	{"tls-cert", offsetof(struct options, tls_cert), true},
-	{"tls-key", offsetof(struct options, tls_key), true},
-	{"tls-ca", offsetof(struct options, tls_ca), true},
-	{"token-file", offsetof(struct options, token_file), true},
-	{"config", offsetof(struct options, config), true},
-	{"insecure", offsetof(struct options, insecure), false},
-	{"purge", offsetof(struct options, purge), false},
-	{"verbose", offsetof(struct options, verbose), false},
-	{"help", offsetof(struct options, help), false},
-	{"version", offsetof(struct options, version), false},
+	{"host", offsetof(struct options, host), TYPE_TEXT},
+	{"store", offsetof(struct options, store), TYPE_TEXT},
+	{"underlay", offsetof(struct options, underlay), TYPE_TEXT},
+	{"run-dir", offsetof(struct options, run_directory), TYPE_TEXT},
+	{"bpf-dir", offsetof(struct options, bpf_directory), TYPE_TEXT},
+	{"vxlan-port", offsetof(struct options, vxlan_port), TYPE_TEXT},
+	{"uplink", offsetof(struct options, uplinks), TYPE_LIST},
+	{"connections", offsetof(struct options, connections), TYPE_TEXT},
+	{"listen", offsetof(struct options, listen), TYPE_TEXT},
+	{"advertise", offsetof(struct options, advertise), TYPE_TEXT},
+	{"tls-cert", offsetof(struct options, tls_cert), TYPE_TEXT},
+	{"tls-key", offsetof(struct options, tls_key), TYPE_TEXT},
+	{"tls-ca", offsetof(struct options, tls_ca), TYPE_TEXT},
+	{"token-file", offsetof(struct options, token_file), TYPE_TEXT},
+	{"config", offsetof(struct options, config), TYPE_TEXT},
+	{"insecure", offsetof(struct options, insecure), TYPE_FLAG},
+	{"purge", offsetof(struct options, purge), TYPE_FLAG},
+	{"verbose", offsetof(struct options, verbose), TYPE_FLAG},
+	{"help", offsetof(struct options, help), TYPE_FLAG},
+	{"version", offsetof(struct options, version), TYPE_FLAG},
 };
 
 #define KNOWN_COUNT (sizeof(known_options) / sizeof(*known_options))
@@ -81,13 +92,30 @@ static int text_set(char **text, const char *value)
 	return *text ? 0 : -ENOMEM;
 }
 
+static int uplink_add(struct options *options, const char *value)
+{
+	char **grown = reallocarray(options->uplinks, options->uplink_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	options->uplinks = grown;
+	grown[options->uplink_count] = strdup(value);
+	return grown[options->uplink_count++] ? 0 : -ENOMEM;
+}
+
 static int option_set(struct options *options, const struct known *known, const char *value)
 {
 	void *field = (char *)options + known->offset;
 
-	if (known->is_text)
+	switch (known->type) {
+	case TYPE_TEXT:
 		return text_set(field, value);
-	*(bool *)field = true;
+	case TYPE_LIST:
+		return uplink_add(options, value);
+	case TYPE_FLAG:
+		*(bool *)field = true;
+		break;
+	}
 	return 0;
 }
 
@@ -97,8 +125,8 @@ static int line_read(struct options *options, int argc, char **argv)
 	int index, word, r = 0;
 
 	for (size_t i = 0; i < KNOWN_COUNT; i++)
-		words[i] =
-			(struct option){known_options[i].name, known_options[i].is_text ? required_argument : no_argument, NULL, 1};
+		words[i] = (struct option){known_options[i].name,
+					   known_options[i].type != TYPE_FLAG ? required_argument : no_argument, NULL, 1};
 	while (r == 0 && (word = getopt_long(argc, argv, "", words, &index)) != -1)
 		r = word == 1 ? option_set(options, &known_options[index], optarg) : -EINVAL;
 	if (r == 0 && optind < argc) {
@@ -108,8 +136,25 @@ static int line_read(struct options *options, int argc, char **argv)
 	return r;
 }
 
+/* One text, or a list of them. */
+static int list_read(struct options *options, const char *name, const json_t *value, struct vd_error *error)
+{
+	size_t count = json_is_array(value) ? json_array_size(value) : 1;
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		const char *text = json_string_value(json_is_array(value) ? json_array_get(value, i) : value);
+
+		if (!text)
+			return vd_error_set(error, -EINVAL, "%s: %s takes texts like \"ext=eth1\"", options->config, name);
+		r = uplink_add(options, text);
+	}
+	return r;
+}
+
 static int config_read(struct options *options, struct vd_error *error)
 {
+	bool uplinks_given = options->uplink_count > 0; /* on the command line, which wins */
 	VD_FCLOSE FILE *file = fopen(options->config, "re");
 	VD_FREE char *text = NULL;
 	json_t *documents = NULL, *value;
@@ -140,9 +185,11 @@ static int config_read(struct options *options, struct vd_error *error)
 			word = number;
 		if (!known || strcmp(name, "config") == 0 || strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
 			r = vd_error_set(error, -EINVAL, "%s: unknown option \"%s\"", options->config, name);
-		else if (known->is_text ? !word : !json_is_boolean(value))
+		else if (known->type == TYPE_LIST)
+			r = uplinks_given ? 0 : list_read(options, name, value, error);
+		else if (known->type == TYPE_TEXT ? !word : !json_is_boolean(value))
 			r = vd_error_set(error, -EINVAL, "%s: %s takes %s", options->config, name,
-					 known->is_text ? "a text" : "true or false");
+					 known->type == TYPE_TEXT ? "a text" : "true or false");
 		else if (!json_is_false(value))
 			r = option_set(options, known, word);
 		if (r < 0)
@@ -200,6 +247,9 @@ int options_read(int argc, char **argv, struct options *ret, struct vd_error *er
 void options_done(struct options *options)
 {
 	for (size_t i = 0; i < KNOWN_COUNT; i++)
-		if (known_options[i].is_text)
+		if (known_options[i].type == TYPE_TEXT)
 			free(*(char **)((char *)options + known_options[i].offset));
+	for (size_t i = 0; i < options->uplink_count; i++)
+		free(options->uplinks[i]);
+	free(options->uplinks);
 }

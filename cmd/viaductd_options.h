@@ -5,12 +5,16 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* What viaductd is told: by the command line, else by --config, else the default. Texts are owned. */
 struct options {
 	char *host, *store, *underlay, *run_directory, *bpf_directory, *vxlan_port;
 	char *listen, *advertise, *tls_cert, *tls_key, *tls_ca, *token_file;
 	char *config;
+	char *connections;
+	char **uplinks; /* "PHYSNET=IFNAME" */
+	size_t uplink_count;
 	bool insecure, purge, verbose;
 	bool help, version; /* of the command line only */
 };

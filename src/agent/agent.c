@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/announce.h"
+#include "agent/neighbour.h"
 #include "agent/private.h"
+#include "agent/uplink.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -77,6 +80,32 @@ int vd_agent_wait_applied(struct vd_agent *agent, int64_t revision, unsigned sec
 
 /* ---- what wakes the loop ---- */
 
+void vd_agent_deadline_move(struct vd_agent *agent, uint64_t deadline)
+{
+	pthread_mutex_lock(&agent->lock);
+	agent->deadline = deadline;
+	agent->deadline_due = true;
+	pthread_mutex_unlock(&agent->lock);
+	uv_async_send(&agent->wake);
+}
+
+/* What the data plane did not take is tried again with the next one, in a few seconds. */
+static void deadline_settle(struct vd_agent *agent)
+{
+	uint64_t deadline;
+	bool is_due;
+	int r;
+
+	pthread_mutex_lock(&agent->lock);
+	deadline = agent->deadline;
+	is_due = agent->deadline_due;
+	agent->deadline_due = false;
+	pthread_mutex_unlock(&agent->lock);
+	r = is_due ? vd_datapath_deadline_set(agent->datapath, deadline) : 0;
+	if (r < 0)
+		vd_log_error("the data plane does not take this host's lease as a gateway: %s", strerror(-r));
+}
+
 static void wake(uv_async_t *handle)
 {
 	struct vd_agent *agent = handle->data;
@@ -88,6 +117,7 @@ static void wake(uv_async_t *handle)
 	pthread_mutex_unlock(&agent->lock);
 	tasks_run(agent);
 	vd_agent_apply(agent);
+	deadline_settle(agent);
 	if (stopping)
 		uv_stop(&agent->loop);
 }
@@ -138,6 +168,13 @@ static void monitor_readable(uv_poll_t *handle, int status, int events)
 	vd_host_monitor_read(agent->net, link_gone, &gone);
 	if (gone)
 		vd_agent_sweep(agent);
+	if (vd_agent_uplinks_check(agent))
+		vd_reporter_claim(agent->reporter);
+}
+
+static void neighbours_readable(uv_poll_t *handle, int status, int events)
+{
+	vd_agent_neighbours_read(handle->data);
 }
 
 static void loop_init(struct vd_agent *agent)
@@ -147,6 +184,10 @@ static void loop_init(struct vd_agent *agent)
 	uv_signal_init(&agent->loop, &agent->terminate);
 	uv_signal_init(&agent->loop, &agent->interrupt);
 	uv_timer_init(&agent->loop, &agent->retry);
+	uv_timer_init(&agent->loop, &agent->announce_timer);
+	uv_timer_init(&agent->loop, &agent->question_timer);
+	uv_timer_init(&agent->loop, &agent->care_timer);
+	agent->announce_timer.data = agent->question_timer.data = agent->care_timer.data = agent;
 	agent->wake.data = agent->terminate.data = agent->interrupt.data = agent->retry.data = agent;
 }
 
@@ -172,23 +213,49 @@ static void handle_close(uv_handle_t *handle, void *userdata)
 
 static int options_copy(struct vd_agent_options *to, const struct vd_agent_options *from)
 {
+	struct vd_agent_uplink *uplinks = calloc(from->uplink_count + 1, sizeof(*uplinks));
+	bool whole = uplinks;
+
 	*to = *from;
+	to->uplinks = uplinks;
+	for (size_t i = 0; uplinks && i < from->uplink_count; i++) {
+		uplinks[i].physnet = strdup(from->uplinks[i].physnet);
+		uplinks[i].ifname = strdup(from->uplinks[i].ifname);
+		whole &= uplinks[i].physnet && uplinks[i].ifname;
+	}
 	to->host = strdup(from->host);
 	to->run_directory = strdup(from->run_directory);
 	to->pin_directory = strdup(from->pin_directory);
 	to->api = from->api ? strdup(from->api) : NULL;
-	return to->host && to->run_directory && to->pin_directory && (to->api || !from->api) ? 0 : -ENOMEM;
+	return whole && to->host && to->run_directory && to->pin_directory && (to->api || !from->api) ? 0 : -ENOMEM;
+}
+
+static void options_done(struct vd_agent_options *options)
+{
+	for (size_t i = 0; options->uplinks && i < options->uplink_count; i++) {
+		free((char *)options->uplinks[i].physnet);
+		free((char *)options->uplinks[i].ifname);
+	}
+	free((struct vd_agent_uplink *)options->uplinks);
+	free((char *)options->host);
+	free((char *)options->run_directory);
+	free((char *)options->pin_directory);
+	free((char *)options->api);
 }
 
 static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
 {
-	struct vd_datapath_options datapath = {.pin_directory = agent->options.pin_directory};
+	struct vd_datapath_options datapath = {.pin_directory = agent->options.pin_directory,
+					       .connection_entries = agent->options.connections};
 	int r;
 
 	r = vd_host_net_open(agent->options.host, agent->options.run_directory, &agent->net, error);
 	if (r < 0)
 		return r;
 	r = vd_host_underlay_read(agent->net, &agent->options.underlay, &agent->underlay, error);
+	if (r < 0)
+		return r;
+	r = vd_agent_uplinks_open(agent, error);
 	if (r < 0)
 		return r;
 	r = vd_host_overlay_ensure(agent->net, agent->options.vxlan_port, &datapath.overlay_ifindex, error);
@@ -200,6 +267,37 @@ static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
 	return r;
 }
 
+static int64_t revision_applied(void *userdata)
+{
+	struct vd_agent *agent = userdata;
+	int64_t applied;
+
+	pthread_mutex_lock(&agent->lock);
+	applied = agent->applied;
+	pthread_mutex_unlock(&agent->lock);
+	return applied;
+}
+
+/* The store's threads look for it while they hold the replica's lock. */
+static int gateways_begin(struct vd_agent *agent, struct vd_error *error)
+{
+	struct vd_gateways_options options = {
+		.host = agent->options.host,
+		.boot_id = agent->identity.boot_id,
+		.store = agent->options.store,
+		.replica = agent->replica,
+		.applied = revision_applied,
+		.userdata = agent,
+	};
+	struct vd_gateways *gateways = NULL;
+	int r = vd_gateways_new(&options, &gateways, error);
+
+	vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	agent->gateways = gateways;
+	vd_replica_unlock(agent->replica);
+	return r;
+}
+
 static int store_begin(struct vd_agent *agent, struct vd_error *error)
 {
 	int r = 0;
@@ -208,7 +306,13 @@ static int store_begin(struct vd_agent *agent, struct vd_error *error)
 		r = vd_reporter_new(agent, &agent->reporter, error);
 	if (r == 0 && !agent->replica)
 		r = vd_replica_new(agent->options.store, vd_agent_follow, agent, &agent->replica, error);
-	return r < 0 ? r : vd_agent_claim(agent, error);
+	if (r == 0)
+		r = vd_agent_claim(agent, error);
+	if (r == 0 && !agent->gateways)
+		r = gateways_begin(agent, error);
+	if (r == 0)
+		vd_reporter_lead(agent->reporter);
+	return r;
 }
 
 /*
@@ -261,6 +365,10 @@ int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, 
 	if (r == 0 && (!agent->drops || !agent->captures || !agent->recent_drops || !agent->compiler))
 		r = -ENOMEM;
 	if (r == 0)
+		r = vd_agent_announcements_new(agent);
+	if (r == 0)
+		r = vd_agent_neighbours_new(agent);
+	if (r == 0)
 		r = kernel_adopt(agent, error);
 	if (r == 0)
 		r = store_follow(agent, error);
@@ -278,6 +386,8 @@ int vd_agent_run(struct vd_agent *agent)
 	uv_signal_start(&agent->interrupt, signalled, SIGINT);
 	poll_start(agent, &agent->drops_poll, vd_datapath_drop_fd(agent->datapath), drops_readable);
 	poll_start(agent, &agent->capture_poll, vd_datapath_capture_fd(agent->datapath), captures_readable);
+	poll_start(agent, &agent->neighbour_poll, vd_datapath_neighbour_fd(agent->datapath), neighbours_readable);
+	vd_agent_neighbours_start(agent);
 	poll_start(agent, &agent->monitor_poll, vd_host_monitor_fd(agent->net), monitor_readable);
 	uv_async_send(&agent->wake);
 	uv_run(&agent->loop, UV_RUN_DEFAULT);
@@ -295,6 +405,19 @@ void vd_agent_stop(struct vd_agent *agent)
 	uv_async_send(&agent->wake);
 }
 
+/* Waited for without the replica's lock, which the thread may want. */
+static void gateways_end(struct vd_agent *agent)
+{
+	struct vd_gateways *gateways = agent->gateways;
+
+	if (!gateways)
+		return;
+	vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	agent->gateways = NULL;
+	vd_replica_unlock(agent->replica);
+	vd_gateways_free(gateways);
+}
+
 void vd_agent_free(struct vd_agent *agent)
 {
 	struct vd_batch *batch, *next;
@@ -303,6 +426,7 @@ void vd_agent_free(struct vd_agent *agent)
 		return;
 	/* First what calls us from other threads. */
 	vd_reporter_stop(agent->reporter);
+	gateways_end(agent);
 	if (agent->replica)
 		vd_replica_free(agent->replica);
 	vd_reporter_free(agent->reporter);
@@ -325,10 +449,10 @@ void vd_agent_free(struct vd_agent *agent)
 	vd_channel_free(agent->drops);
 	vd_channel_free(agent->captures);
 	json_decref(agent->recent_drops);
-	free((char *)agent->options.host);
-	free((char *)agent->options.run_directory);
-	free((char *)agent->options.pin_directory);
-	free((char *)agent->options.api);
+	vd_agent_neighbours_free(agent);
+	vd_agent_announcements_free(agent);
+	vd_agent_uplinks_free(agent);
+	options_done(&agent->options);
 	pthread_mutex_destroy(&agent->lock);
 	pthread_cond_destroy(&agent->changed);
 	free(agent);

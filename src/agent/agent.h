@@ -17,6 +17,11 @@
  */
 struct vd_agent;
 
+/* An interface of this host that leads to a physical network. */
+struct vd_agent_uplink {
+	const char *physnet, *ifname;
+};
+
 struct vd_agent_options {
 	const char *host;                           /* our name */
 	const char *run_directory;                  /* exists and is locked (identity.h) */
@@ -26,6 +31,10 @@ struct vd_agent_options {
 	uint16_t vxlan_port;                        /* UDP */
 	const char *api;                            /* URL that other hosts reach our API by; NULL: none */
 	struct vd_store *store;                     /* borrowed */
+	bool store_is_ours;                         /* no other host can be elected while this daemon is dead */
+	uint32_t connections;                       /* most that this host tracks (and translates), 0: the data plane's default */
+	const struct vd_agent_uplink *uplinks;      /* one for each physical network */
+	size_t uplink_count;
 };
 
 /*

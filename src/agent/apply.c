@@ -3,7 +3,10 @@
  * Carrying out: the difference into the maps, routers and guests by netlink, then the revision is said to be obeyed. Links of ports
  * that went are removed last, when no map leads to them any more.
  */
+#include "agent/announce.h"
+#include "agent/neighbour.h"
 #include "agent/private.h"
+#include "agent/uplink.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -66,6 +69,23 @@ static void links_remove(struct vd_agent *agent, const struct vd_plan_difference
 	}
 }
 
+/* What provider networks need of the host, in the order of the plan: networks are known before what lies on them. */
+static int provider_carry_out(struct vd_agent *agent, const struct vd_plan_difference *difference, struct vd_error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < difference->count && r == 0; i++) {
+		r = vd_agent_uplinks_step(agent, &difference->steps[i]);
+		if (r == 0)
+			r = vd_agent_announcements_step(agent, &difference->steps[i]);
+		if (r == 0)
+			r = vd_agent_neighbours_step(agent, &difference->steps[i]);
+	}
+	if (r < 0)
+		return vd_error_set(error, r, "out of memory");
+	return vd_agent_uplinks_settle(agent, error);
+}
+
 static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch, bool synced, struct vd_error *error)
 {
 	struct vd_router_job *router;
@@ -82,6 +102,9 @@ static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch,
 		if (r < 0)
 			return r;
 	}
+	r = provider_carry_out(agent, batch->difference, error);
+	if (r < 0)
+		return r;
 	DL_FOREACH (batch->guests, guest)
 		guest_carry_out(agent, guest);
 	DL_FOREACH (batch->feeds, feed)

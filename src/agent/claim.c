@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What this host says of itself, so that others can send to it: its resource, its addresses, its MTU. */
 #include "agent/private.h"
+#include "agent/uplink.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static int host_decide(const struct vd_model *model, uint32_t next_id, void *use
 	return r;
 }
 
-static int claim_build(const struct vd_agent *agent, struct vd_resource **ret, struct vd_error *error)
+static int claim_build(struct vd_agent *agent, struct vd_resource **ret, struct vd_error *error)
 {
 	char text[VD_ADDRESS_TEXT];
 	VD_FREE char *encoded = NULL;
@@ -43,10 +44,11 @@ static int claim_build(const struct vd_agent *agent, struct vd_resource **ret, s
 		json_array_append_new(addresses, json_string(vd_address_format(&agent->underlay.addresses[i], text)));
 		used += (size_t)snprintf(mtus + used, MTU_TEXT, "%s%u", i ? " " : "", agent->underlay.mtus[i]);
 	}
-	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s*, s:s}", "kind", "claim", "machine_id",
+	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s*, s:s, s:o}", "kind", "claim", "machine_id",
 			   agent->identity.machine_id, "boot_id", agent->identity.boot_id, "underlay",
 			   vd_address_format(&agent->underlay.address, text), "underlay_mtu", (json_int_t)agent->underlay.mtu,
-			   "addresses", addresses, "address_mtus", mtus, "api", agent->options.api, "version", VD_VERSION);
+			   "addresses", addresses, "address_mtus", mtus, "api", agent->options.api, "version", VD_VERSION,
+			   "uplinks", vd_agent_uplinks_claim(agent));
 	encoded = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	if (!encoded)
@@ -55,23 +57,14 @@ static int claim_build(const struct vd_agent *agent, struct vd_resource **ret, s
 	return r;
 }
 
-int vd_agent_claim(struct vd_agent *agent, struct vd_error *error)
+int vd_agent_claim_renew(struct vd_agent *agent, struct vd_error *error)
 {
 	struct vd_resource *claim = NULL;
 	const struct vd_resource *standing;
 	const struct vd_model *model;
-	VD_FREE char *request = NULL;
-	struct timespec now;
 	bool same;
 	int r;
 
-	/* Of this start: one that was answered before the host was deleted must not stand for this one. */
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (asprintf(&request, "host-%s-%lld.%09ld", agent->identity.run_id, (long long)now.tv_sec, now.tv_nsec) < 0)
-		return -ENOMEM;
-	r = vd_replica_write(agent->replica, request, host_decide, agent, NULL, NULL, error);
-	if (r < 0)
-		return r;
 	r = claim_build(agent, &claim, error);
 	if (r < 0)
 		return r;
@@ -86,4 +79,18 @@ int vd_agent_claim(struct vd_agent *agent, struct vd_error *error)
 		r = vd_replica_write_fact(agent->replica, claim, false, NULL, NULL, NULL, error);
 	vd_resource_unref(claim);
 	return r;
+}
+
+int vd_agent_claim(struct vd_agent *agent, struct vd_error *error)
+{
+	VD_FREE char *request = NULL;
+	struct timespec now;
+	int r;
+
+	/* Of this start: one that was answered before the host was deleted must not stand for this one. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (asprintf(&request, "host-%s-%lld.%09ld", agent->identity.run_id, (long long)now.tv_sec, now.tv_nsec) < 0)
+		return -ENOMEM;
+	r = vd_replica_write(agent->replica, request, host_decide, agent, NULL, NULL, error);
+	return r < 0 ? r : vd_agent_claim_renew(agent, error);
 }

@@ -86,6 +86,7 @@ static int subnet_add(struct vd_batch *batch, const struct vd_plan_subnet *subne
 	address_set(record, "gateway4", &subnet->gateway4);
 	prefix_set(record, "cidr6", &subnet->cidr6);
 	address_set(record, "gateway6", &subnet->gateway6);
+	json_object_set_new(record, "outside", json_boolean(subnet->is_network));
 	json_object_set_new(record, "dhcp", json_boolean(subnet->dhcp));
 	address_set(record, "dhcp_address", &subnet->dhcp_address);
 	json_object_set_new(record, "lease", json_integer(subnet->lease));

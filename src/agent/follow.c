@@ -67,10 +67,22 @@ static int gateways_of_subnet(const struct vd_plan_record *record, void *userdat
 
 	if (record->subnet.domain != job->domain)
 		return 0;
-	r = gateway_append(job, &record->subnet.gateway4);
-	if (r == 0)
+	/* A network's gateway is somebody else's. */
+	if (!record->subnet.is_network)
+		r = gateway_append(job, &record->subnet.gateway4);
+	if (r == 0 && !record->subnet.is_network)
 		r = gateway_append(job, &record->subnet.gateway6);
 	return r < 0 ? r : gateway_append(job, &record->subnet.dhcp_address);
+}
+
+/* The router answers for its own addresses on provider networks where it is the gateway. */
+static int address_of_vip(const struct vd_plan_record *record, void *userdata)
+{
+	struct vd_router_job *job = userdata;
+
+	if (!record->vip.system || !record->vip.here || record->vip.domain != job->domain)
+		return 0;
+	return gateway_append(job, &record->vip.address);
 }
 
 /* The router of the domain as the plan has it now; once per batch. */
@@ -106,7 +118,21 @@ static int router_job_add(struct vd_batch *batch, const struct vd_plan *plan, ui
 	memcpy(job->project, record.domain.project, sizeof(job->project));
 	vd_address_parse(METADATA_ADDRESS, &metadata);
 	r = gateway_append(job, &metadata);
-	return r < 0 ? r : vd_plan_each(plan, VD_PLAN_KIND_SUBNET, gateways_of_subnet, job);
+	if (r == 0)
+		r = vd_plan_each(plan, VD_PLAN_KIND_SUBNET, gateways_of_subnet, job);
+	return r < 0 ? r : vd_plan_each(plan, VD_PLAN_KIND_VIP, address_of_vip, job);
+}
+
+/* A virtual IP of a router that came, went or moved. */
+static int router_of_vip(struct vd_batch *batch, const struct vd_plan *plan, const struct vd_plan_step *step)
+{
+	int r = 0;
+
+	if (step->before && step->before->vip.system && step->before->vip.domain)
+		r = router_job_add(batch, plan, step->before->vip.domain);
+	if (r == 0 && step->after && step->after->vip.system && step->after->vip.domain)
+		r = router_job_add(batch, plan, step->after->vip.domain);
+	return r;
 }
 
 /* The interface of a port attached here to a namespace. */
@@ -115,12 +141,14 @@ static int guest_job_add(struct vd_batch *batch, const struct vd_model *model, c
 {
 	const struct vd_attachment *attachment =
 		(const struct vd_attachment *)vd_model_get(model, VD_KIND_ATTACHMENT, port->project, port->name);
-	const struct vd_vpc *vpc = (const struct vd_vpc *)vd_model_get_by_id(model, port->domain);
+	const struct vd_resource *owner = vd_model_get_by_id(model, port->domain);
+	const struct vd_vpc *vpc = owner && owner->kind == VD_KIND_VPC ? (const struct vd_vpc *)owner : NULL;
+	size_t other_count = vpc ? vpc->cidr_count : 0; /* on a network itself everything else is on the link */
 	struct vd_plan_record key, subnet;
 	struct vd_guest_job *job;
 	int r;
 
-	if (!attachment || attachment->type != VD_ATTACHMENT_TYPE_NETNS || !vpc || vpc->head.kind != VD_KIND_VPC)
+	if (!attachment || attachment->type != VD_ATTACHMENT_TYPE_NETNS || !owner || (!vpc && owner->kind != VD_KIND_NETWORK))
 		return 0;
 	vd_plan_record_init(&key, VD_PLAN_KIND_SUBNET);
 	key.subnet.subnet = port->subnet;
@@ -136,18 +164,19 @@ static int guest_job_add(struct vd_batch *batch, const struct vd_model *model, c
 	job->netns = strdup(attachment->netns);
 	memcpy(job->ifname, attachment->guest_ifname, sizeof(job->ifname));
 	job->addresses = calloc(port->address_count + 1, sizeof(*job->addresses));
-	job->others = calloc(vpc->cidr_count + 1, sizeof(*job->others));
+	job->others = calloc(other_count + 1, sizeof(*job->others));
 	if (!job->netns || !job->addresses || !job->others)
 		return -ENOMEM;
 	memcpy(job->addresses, port->addresses, port->address_count * sizeof(*job->addresses));
-	memcpy(job->others, vpc->cidrs, vpc->cidr_count * sizeof(*job->others));
+	if (vpc)
+		memcpy(job->others, vpc->cidrs, other_count * sizeof(*job->others));
 	job->guest = (struct vd_host_guest){
 		.addresses = job->addresses,
 		.address_count = port->address_count,
 		.gateway4 = subnet.subnet.gateway4,
 		.gateway6 = subnet.subnet.gateway6,
 		.others = job->others,
-		.other_count = vpc->cidr_count,
+		.other_count = other_count,
 		.mtu = port->mtu,
 		.is_default = port->is_default,
 		.dhcp = attachment->dhcp,
@@ -177,6 +206,9 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 			if (step->after)
 				r = guest_job_add(batch, model, plan, &step->after->port);
 			break;
+		case VD_PLAN_KIND_VIP:
+			r = router_of_vip(batch, plan, step);
+			break;
 		case VD_PLAN_KIND_TUNNEL_HOST:
 		case VD_PLAN_KIND_POLICY:
 		case VD_PLAN_KIND_POLICY_REMOTE:
@@ -188,7 +220,6 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 		case VD_PLAN_KIND_NETWORK:
 		case VD_PLAN_KIND_SEGMENT:
 		case VD_PLAN_KIND_EXIT:
-		case VD_PLAN_KIND_VIP:
 		case VD_PLAN_KIND_FORWARD:
 		case VD_PLAN_KIND_POLICY_ROUTE:
 		case VD_PLAN_KIND_INWARD:
@@ -239,6 +270,8 @@ void vd_agent_follow(const struct vd_model *model, const struct vd_changes *chan
 		return;
 	}
 
+	if (agent->gateways && vd_gateways_concern(changes))
+		vd_gateways_wake(agent->gateways);
 	pthread_mutex_lock(&agent->lock);
 	DL_APPEND(agent->batches, batch);
 	pthread_mutex_unlock(&agent->lock);

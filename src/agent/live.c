@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs of api/live.h. Each runs on the asking thread and goes to the loop only for what touches the kernel. */
+#include "agent/announce.h"
+#include "agent/neighbour.h"
 #include "agent/private.h"
+#include "agent/uplink.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define FLOWS_MAX 10000
 
@@ -12,6 +16,56 @@ struct question {
 	const json_t *arguments;
 	json_t *reply;
 };
+
+struct gateways {
+	const struct vd_agent *agent;
+	const struct vd_model *model;
+	json_t *deadline; /* seconds from now, null: for ever */
+	json_t *all;
+};
+
+static int gateway_describe(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_gateway *gateway = (const struct vd_gateway *)resource;
+	const struct gateways *gateways = userdata;
+	const struct vd_virtual_ip *vip =
+		(const struct vd_virtual_ip *)vd_model_get(gateways->model, VD_KIND_VIRTUAL_IP, resource->project, resource->name);
+	json_t *addresses = json_array();
+	char text[VD_ADDRESS_TEXT];
+
+	if (strcmp(gateway->host, gateways->agent->options.host) != 0 || !vip) {
+		json_decref(addresses);
+		return 0;
+	}
+	for (size_t i = 0; i < vip->assigned_address_count; i++)
+		json_array_append_new(addresses, json_string(vd_address_format(&vip->assigned_addresses[i], text)));
+	return json_array_append_new(gateways->all, json_pack("{s:s, s:s, s:s, s:s, s:o, s:O}", "name", resource->name, "project",
+							      resource->project, "vpc", vip->vpc ? vip->vpc : "", "network",
+							      vip->network ? vip->network : "", "addresses", addresses, "deadline",
+							      gateways->deadline)) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* The VPCs that this host leads out to a network, and how long it may without hearing from the store. */
+static json_t *gateways_status(struct vd_agent *agent)
+{
+	struct gateways gateways = {.agent = agent, .all = json_array()};
+	struct timespec now;
+	uint64_t deadline;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&agent->lock);
+	deadline = agent->deadline;
+	pthread_mutex_unlock(&agent->lock);
+	gateways.deadline =
+		deadline == UINT64_MAX ? json_null() : json_integer((json_int_t)(deadline / 1000000000) - (json_int_t)now.tv_sec);
+	gateways.model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	vd_model_each(gateways.model, VD_KIND_GATEWAY, NULL, gateway_describe, &gateways);
+	vd_replica_unlock(agent->replica);
+	json_decref(gateways.deadline);
+	return gateways.all;
+}
 
 static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
@@ -25,7 +79,18 @@ static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *
 	json_object_set_new(question->reply, "counters", vd_datapath_counters(agent->datapath));
 	json_object_set_new(question->reply, "datapath", vd_datapath_status(agent->datapath));
 	json_object_set_new(question->reply, "routers", vd_agent_routers_status(agent));
+	json_object_set_new(question->reply, "uplinks", vd_agent_uplinks_status(agent));
+	json_object_set_new(question->reply, "gateways", gateways_status(agent));
+	json_object_set_new(question->reply, "virtual_ips", vd_agent_announcements_status(agent));
 	return 0;
+}
+
+static int neighbours_read(struct vd_agent *agent, void *userdata, struct vd_error *error)
+{
+	struct question *question = userdata;
+
+	question->reply = vd_agent_neighbours_status(agent);
+	return question->reply ? 0 : -ENOMEM;
 }
 
 static void kernel_drops_add(const char *what, uint32_t ifindex, const char *ifname, void *userdata)
@@ -132,6 +197,8 @@ static int live_call(void *userdata, const char *verb, const json_t *arguments, 
 		return ask_loop(agent, drops_read, arguments, ret, error);
 	if (strcmp(verb, "flows") == 0)
 		return ask_loop(agent, flows_read, arguments, ret, error);
+	if (strcmp(verb, "neighbours") == 0)
+		return ask_loop(agent, neighbours_read, arguments, ret, error);
 	if (strcmp(verb, "plan") == 0)
 		return plan_read(agent, ret);
 	return vd_error_set(error, -ENOENT, "%s: there is no such question to a host", verb);

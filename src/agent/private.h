@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/channel.h"
+#include "agent/gateway.h"
 #include "compile/compile.h"
 #include "datapath/datapath.h"
 #include "host/host.h"
@@ -86,23 +87,30 @@ struct vd_agent {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_signal_t terminate, interrupt;
-	uv_poll_t drops_poll, capture_poll, monitor_poll;
-	uv_timer_t retry;
+	uv_poll_t drops_poll, capture_poll, monitor_poll, neighbour_poll;
+	uv_timer_t retry, announce_timer, question_timer, care_timer;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	struct vd_batch *batches;
 	struct vd_task *tasks;
-	int64_t applied; /* the last revision that the data plane obeys */
+	int64_t applied;   /* the last revision that the data plane obeys */
+	uint64_t deadline; /* ns, CLOCK_MONOTONIC: until when this host may translate as a gateway */
+	bool deadline_due; /* the data plane does not have it yet */
 	bool stopping;
+
+	struct vd_gateways *gateways; /* set and read under the replica's lock, or by who made it */
 
 	bool needs_sync; /* loop only: make everything as the plan says, not just the difference */
 	unsigned retries;
 	struct vd_channel *drops, *captures;
-	json_t *recent_drops;                  /* loop only: array of the last sampled ones */
-	struct vd_capture_port *capture_ports; /* loop only */
-	struct vd_pending *pending;            /* loop only */
-	struct vd_agent_router *routers;       /* loop only */
+	json_t *recent_drops;                   /* loop only: array of the last sampled ones */
+	struct vd_capture_port *capture_ports;  /* loop only */
+	struct vd_pending *pending;             /* loop only */
+	struct vd_agent_router *routers;        /* loop only */
+	struct vd_uplinks *uplinks;             /* uplink.h */
+	struct vd_announcements *announcements; /* announce.h */
+	struct vd_neighbours *neighbours;       /* neighbour.h */
 };
 
 /* ---- follow.c: store thread ---- */
@@ -150,6 +158,8 @@ int vd_agent_on_loop(struct vd_agent *agent, int (*function)(struct vd_agent *ag
 		     void *userdata, struct vd_error *error);
 /* Takes in the drops sampled up to now. On the loop. */
 void vd_agent_drops_take(struct vd_agent *agent);
+/* This host may translate as a gateway until then. From any thread. */
+void vd_agent_deadline_move(struct vd_agent *agent, uint64_t deadline);
 /* Waits until the data plane obeys revision. 0 or -ETIMEDOUT. */
 int vd_agent_wait_applied(struct vd_agent *agent, int64_t revision, unsigned seconds);
 
@@ -162,12 +172,18 @@ void vd_reporter_stop(struct vd_reporter *reporter);
 void vd_reporter_free(struct vd_reporter *reporter);
 /* This revision is obeyed here. */
 void vd_reporter_applied(struct vd_reporter *reporter, int64_t revision);
+/* The host's claim is not true any more: write it anew. */
+void vd_reporter_claim(struct vd_reporter *reporter);
+/* Elections can be followed: from now on the deadline is kept too. Called once, when the model is there. */
+void vd_reporter_lead(struct vd_reporter *reporter);
 /* This very attachment is gone from the kernel: take it out of the store too. False: that is to be done already, or memory ran out. */
 bool vd_reporter_detach(struct vd_reporter *reporter, const struct vd_attachment *attachment);
 
 /* ---- claim.c ---- */
 /* Declares the host when nobody did, checks the claim against the pools and writes it. */
 int vd_agent_claim(struct vd_agent *agent, struct vd_error *error);
+/* Writes it again, when it says something new. */
+int vd_agent_claim_renew(struct vd_agent *agent, struct vd_error *error);
 
 /* ---- live.c and its verbs ---- */
 int vd_live_attach(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error); /* attach.c */

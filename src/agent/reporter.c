@@ -31,8 +31,11 @@ struct vd_reporter {
 	bool stopping;
 	int64_t applied, reported;
 	struct detachment *detachments;
+	bool claim_due, refresh_due;
+	bool leads; /* elections are followed: a deadline is kept */
 
-	int64_t lease; /* the thread's own; 0: none */
+	bool unconfirmed; /* the lease is another one than before: others may have taken over meanwhile */
+	int64_t lease;    /* the thread's own; 0: none */
 	bool store_away;
 };
 
@@ -106,6 +109,7 @@ static int name_try(struct vd_reporter *reporter, struct vd_error *error)
 	struct vd_txn txn = {.compares = &unchanged, .compare_count = 1, .success = &put, .success_count = 1};
 
 	r = vd_store_txn(agent->options.store, &txn, NULL, error);
+	reporter->unconfirmed = true;
 	if (r == -EAGAIN)
 		vd_error_set(error, r, "host %s: another daemon takes this name at this moment", agent->options.host);
 	if (r == 0)
@@ -128,18 +132,55 @@ static int name_take(struct vd_reporter *reporter, struct vd_error *error)
 	return r;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * sent: when the lease was asked for. A store of our own is dead while we are: nobody can be elected, and what we hold is held for
+ * ever.
+ */
+static int deadline_keep(struct vd_reporter *reporter, uint64_t sent, int64_t ttl, struct vd_error *error)
+{
+	struct vd_agent *agent = reporter->agent;
+	bool leads;
+	int r = 0;
+
+	pthread_mutex_lock(&reporter->lock);
+	leads = reporter->leads;
+	pthread_mutex_unlock(&reporter->lock);
+	if (!leads)
+		return 0;
+	if (reporter->unconfirmed)
+		r = vd_gateways_confirm(agent->gateways, error);
+	if (r < 0)
+		return r;
+	reporter->unconfirmed = false;
+	vd_agent_deadline_move(agent, agent->options.store_is_ours ? UINT64_MAX : vd_gateway_deadline(sent, ttl));
+	return 0;
+}
+
 static int lease_refresh(struct vd_reporter *reporter, struct vd_error *error)
 {
-	int64_t left;
+	uint64_t sent = now_ns();
+	int64_t left = LEASE_SECONDS;
 	int r;
 
 	if (reporter->lease != 0) {
 		r = vd_store_lease_keepalive(reporter->agent->options.store, reporter->lease, &left, error);
+		if (r == 0)
+			return deadline_keep(reporter, sent, left < LEASE_SECONDS ? left : LEASE_SECONDS, error);
 		if (r != -ENOENT)
 			return r;
 		reporter->lease = 0;
 	}
-	return name_take(reporter, error);
+	sent = now_ns();
+	r = name_take(reporter, error);
+	return r < 0 ? r : deadline_keep(reporter, sent, LEASE_SECONDS, error);
 }
 
 static int revision_report(struct vd_reporter *reporter, int64_t revision, struct vd_error *error)
@@ -186,6 +227,7 @@ static int round_do(struct vd_reporter *reporter, bool refresh, struct vd_error 
 {
 	struct detachment *detachment;
 	int64_t applied;
+	bool claim_due;
 	int r = 0;
 
 	if (refresh)
@@ -193,7 +235,14 @@ static int round_do(struct vd_reporter *reporter, bool refresh, struct vd_error 
 
 	pthread_mutex_lock(&reporter->lock);
 	applied = reporter->applied;
+	claim_due = reporter->claim_due;
+	reporter->claim_due = false;
 	pthread_mutex_unlock(&reporter->lock);
+	if (r == 0 && claim_due) {
+		r = vd_agent_claim_renew(reporter->agent, error);
+		if (r < 0)
+			vd_reporter_claim(reporter);
+	}
 	if (r == 0 && applied != reporter->reported) {
 		r = revision_report(reporter, applied, error);
 		if (r == 0)
@@ -230,6 +279,12 @@ static void store_state_log(struct vd_reporter *reporter, int r, const struct vd
 	reporter->store_away = r < 0;
 }
 
+/* The lock is held. */
+static bool is_due(const struct vd_reporter *reporter)
+{
+	return reporter->applied != reporter->reported || reporter->detachments || reporter->claim_due || reporter->refresh_due;
+}
+
 static void *reporter_run(void *userdata)
 {
 	struct vd_reporter *reporter = userdata;
@@ -243,8 +298,7 @@ static void *reporter_run(void *userdata)
 		int r;
 
 		pthread_mutex_lock(&reporter->lock);
-		while (!reporter->stopping &&
-		       (reporter->store_away || (reporter->applied == reporter->reported && !reporter->detachments)))
+		while (!reporter->stopping && (reporter->store_away || !is_due(reporter)))
 			if (pthread_cond_timedwait(&reporter->due, &reporter->lock, &refresh_at) == ETIMEDOUT)
 				break;
 		if (reporter->stopping) {
@@ -254,7 +308,10 @@ static void *reporter_run(void *userdata)
 		pthread_mutex_unlock(&reporter->lock);
 
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		refresh = now.tv_sec >= refresh_at.tv_sec;
+		pthread_mutex_lock(&reporter->lock);
+		refresh = now.tv_sec >= refresh_at.tv_sec || reporter->refresh_due;
+		reporter->refresh_due = false;
+		pthread_mutex_unlock(&reporter->lock);
 		r = round_do(reporter, refresh, &error);
 		store_state_log(reporter, r, &error);
 		if (refresh || r < 0) {
@@ -292,6 +349,13 @@ int vd_reporter_new(struct vd_agent *agent, struct vd_reporter **ret, struct vd_
 	return 0;
 }
 
+static bool is_gateway(const struct vd_reporter *reporter)
+{
+	const struct vd_agent *agent = reporter->agent;
+
+	return agent->gateways && !agent->options.store_is_ours && vd_gateways_hold(agent->gateways);
+}
+
 void vd_reporter_stop(struct vd_reporter *reporter)
 {
 	struct vd_error error;
@@ -304,8 +368,11 @@ void vd_reporter_stop(struct vd_reporter *reporter)
 	pthread_mutex_unlock(&reporter->lock);
 	pthread_join(reporter->thread, NULL);
 
-	/* An orderly end gives the name free at once; where the store is away, the lease does it later. */
-	if (reporter->lease != 0 && !reporter->store_away)
+	/*
+	 * An orderly end gives the name free at once; where the store is away, the lease does it later. So it does for a gateway: its
+	 * data plane goes on until the deadline, nobody may take over before, and a daemon that is only started again loses nothing.
+	 */
+	if (reporter->lease != 0 && !reporter->store_away && !is_gateway(reporter))
 		vd_store_lease_revoke(reporter->agent->options.store, reporter->lease, &error);
 }
 
@@ -326,6 +393,22 @@ void vd_reporter_applied(struct vd_reporter *reporter, int64_t revision)
 {
 	pthread_mutex_lock(&reporter->lock);
 	reporter->applied = revision;
+	pthread_cond_signal(&reporter->due);
+	pthread_mutex_unlock(&reporter->lock);
+}
+
+void vd_reporter_lead(struct vd_reporter *reporter)
+{
+	pthread_mutex_lock(&reporter->lock);
+	reporter->leads = reporter->refresh_due = true;
+	pthread_cond_signal(&reporter->due);
+	pthread_mutex_unlock(&reporter->lock);
+}
+
+void vd_reporter_claim(struct vd_reporter *reporter)
+{
+	pthread_mutex_lock(&reporter->lock);
+	reporter->claim_due = true;
 	pthread_cond_signal(&reporter->due);
 	pthread_mutex_unlock(&reporter->lock);
 }

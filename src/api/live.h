@@ -23,6 +23,7 @@
  *             when the packet goes on to another host, the same verb with next.arguments, asked of next.host, tells the rest
  * capture     stream only: {project, ports: […]} -> {"time": ns since 1970, "port", "size", "data": base64, "direction": "in" | "out"}
  * plan        {} -> {"text": the plan}
+ * neighbours  {} -> {"host", "neighbours": [{"network", "address", "state": "known" | "asked" | "silent", "mac"?, "next_hop", "confirmed"?}]}
  */
 struct vd_live {
 	/* 0 and a new reference in ret, or a negative errno and a sentence. */

@@ -18,7 +18,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{"attach", true, false, NULL},     {"detach", true, false, "port"}, {"status", true, false, NULL},
 	{"drops", true, true, NULL},       {"flows", true, true, "port"},   {"trace", true, false, "from"},
-	{"capture", false, true, "ports"}, {"plan", true, false, NULL},
+	{"capture", false, true, "ports"}, {"plan", true, false, NULL},     {"neighbours", true, false, NULL},
 };
 
 struct question {

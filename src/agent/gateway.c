@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/gateway.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#define RANK_MS 250   /* how much longer each next host waits for the ones before it */
+#define AGAIN_MS 100  /* after a write that came too late, or a data plane that is behind */
+#define AWAY_MS 1000  /* after a store that did not answer */
+#define IDLE_MS 30000 /* nothing is due: look all the same */
+#define CONFIRM_MS 5000
+
+struct name {
+	char *text;     /* a host; or "<project>/<virtual IP>" */
+	uint64_t since; /* ms: when it was found vacant */
+	bool seen;
+	UT_hash_handle hh;
+};
+
+/* A write to be done, decided under the replica's lock. */
+struct job {
+	struct job *prev, *next;
+	char *project, *vip, *holder; /* holder NULL: nobody */
+	bool resign;
+	int64_t epoch, revision; /* of the model that it was decided from */
+};
+
+struct vd_gateways {
+	struct vd_gateways_options options;
+	struct vd_watch *watch;
+	pthread_t thread;
+	bool running;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t due;
+	struct name *alive;
+	bool woken, stopping, stale; /* stale: who lives is to be read anew */
+
+	struct name *vacant; /* the thread's own */
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- names ---- */
+
+static struct name *name_find(struct name *names, const char *text)
+{
+	struct name *name;
+
+	HASH_FIND_STR(names, text, name);
+	return name;
+}
+
+static struct name *name_add(struct name **names, const char *text)
+{
+	struct name *name = name_find(*names, text);
+
+	if (name)
+		return name;
+	name = calloc(1, sizeof(*name));
+	if (name)
+		name->text = strdup(text);
+	if (!name || !name->text) {
+		free(name);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, *names, name->text, strlen(name->text), name);
+	return name;
+}
+
+static void name_remove(struct name **names, struct name *name)
+{
+	HASH_DEL(*names, name);
+	free(name->text);
+	free(name);
+}
+
+static void names_clear(struct name **names)
+{
+	struct name *name, *next;
+
+	HASH_ITER (hh, *names, name, next)
+		name_remove(names, name);
+}
+
+/* ---- who lives ---- */
+
+static const char *host_of_key(const char *key)
+{
+	return key + strlen(VD_STORE_PREFIX_STATUS_ALIVE);
+}
+
+static void alive_changed(const struct vd_event *events, size_t count, int64_t revision, void *userdata)
+{
+	struct vd_gateways *gateways = userdata;
+
+	pthread_mutex_lock(&gateways->lock);
+	for (size_t i = 0; i < count; i++) {
+		const char *host = host_of_key(events[i].kv.key);
+		struct name *name = events[i].is_delete ? name_find(gateways->alive, host) : name_add(&gateways->alive, host);
+
+		if (name && events[i].is_delete)
+			name_remove(&gateways->alive, name);
+	}
+	gateways->woken |= count > 0;
+	pthread_cond_signal(&gateways->due);
+	pthread_mutex_unlock(&gateways->lock);
+}
+
+static void alive_compacted(int64_t compact_revision, void *userdata)
+{
+	struct vd_gateways *gateways = userdata;
+
+	pthread_mutex_lock(&gateways->lock);
+	gateways->stale = gateways->woken = true;
+	pthread_cond_signal(&gateways->due);
+	pthread_mutex_unlock(&gateways->lock);
+}
+
+/* Reads who lives and watches from there. */
+static int alive_follow(struct vd_gateways *gateways, struct vd_error *error)
+{
+	static const struct vd_watch_callbacks callbacks = {.events = alive_changed, .compacted = alive_compacted};
+	struct vd_kvs *standing = NULL;
+	int r;
+
+	if (gateways->watch)
+		vd_watch_free(gateways->watch);
+	gateways->watch = NULL;
+	r = vd_store_range(gateways->options.store, VD_STORE_PREFIX_STATUS_ALIVE, true, 0, 0, &standing, error);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&gateways->lock);
+	names_clear(&gateways->alive);
+	for (size_t i = 0; i < standing->count; i++)
+		name_add(&gateways->alive, host_of_key(standing->items[i].key));
+	gateways->stale = false;
+	gateways->woken = true;
+	pthread_mutex_unlock(&gateways->lock);
+	r = vd_store_watch(gateways->options.store, VD_STORE_PREFIX_STATUS_ALIVE, standing->revision + 1, &callbacks, gateways,
+			   &gateways->watch, error);
+	vd_kvs_free(standing);
+	return r;
+}
+
+static bool is_alive(const char *host, void *userdata)
+{
+	struct vd_gateways *gateways = userdata;
+	bool alive;
+
+	pthread_mutex_lock(&gateways->lock);
+	alive = name_find(gateways->alive, host);
+	pthread_mutex_unlock(&gateways->lock);
+	return alive;
+}
+
+/* The watch may be late: 1 when the store itself says that the host lives. */
+static int is_alive_now(struct vd_gateways *gateways, const char *host, struct vd_error *error)
+{
+	VD_FREE char *key = NULL;
+	struct vd_kvs *standing = NULL;
+	int r;
+
+	if (asprintf(&key, "%s%s", VD_STORE_PREFIX_STATUS_ALIVE, host) < 0)
+		return -ENOMEM;
+	r = vd_store_range(gateways->options.store, key, false, 0, 0, &standing, error);
+	if (r < 0)
+		return r;
+	r = standing->count > 0;
+	vd_kvs_free(standing);
+	return r;
+}
+
+/* ---- deciding ---- */
+
+struct round {
+	struct vd_gateways *gateways;
+	struct vd_electorate electorate;
+	struct job *jobs;
+	int64_t epoch, revision;
+	uint64_t now, next; /* ms; next: when something becomes due */
+};
+
+static void job_free(struct job *job)
+{
+	free(job->project);
+	free(job->vip);
+	free(job->holder);
+	free(job);
+}
+
+static int job_add(struct round *round, const struct vd_resource *vip, bool resign)
+{
+	const struct vd_gateway *fact =
+		(const struct vd_gateway *)vd_model_get(round->electorate.model, VD_KIND_GATEWAY, vip->project, vip->name);
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return -ENOMEM;
+	job->resign = resign;
+	job->epoch = round->epoch;
+	job->revision = round->revision;
+	job->project = strdup(vip->project);
+	job->vip = strdup(vip->name);
+	job->holder = fact ? strdup(fact->host) : NULL;
+	if (!job->project || !job->vip || (fact && !job->holder)) {
+		job_free(job);
+		return -ENOMEM;
+	}
+	DL_APPEND(round->jobs, job);
+	return 0;
+}
+
+/* The hosts before us have their time first. */
+static int vacancy_follow(struct round *round, const struct vd_resource *vip, unsigned rank)
+{
+	char key[4 * VD_NAME_SIZE]; /* names of both */
+	struct name *vacancy;
+	uint64_t due;
+
+	snprintf(key, sizeof(key), "%s/%s", vip->project, vip->name);
+	vacancy = name_add(&round->gateways->vacant, key);
+	if (!vacancy)
+		return -ENOMEM;
+	vacancy->seen = true;
+	if (!vacancy->since)
+		vacancy->since = round->now;
+	due = vacancy->since + (uint64_t)rank * RANK_MS;
+	if (due <= round->now)
+		return job_add(round, vip, false);
+	if (due < round->next)
+		round->next = due;
+	return 0;
+}
+
+static int vip_decide(const struct vd_resource *vip, void *userdata)
+{
+	struct round *round = userdata;
+	unsigned rank = 0;
+
+	if (!vd_election_concerns(vip))
+		return 0;
+	switch (vd_election_of_vip(&round->electorate, (const struct vd_virtual_ip *)vip, &rank)) {
+	case VD_ELECTION_NOTHING:
+		return 0;
+	case VD_ELECTION_TAKE:
+		return vacancy_follow(round, vip, rank);
+	case VD_ELECTION_RESIGN:
+		return job_add(round, vip, true);
+	}
+	return 0;
+}
+
+static int fact_decide(const struct vd_resource *fact, void *userdata)
+{
+	struct round *round = userdata;
+
+	if (vd_election_of_fact(&round->electorate, (const struct vd_gateway *)fact) == VD_ELECTION_RESIGN)
+		return job_add(round, fact, true);
+	return 0;
+}
+
+static void vacancies_forget(struct vd_gateways *gateways)
+{
+	struct name *vacancy, *next;
+
+	HASH_ITER (hh, gateways->vacant, vacancy, next) {
+		if (!vacancy->seen)
+			name_remove(&gateways->vacant, vacancy);
+		else
+			vacancy->seen = false;
+	}
+}
+
+static void round_decide(struct vd_gateways *gateways, struct round *ret)
+{
+	const struct vd_gateways_options *options = &gateways->options;
+	struct round round = {.gateways = gateways, .now = now_ms()};
+
+	round.next = round.now + IDLE_MS;
+	round.electorate = (struct vd_electorate){
+		.host = options->host, .boot_id = options->boot_id, .is_alive = is_alive, .userdata = gateways};
+	round.electorate.model = vd_replica_lock(options->replica, &round.revision, &round.epoch, NULL);
+	if (vd_model_each(round.electorate.model, VD_KIND_VIRTUAL_IP, NULL, vip_decide, &round) < 0 ||
+	    vd_model_each(round.electorate.model, VD_KIND_GATEWAY, NULL, fact_decide, &round) < 0)
+		round.next = round.now + AWAY_MS; /* memory ran out: what was found is done, the rest later */
+	vd_replica_unlock(options->replica);
+	vacancies_forget(gateways);
+	*ret = round;
+}
+
+/* ---- doing ---- */
+
+struct writing {
+	struct vd_gateways *gateways;
+	const struct job *job;
+};
+
+/* The replica's lock is held. Whoever holds it, still does; and where that one died, nothing at all was written since we saw it dead. */
+static int write_check(const struct vd_model *model, void *userdata, struct vd_error *error)
+{
+	const struct writing *writing = userdata;
+	const struct job *job = writing->job;
+	const struct vd_gateway *fact = (const struct vd_gateway *)vd_model_get(model, VD_KIND_GATEWAY, job->project, job->vip);
+	int64_t epoch;
+
+	vd_replica_lock(writing->gateways->options.replica, NULL, &epoch, NULL);
+	vd_replica_unlock(writing->gateways->options.replica);
+	if (!fact != !job->holder || (fact && strcmp(fact->host, job->holder) != 0))
+		return -ECANCELED;
+	if (!job->resign && !vd_model_get(model, VD_KIND_VIRTUAL_IP, job->project, job->vip))
+		return -ECANCELED;
+	return job->holder && epoch != job->epoch ? -ECANCELED : 0;
+}
+
+static int fact_write(struct vd_gateways *gateways, const struct job *job, struct vd_error *error)
+{
+	struct writing writing = {gateways, job};
+	struct vd_gateway fact = {
+		.head = {.kind = VD_KIND_GATEWAY, .references = 1, .project = job->project, .name = job->vip},
+		.host = (char *)gateways->options.host,
+	};
+	struct vd_resource *owned;
+	int r;
+
+	snprintf(fact.boot_id, sizeof(fact.boot_id), "%s", gateways->options.boot_id);
+	if (job->resign)
+		return vd_replica_write_fact(gateways->options.replica, &fact.head, true, write_check, &writing, NULL, error);
+	/* The model keeps what it is given. */
+	owned = vd_resource_clone(&fact.head);
+	if (!owned)
+		return -ENOMEM;
+	r = vd_replica_write_fact(gateways->options.replica, owned, false, write_check, &writing, NULL, error);
+	vd_resource_unref(owned);
+	return r;
+}
+
+/* ms until it makes sense to look again, 0: done. */
+static unsigned job_do(struct vd_gateways *gateways, const struct job *job)
+{
+	const struct vd_gateways_options *options = &gateways->options;
+	bool ours = job->holder && strcmp(job->holder, options->host) == 0;
+	struct vd_error error = {};
+	int r = 0;
+
+	/* Who gives up stops first, then says so. */
+	if (job->resign && options->applied(options->userdata) < job->revision)
+		return AGAIN_MS;
+	if (job->holder && !ours)
+		r = is_alive_now(gateways, job->holder, &error);
+	if (r > 0)
+		return AGAIN_MS;
+	if (r == 0)
+		r = fact_write(gateways, job, &error);
+	if (r == -ECANCELED)
+		return AGAIN_MS;
+	if (r < 0 && r != -ENOENT) {
+		vd_log_warning("gateway of %s in project %s: %s", job->vip, job->project, error.text);
+		return AWAY_MS;
+	}
+	if (!job->resign)
+		vd_log_info("this host is the gateway of %s in project %s now%s%s", job->vip, job->project,
+			    job->holder && !ours ? ", instead of " : "", job->holder && !ours ? job->holder : "");
+	return 0;
+}
+
+static void *gateways_run(void *userdata)
+{
+	struct vd_gateways *gateways = userdata;
+	uint64_t next = 0;
+
+	for (;;) {
+		struct timespec until = {.tv_sec = (time_t)(next / 1000), .tv_nsec = (long)(next % 1000) * 1000000};
+		struct job *job, *after;
+		struct vd_error error;
+		struct round round;
+		bool stale;
+
+		pthread_mutex_lock(&gateways->lock);
+		while (!gateways->woken && !gateways->stopping && now_ms() < next)
+			if (pthread_cond_timedwait(&gateways->due, &gateways->lock, &until) == ETIMEDOUT)
+				break;
+		if (gateways->stopping) {
+			pthread_mutex_unlock(&gateways->lock);
+			return NULL;
+		}
+		gateways->woken = false;
+		stale = gateways->stale;
+		pthread_mutex_unlock(&gateways->lock);
+
+		if (stale && alive_follow(gateways, &error) < 0) {
+			next = now_ms() + AWAY_MS;
+			continue;
+		}
+		round_decide(gateways, &round);
+		next = round.next;
+		DL_FOREACH_SAFE (round.jobs, job, after) {
+			unsigned pause = job_do(gateways, job);
+
+			if (pause && now_ms() + pause < next)
+				next = now_ms() + pause;
+			DL_DELETE(round.jobs, job);
+			job_free(job);
+		}
+	}
+}
+
+/* ---- for others ---- */
+
+int vd_gateways_new(const struct vd_gateways_options *options, struct vd_gateways **ret, struct vd_error *error)
+{
+	struct vd_gateways *gateways = calloc(1, sizeof(*gateways));
+	pthread_condattr_t monotonic;
+	int r;
+
+	if (!gateways)
+		return -ENOMEM;
+	gateways->options = *options;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&gateways->lock, NULL);
+	pthread_cond_init(&gateways->due, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	r = alive_follow(gateways, error);
+	if (r == 0) {
+		r = -pthread_create(&gateways->thread, NULL, gateways_run, gateways);
+		gateways->running = r == 0;
+		if (r < 0)
+			vd_error_set(error, r, "no thread could be started: %s", strerror(-r));
+	}
+	if (r < 0) {
+		vd_gateways_free(gateways);
+		return r;
+	}
+	*ret = gateways;
+	return 0;
+}
+
+void vd_gateways_free(struct vd_gateways *gateways)
+{
+	if (!gateways)
+		return;
+	pthread_mutex_lock(&gateways->lock);
+	gateways->stopping = true;
+	pthread_cond_signal(&gateways->due);
+	pthread_mutex_unlock(&gateways->lock);
+	if (gateways->running)
+		pthread_join(gateways->thread, NULL);
+	if (gateways->watch)
+		vd_watch_free(gateways->watch);
+	names_clear(&gateways->alive);
+	names_clear(&gateways->vacant);
+	pthread_mutex_destroy(&gateways->lock);
+	pthread_cond_destroy(&gateways->due);
+	free(gateways);
+}
+
+void vd_gateways_wake(struct vd_gateways *gateways)
+{
+	pthread_mutex_lock(&gateways->lock);
+	gateways->woken = true;
+	pthread_cond_signal(&gateways->due);
+	pthread_mutex_unlock(&gateways->lock);
+}
+
+bool vd_gateways_concern(const struct vd_changes *changes)
+{
+	if (!changes)
+		return true;
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct vd_change *change = &changes->items[i];
+
+		if (change->kind == VD_KIND_GATEWAY || change->kind == VD_KIND_CLAIM || change->kind == VD_KIND_NETWORK)
+			return true;
+		if (change->kind == VD_KIND_VIRTUAL_IP && (!change->after || vd_election_concerns(change->after)))
+			return true;
+	}
+	return false;
+}
+
+struct held {
+	const char *host;
+	struct vd_resource *one;
+};
+
+static int held_find(const struct vd_resource *resource, void *userdata)
+{
+	struct held *held = userdata;
+
+	if (strcmp(((const struct vd_gateway *)resource)->host, held->host) != 0)
+		return 0;
+	held->one = vd_resource_clone(resource);
+	return 1;
+}
+
+static struct vd_resource *held_clone(struct vd_gateways *gateways)
+{
+	struct held held = {.host = gateways->options.host};
+
+	vd_model_each(vd_replica_lock(gateways->options.replica, NULL, NULL, NULL), VD_KIND_GATEWAY, NULL, held_find, &held);
+	vd_replica_unlock(gateways->options.replica);
+	return held.one;
+}
+
+bool vd_gateways_hold(struct vd_gateways *gateways)
+{
+	struct vd_resource *held = held_clone(gateways);
+
+	if (held)
+		vd_resource_unref(held);
+	return held;
+}
+
+static int still_held(const struct vd_model *model, void *userdata, struct vd_error *error)
+{
+	const struct vd_gateway *held = userdata;
+	const struct vd_gateway *fact =
+		(const struct vd_gateway *)vd_model_get(model, VD_KIND_GATEWAY, held->head.project, held->head.name);
+
+	return fact && strcmp(fact->host, held->host) == 0 ? 0 : -ECANCELED;
+}
+
+/* Writing one fact once more moves the epoch. One that is somebody else's by now tells that the model went on: then another one. */
+int vd_gateways_confirm(struct vd_gateways *gateways, struct vd_error *error)
+{
+	int r = -ECANCELED;
+
+	while (r == -ECANCELED) {
+		struct vd_resource *held = held_clone(gateways);
+		int64_t revision = 0;
+
+		if (!held)
+			return 0;
+		r = vd_replica_write_fact(gateways->options.replica, held, false, still_held, held, &revision, error);
+		if (r == 0 && vd_replica_wait(gateways->options.replica, revision, CONFIRM_MS) < 0)
+			r = vd_error_set(error, -ETIMEDOUT, "the store took a write that it has not shown yet");
+		vd_resource_unref(held);
+	}
+	return r;
+}
