@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/command.h"
+#include "client/text_table.h"
 
 #include "base/cleanup.h"
 
@@ -117,7 +118,8 @@ const struct vd_command vd_commands[] = {
 	{
 		.name = "status",
 		.arguments = "",
-		.summary = "show the hosts: which live, and whether they obey the last change; and a host's routers",
+		.summary = "show the hosts: which live, and whether they obey the last change; and a host's routers, uplinks and "
+			   "gateways",
 		.example = "viaduct status --host h2",
 		.options = vd_host_options,
 		.run = vd_command_status,
@@ -151,6 +153,16 @@ const struct vd_command vd_commands[] = {
 		.example = "viaduct flows --port web1\nviaduct flows --follow",
 		.options = vd_flows_options,
 		.run = vd_command_flows,
+	},
+	{
+		.name = "neighbours",
+		.arguments = "",
+		.summary = "show who a host knows on its provider networks: gateways and other next hops, and their MACs",
+		.text = "STATE is known, asked (an answer is waited for) or silent (nobody answered). HEARD is how many seconds "
+			"ago.",
+		.example = "viaduct neighbours --host h2",
+		.options = vd_host_options,
+		.run = vd_command_neighbours,
 	},
 	{
 		.name = "capture",
@@ -238,6 +250,30 @@ int vd_fail_usage(const struct vd_invocation *invocation, const char *format, ..
 	else
 		fputs("; see \"viaduct --help\"\n", stderr);
 	return VD_EXIT_USAGE;
+}
+
+int vd_print_rows(const json_t *rows, const char *fallback, const char *const *headers, const char *const *paths, size_t columns)
+{
+	struct vd_text_table *table = vd_text_table_new(columns, headers);
+	VD_FREE char **cells = calloc(columns, sizeof(*cells));
+	struct vd_error error = {0};
+	const json_t *row;
+	size_t i;
+
+	if (!table || !cells) {
+		vd_text_table_free(table);
+		return vd_fail(&error);
+	}
+	json_array_foreach (rows, i, row) {
+		for (size_t column = 0; column < columns; column++)
+			cells[column] = paths[column] ? vd_json_text(row, paths[column]) : strdup(fallback ? fallback : "");
+		vd_text_table_add(table, (const char *const *)cells);
+		for (size_t column = 0; column < columns; column++)
+			free(cells[column]);
+	}
+	vd_text_table_print(table, stdout);
+	vd_text_table_free(table);
+	return VD_EXIT_DONE;
 }
 
 int vd_print_json(json_t *object)

@@ -77,6 +77,8 @@ int vd_fail(const struct vd_error *error);
 int vd_fail_usage(const struct vd_invocation *invocation, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The object as indented JSON on standard output; takes the reference over. */
 int vd_print_json(json_t *object);
+/* A table of rows (an array of objects) by paths as of vd_json_text; a column without a path shows fallback. An exit status. */
+int vd_print_rows(const json_t *rows, const char *fallback, const char *const *headers, const char *const *paths, size_t columns);
 
 /* A path with its query: vd_path(&ret, "/v1/ports/%s", name, "project", project, NULL) escapes name and each value. To free. */
 char *vd_path_build(const char *begin, const char *segment, ...) __attribute__((sentinel));
@@ -100,6 +102,7 @@ int vd_command_detach(struct vd_invocation *invocation);
 extern const struct vd_option vd_drops_options[], vd_flows_options[];
 int vd_command_drops(struct vd_invocation *invocation);
 int vd_command_flows(struct vd_invocation *invocation);
+int vd_command_neighbours(struct vd_invocation *invocation);
 int vd_command_plan(struct vd_invocation *invocation);
 /* command_purge.c */
 extern const struct vd_option vd_purge_options[];

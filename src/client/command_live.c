@@ -253,6 +253,26 @@ int vd_command_flows(struct vd_invocation *invocation)
 	return status;
 }
 
+int vd_command_neighbours(struct vd_invocation *invocation)
+{
+	static const char *const headers[] = {"NETWORK", "ADDRESS", "MAC", "STATE", "HEARD", "NEXT HOP"};
+	static const char *const paths[] = {"network", "address", "mac", "state", "confirmed", "next_hop"};
+	enum { COLUMNS = sizeof(paths) / sizeof(paths[0]) };
+	json_t *arguments = json_pack("{s:s*}", "host", vd_invocation_option(invocation, "host")), *reply;
+	int status = ask(invocation, "/v1/live/neighbours", arguments, &reply);
+
+	if (status)
+		return status;
+	if (vd_invocation_json(invocation))
+		return vd_print_json(reply);
+	if (json_array_size(json_object_get(reply, "neighbours")) == 0)
+		puts("there are none");
+	else
+		status = vd_print_rows(json_object_get(reply, "neighbours"), NULL, headers, paths, COLUMNS);
+	json_decref(reply);
+	return status;
+}
+
 int vd_command_plan(struct vd_invocation *invocation)
 {
 	json_t *arguments = json_pack("{s:s*}", "host", vd_invocation_option(invocation, "host")), *reply;

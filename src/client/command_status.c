@@ -41,34 +41,40 @@ static void host_add(struct vd_text_table *table, const json_t *host)
 			free(cells[i]);
 }
 
-/* The routers' processes of one host: the one that is asked, or --host. One that cannot tell leaves the rest as it is. */
-static void routers_print(struct vd_invocation *invocation)
+/* A part of what one host tells, as a table; none when there is nothing of it. */
+static void part_print(const json_t *status, const char *part, const char *const *headers, const char *const *paths, size_t columns)
 {
-	static const char *const headers[] = {"ROUTER", "PROJECT", "HOST", "PROCESS", "PID", "DNS QUERIES", "METADATA REQUESTS"};
-	static const char *const paths[] = {"vpc", "project", NULL, "state", "pid", "dns.queries", "metadata.requests"};
-	enum { ROUTER_COLUMNS = sizeof(paths) / sizeof(paths[0]) };
+	const json_t *rows = json_object_get(status, part);
+
+	if (json_array_size(rows) == 0)
+		return;
+	putchar('\n');
+	vd_print_rows(rows, json_string_value(json_object_get(status, "host")), headers, paths, columns);
+}
+
+/*
+ * The host that is asked, or --host: the routers' processes, its uplinks, the VPCs that it leads out, the virtual IPs that it holds. One that
+ * cannot tell leaves the rest as it is.
+ */
+static void host_print(struct vd_invocation *invocation)
+{
+	static const char *const routers[] = {"ROUTER", "PROJECT", "HOST", "PROCESS", "PID", "DNS QUERIES", "METADATA REQUESTS"};
+	static const char *const router_paths[] = {"vpc", "project", NULL, "state", "pid", "dns.queries", "metadata.requests"};
+	static const char *const uplinks[] = {"UPLINK", "HOST", "INTERFACE", "STATE", "MAC", "MTU", "NETWORKS"};
+	static const char *const uplink_paths[] = {"physnet", NULL, "ifname", "state", "mac", "mtu", "networks"};
+	static const char *const gateways[] = {"GATEWAY OF", "PROJECT", "HOST", "NETWORK", "ADDRESSES", "UNTIL (S)"};
+	static const char *const gateway_paths[] = {"vpc", "project", NULL, "network", "addresses", "deadline"};
+	static const char *const vips[] = {"VIRTUAL IP", "HOST", "NETWORK", "ADDRESS", "TYPE", "ANNOUNCED"};
+	static const char *const vip_paths[] = {"name", NULL, "network", "address", "type", "announced"};
 	const char *host = vd_invocation_option(invocation, "host");
-	json_t *arguments = json_object(), *status = NULL, *router;
-	struct vd_text_table *table;
+	json_t *arguments = json_pack("{s:s*}", "host", host), *status = NULL;
 	struct vd_error error = {0};
-	size_t i;
 
-	if (host)
-		json_object_set_new(arguments, "host", json_string(host));
-	if (vd_client_call(invocation->client, "POST", "/v1/live/status", arguments, &status, &error) == 0 &&
-	    json_array_size(json_object_get(status, "routers")) > 0 && (table = vd_text_table_new(ROUTER_COLUMNS, headers))) {
-		json_array_foreach (json_object_get(status, "routers"), i, router) {
-			char *cells[ROUTER_COLUMNS];
-
-			for (size_t column = 0; column < ROUTER_COLUMNS; column++)
-				cells[column] = paths[column] ? vd_json_text(router, paths[column]) : vd_json_text(status, "host");
-			vd_text_table_add(table, (const char *const *)cells);
-			for (size_t column = 0; column < ROUTER_COLUMNS; column++)
-				free(cells[column]);
-		}
-		putchar('\n');
-		vd_text_table_print(table, stdout);
-		vd_text_table_free(table);
+	if (vd_client_call(invocation->client, "POST", "/v1/live/status", arguments, &status, &error) == 0) {
+		part_print(status, "routers", routers, router_paths, sizeof(router_paths) / sizeof(*router_paths));
+		part_print(status, "uplinks", uplinks, uplink_paths, sizeof(uplink_paths) / sizeof(*uplink_paths));
+		part_print(status, "gateways", gateways, gateway_paths, sizeof(gateway_paths) / sizeof(*gateway_paths));
+		part_print(status, "virtual_ips", vips, vip_paths, sizeof(vip_paths) / sizeof(*vip_paths));
 	}
 	json_decref(arguments);
 	json_decref(status);
@@ -95,7 +101,7 @@ int vd_command_status(struct vd_invocation *invocation)
 	vd_text_table_print(table, stdout);
 	vd_text_table_free(table);
 	json_decref(status);
-	routers_print(invocation);
+	host_print(invocation);
 	return VD_EXIT_DONE;
 }
 
