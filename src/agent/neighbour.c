@@ -11,10 +11,7 @@
 #include <time.h>
 #include <uthash.h>
 
-#define CARE_MS 5000       /* the table is looked through so often */
-#define REFRESH_SECONDS 20 /* one that was not heard of for so long is asked for */
-#define SUSPECT_SECONDS 40 /* … and after two rounds without an answer, everyone is */
-#define IDLE_SECONDS 600   /* nobody wanted it and it said nothing */
+#define CARE_MS 5000 /* the table is looked through so often */
 #define SECOND 1000000000ull
 
 /* How long after the one before, in ms; those of the plan are asked for again with the table. */
@@ -163,18 +160,6 @@ void vd_agent_neighbours_read(struct vd_agent *agent)
 }
 
 /* ---- the table ---- */
-
-enum vd_neighbour_care vd_neighbour_care(bool is_next_hop, bool known, uint64_t confirmed, uint64_t asked)
-{
-	if (!is_next_hop && asked >= IDLE_SECONDS && (!known || confirmed >= IDLE_SECONDS))
-		return VD_NEIGHBOUR_CARE_FORGET;
-	if (!known)
-		return is_next_hop ? VD_NEIGHBOUR_CARE_ASK : VD_NEIGHBOUR_CARE_NOTHING;
-	/* What nobody wanted for long is not kept awake: it stays as long as it speaks by itself. */
-	if (confirmed < REFRESH_SECONDS || (!is_next_hop && asked >= IDLE_SECONDS))
-		return VD_NEIGHBOUR_CARE_NOTHING;
-	return confirmed < SUSPECT_SECONDS ? VD_NEIGHBOUR_CARE_REFRESH : VD_NEIGHBOUR_CARE_ASK;
-}
 
 struct forgetting {
 	struct vd_agent *agent;
