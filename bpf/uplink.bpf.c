@@ -114,7 +114,7 @@ int vd_uplink_ingress(struct __sk_buff *skb)
 
 	if (skb->vlan_present) {
 		if (skb->vlan_proto != bpf_htons(ETH_P_8021Q))
-			return TC_ACT_OK;
+			return VD_PASS;
 		key.vlan = skb->vlan_tci & VD_VLAN_MASK;
 	}
 	verdict = vd_uplink_forward(skb, key.ifindex, key.vlan);
@@ -122,7 +122,7 @@ int vd_uplink_ingress(struct __sk_buff *skb)
 		return verdict;
 	segment = bpf_map_lookup_elem(&vd_uplink, &key);
 	if (!segment)
-		return TC_ACT_OK;
+		return VD_PASS;
 	switch (vd_uplink_judge(skb, segment)) {
 	case VD_UPLINK_KIND_FOREIGN:
 		break;
@@ -140,7 +140,7 @@ int vd_uplink_ingress(struct __sk_buff *skb)
 		bpf_tail_call(skb, &vd_programs, VD_PROGRAM_UPLINK);
 		break;
 	}
-	return TC_ACT_OK;
+	return VD_PASS;
 }
 
 /* Which segment's; NO_UPLINK: it is gone by now. */

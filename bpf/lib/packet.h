@@ -15,6 +15,9 @@
 
 #define VD_SECOND 1000000000ULL
 
+/* The verdict for the host's own: whoever has a filter behind ours sees it too, as TC_ACT_OK would not let him. */
+#define VD_PASS TC_ACT_UNSPEC
+
 /* TCP's flags as they stand in the header's 14th byte. */
 #define VD_TCP_FIN 0x01
 #define VD_TCP_SYN 0x02

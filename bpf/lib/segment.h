@@ -42,7 +42,7 @@ static __always_inline int vd_segment_deliver(struct __sk_buff *skb, struct vd_p
 {
 	if (!packet->segment.subnet || (packet->destination_mac[0] & 1) ||
 	    vd_bridge_to_port(packet, packet->segment.subnet, packet->destination_mac, VD_DEPENDENCY_PORT))
-		return TC_ACT_OK;
+		return VD_PASS;
 	return vd_output_link(skb, &packet->flow);
 }
 
@@ -53,7 +53,7 @@ static __always_inline int vd_segment_arp(struct __sk_buff *skb, struct vd_packe
 	__u8 mac[6] = {0};
 
 	if (vd_arp_read(skb, packet, &arp))
-		return TC_ACT_OK;
+		return VD_PASS;
 	address.word[0] = arp.sender;
 	vd_segment_learn(packet, 4, &address, arp.sender_mac);
 	address.word[0] = arp.target;
@@ -70,7 +70,7 @@ static __always_inline int vd_segment_ndp(struct __sk_buff *skb, struct vd_packe
 	__u8 mac[6] = {0};
 
 	if (vd_ndp_read(skb, packet, &ip, &ndp))
-		return TC_ACT_OK;
+		return VD_PASS;
 	is_question = ndp.type == VD_NEIGHBOUR_SOLICITATION;
 	has_mac = ndp.option == (is_question ? VD_NDP_OPTION_SOURCE : VD_NDP_OPTION_TARGET) && ndp.option_length == 1;
 	if (!is_question || !vd_ndp_is_unspecified(&packet->tuple.source))
@@ -87,7 +87,7 @@ static __noinline int vd_segment_handle(struct __sk_buff *skb, struct vd_packet 
 	__u8 ethernet[ETH_HLEN];
 
 	if (bpf_skb_load_bytes(skb, 0, ethernet, sizeof(ethernet)))
-		return TC_ACT_OK;
+		return VD_PASS;
 	vd_mac_copy(packet->destination_mac, ethernet);
 	vd_mac_copy(packet->source_mac, ethernet + ETH_ALEN);
 	if (skb->protocol == bpf_htons(ETH_P_ARP))

@@ -184,7 +184,7 @@ int fixture_enter(void)
 		       : 0;
 }
 
-static int run(struct fixture *fixture, int program, uint32_t ifindex, const struct packet *packet)
+int run_program(struct fixture *fixture, int program, uint32_t ifindex, const struct packet *packet)
 {
 	struct __sk_buff context = {.ifindex = ifindex, .gso_size = fixture->gso_size};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->size,
@@ -200,7 +200,7 @@ static int run(struct fixture *fixture, int program, uint32_t ifindex, const str
 
 int run_port(struct fixture *fixture, uint32_t ifindex, const struct packet *packet)
 {
-	return run(fixture, bpf_program__fd(fixture->bpf->progs.vd_port_ingress), ifindex, packet);
+	return run_program(fixture, bpf_program__fd(fixture->bpf->progs.vd_port_ingress), ifindex, packet);
 }
 
 int run_tunnel(struct fixture *fixture, uint32_t vni, const char *vtep, const struct packet *packet)
@@ -213,7 +213,7 @@ int run_tunnel(struct fixture *fixture, uint32_t vni, const char *vtep, const st
 		fixture->tunnel->bss->sender = (uint32_t)address[0] << 24 | address[1] << 16 | address[2] << 8 | address[3];
 	else
 		memcpy(fixture->tunnel->bss->sender6, address, sizeof(address));
-	return run(fixture, bpf_program__fd(fixture->tunnel->progs.tunnel), fixture->ifindex_overlay, packet);
+	return run_program(fixture, bpf_program__fd(fixture->tunnel->progs.tunnel), fixture->ifindex_overlay, packet);
 }
 
 uint64_t new_drops(struct fixture *fixture, enum vd_drop_reason reason)

@@ -74,6 +74,8 @@ int fixture_teardown(void **state);
 /* Enters a network namespace with the links of the topology; 77 (skip) without root. Once, in main. */
 int fixture_enter(void);
 
+/* Runs a program as if packet came in by ifindex. Returns the verdict; what became of it is fixture->out. */
+int run_program(struct fixture *fixture, int program, uint32_t ifindex, const struct packet *packet);
 /* Runs the port program as if packet came in by ifindex. Returns the verdict; what became of it is fixture->out. */
 int run_port(struct fixture *fixture, uint32_t ifindex, const struct packet *packet);
 /* The same for the overlay program. */
