@@ -46,6 +46,19 @@ static int route_normalise(const char *table, const char *destination, char ret[
 	return 0;
 }
 
+static int policy_route_normalise(const char *table, const char *priority, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	size_t size = strlen(priority);
+
+	if (!vd_identity_is_name(table) || size == 0 || size > 5 || strspn(priority, "0123456789") != size || priority[0] == '0')
+		return vd_error_set(
+			error, -EINVAL,
+			"policy_route \"%.70s/%.20s\": a policy route is named by its table and priority, like demo/100", table,
+			priority);
+	snprintf(ret, VD_IDENTITY_SIZE, "%s/%s", table, priority);
+	return 0;
+}
+
 /* A rule is named by its group and what it is called there, or what it says: "web/ingress-tcp-22-10.0.0.0/8". */
 static int rule_normalise(const char *name, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
 {
@@ -76,6 +89,10 @@ int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENT
 		table = strndup(name, (size_t)(slash - name));
 		return table ? route_normalise(table, slash + 1, ret, error) : -ENOMEM;
 	}
+	if (kind == VD_KIND_POLICY_ROUTE) {
+		table = strndup(name, slash ? (size_t)(slash - name) : strlen(name));
+		return table ? policy_route_normalise(table, slash ? slash + 1 : "", ret, error) : -ENOMEM;
+	}
 	if (kind == VD_KIND_SECURITY_GROUP_RULE)
 		return rule_normalise(name, ret, error);
 	if (!vd_identity_is_name(name))
@@ -100,10 +117,12 @@ static int member_text(const json_t *document, size_t index, const char *member,
 	return 0;
 }
 
-/* The identity that a route's document stands for: its table, or its VPC's main one, and its destination. */
-static int route_name(const json_t *document, size_t index, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+/* The identity that a route's document stands for: its table, or its VPC's main one, and its destination or priority. */
+static int route_name(const json_t *document, enum vd_kind kind, size_t index, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
 {
+	const json_t *priority = json_object_get(document, "priority");
 	const char *table, *vpc, *destination;
+	char number[24];
 	int r;
 
 	r = member_text(document, index, "table", &table, error);
@@ -116,9 +135,12 @@ static int route_name(const json_t *document, size_t index, char ret[VD_IDENTITY
 	if (!table || (vpc && !strcmp(table, "main")))
 		table = vpc;
 	if (!table)
-		return vd_error_set(error, -EINVAL,
-				    "document %zu: a route is named by its name, or by its vpc or table and its destination",
-				    index + 1);
+		return vd_error_set(error, -EINVAL, "document %zu: a %s is named by its name, or by its vpc or table and its %s",
+				    index + 1, vd_kind_word(kind), kind == VD_KIND_ROUTE ? "destination" : "priority");
+	if (kind == VD_KIND_POLICY_ROUTE) {
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(priority));
+		return policy_route_normalise(table, number, ret, error);
+	}
 	return route_normalise(table, destination ? destination : "0.0.0.0/0", ret, error);
 }
 
@@ -174,13 +196,15 @@ static int identity_parse(const json_t *document, size_t index, const char *proj
 		r = rule_name(document, index, text, error);
 	else if (name)
 		r = vd_identity_normalise(kind, name, text, error);
-	else if (kind == VD_KIND_ROUTE)
-		r = route_name(document, index, text, error);
+	else if (kind == VD_KIND_ROUTE || kind == VD_KIND_POLICY_ROUTE)
+		r = route_name(document, kind, index, text, error);
 	else
 		r = vd_error_set(error, -EINVAL, "document %zu: this %s has no name", index + 1, word);
 	if (r)
 		return r;
 	ret->kind = kind;
+	if (!own && vd_kind_is_shared(kind))
+		project = "default";
 	ret->project = strdup(own ? own : project);
 	ret->name = strdup(text);
 	return ret->project && ret->name ? 0 : -ENOMEM;

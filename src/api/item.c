@@ -15,12 +15,30 @@ static json_t *attachment_item(const struct vd_attachment *attachment)
 	return item;
 }
 
+/* {"physnet1": {"ifname", "mac", "mtu", "vf_count"}}; NULL without any. */
+static json_t *uplinks_item(const struct vd_claim *claim)
+{
+	json_t *uplinks = claim->uplink_count > 0 ? json_object() : NULL;
+	char mac[VD_MAC_TEXT];
+
+	for (size_t i = 0; i < claim->uplink_count; i++) {
+		const struct vd_uplink *uplink = &claim->uplinks[i];
+
+		json_object_set_new(uplinks, uplink->physnet,
+				    json_pack("{s:s, s:s, s:I, s:I}", "ifname", uplink->ifname, "mac",
+					      vd_mac_format(&uplink->mac, mac), "mtu", (json_int_t)uplink->mtu, "vf_count",
+					      (json_int_t)uplink->vf_count));
+	}
+	return uplinks;
+}
+
 static json_t *claim_item(const struct vd_claim *claim)
 {
 	char text[VD_ADDRESS_TEXT];
 
-	return json_pack("{s:s, s:i, s:s, s:s*, s:s*}", "underlay", vd_address_format(&claim->underlay, text), "underlay_mtu",
-			 (int)claim->underlay_mtu, "boot_id", claim->boot_id, "api", claim->api, "version", claim->version);
+	return json_pack("{s:s, s:i, s:s, s:s*, s:s*, s:o*}", "underlay", vd_address_format(&claim->underlay, text), "underlay_mtu",
+			 (int)claim->underlay_mtu, "boot_id", claim->boot_id, "api", claim->api, "version", claim->version,
+			 "uplinks", uplinks_item(claim));
 }
 
 /* What hosts report about the resource. */
@@ -37,6 +55,12 @@ static int item_add_facts(json_t *item, const struct vd_model *model, const stru
 		fact = vd_model_get(model, VD_KIND_CLAIM, "default", resource->name);
 		if (fact)
 			return json_object_set_new(item, "claim", claim_item((const struct vd_claim *)fact));
+	}
+	if (resource->kind == VD_KIND_VIRTUAL_IP) {
+		fact = vd_model_get(model, VD_KIND_GATEWAY, resource->project, resource->name);
+		if (fact)
+			return json_object_set_new(item, "gateway",
+						   json_pack("{s:s}", "host", ((const struct vd_gateway *)fact)->host));
 	}
 	return 0;
 }

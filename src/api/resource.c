@@ -103,6 +103,8 @@ int vd_answer_list(struct vd_request *request, struct vd_error *error)
 	r = vd_identity_kind(request->parameter[0], &kind, error);
 	if (!r)
 		r = vd_request_project(request, true, &project, error);
+	if (!r && vd_kind_is_shared(kind))
+		project = "default";
 	if (!r)
 		r = request_format(request, &yaml, error);
 	if (r)
@@ -130,6 +132,8 @@ static int request_identity(const struct vd_request *request, enum vd_kind *ret_
 		r = vd_identity_normalise(*ret_kind, request->parameter[1], ret_name, error);
 	if (!r)
 		r = vd_request_project(request, false, ret_project, error);
+	if (!r && vd_kind_is_shared(*ret_kind))
+		*ret_project = "default";
 	return r;
 }
 

@@ -60,7 +60,7 @@ static void watcher_push(struct watcher *watcher, json_t *event)
 		vd_queue_push(watcher->queue, vd_stream_format(event, watcher->events));
 }
 
-/* The resource that a change makes users see differently: itself, or the port or host that a fact is about. */
+/* The resource that a change makes users see differently: itself, or what a fact is about. */
 static json_t *change_event(const struct vd_model *model, const struct vd_change *change, int64_t revision, enum vd_kind *ret_kind)
 {
 	enum vd_kind kind = change->kind;
@@ -72,6 +72,8 @@ static json_t *change_event(const struct vd_model *model, const struct vd_change
 		kind = VD_KIND_PORT;
 	else if (kind == VD_KIND_CLAIM)
 		kind = VD_KIND_HOST;
+	else if (kind == VD_KIND_GATEWAY)
+		kind = VD_KIND_VIRTUAL_IP;
 	else
 		action = vd_item_action(change);
 	resource = vd_model_get(model, kind, change->project, change->name);
@@ -214,6 +216,8 @@ int vd_answer_watch(struct vd_request *request, struct vd_error *error)
 		r = vd_request_project(request, true, &project, error);
 	if (r)
 		return r;
+	if (word && *word && vd_kind_is_shared(kind))
+		project = "default";
 	watcher = calloc(1, sizeof(*watcher));
 	if (!watcher)
 		return -ENOMEM;

@@ -101,7 +101,7 @@ static void policy_print(const json_t *policy)
 static void members_of_group_print(const json_t *item)
 {
 	static const char *const headers[] = {"PORT", "SUBNET", "ADDRESSES"};
-	static const char *const paths[] = {"name", "subnet", "addresses"};
+	static const char *const paths[] = {"name", "subnet|network", "addresses"};
 	const json_t *rules = json_object_get(item, "rules"), *ports = json_object_get(item, "ports");
 
 	if (!rules || !ports)
@@ -131,6 +131,7 @@ int vd_command_describe(struct vd_invocation *invocation)
 	section_print(item, "assigned", "assigned");
 	section_print(item, "attachment", "attached");
 	section_print(item, "claim", "reported by the host");
+	section_print(item, "gateway", "held by the gateway host");
 	section_print(item, "status", "status");
 	policy_print(json_object_get(item, "policy"));
 	members_of_group_print(item);

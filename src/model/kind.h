@@ -51,8 +51,6 @@ bool vd_name_is_valid(const char *name);
 /* Names that keys use beside projects. */
 bool vd_project_is_reserved(const char *project);
 bool vd_kind_is_fact(enum vd_kind kind);
-/* Is it of every project, and so of the default one? */
-bool vd_kind_is_shared(enum vd_kind kind);
 /* Where a reference to this kind from that project leads: hosts and networks are of no project but the default one. */
 const char *vd_reference_project(enum vd_kind kind, const char *project);
 

@@ -364,6 +364,8 @@ struct vd_gateway {
 
 const char *vd_kind_word(enum vd_kind kind);   /* "route_table" */
 const char *vd_kind_plural(enum vd_kind kind); /* "route_tables"; for facts the word itself */
+/* Is what is of this kind (host, network) of every project? It is kept in the one called "default". */
+bool vd_kind_is_shared(enum vd_kind kind);
 /* Takes the word or the plural. 0 or -ENOENT. Users' kinds only unless facts. */
 int vd_kind_parse(const char *word, bool facts, enum vd_kind *ret);
 

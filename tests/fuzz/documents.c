@@ -9,13 +9,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char small[] = "kind: host\nname: h1\n---\n"
 			    "kind: vxlan_pool\nname: pool\nvnis: 100-200\n---\n"
-			    "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16, fd00:10::/48]\n---\n"
+			    "kind: network\nname: public\nrole: public\nphysnet: site\nrange: 10.108.10.0-10.108.11.255\n"
+			    "netmask: 255.0.0.0\ngateway: 10.0.0.1\n---\n"
+			    "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16, fd00:10::/48]\nnetwork: public\n---\n"
 			    "kind: route_table\nname: table\nvpc: demo\n---\n"
 			    "kind: subnet\nname: nodes\nvpc: demo\ncidrs: [192.168.0.0/24, fd00:10::/64]\n---\n"
 			    "kind: security_group\nname: web\n---\n"
 			    "kind: security_group_rule\ngroup: web\ndirection: ingress\nprotocol: tcp\nports: 23-1024\n---\n"
 			    "kind: port\nname: ecs1\nsubnet: nodes\naddress: 192.168.0.2\ninstance: vm\n"
 			    "security_groups: [web]\n---\n"
+			    "kind: virtual_ip\nname: moving\nsubnet: nodes\nport: ecs1\n---\n"
+			    "kind: elastic_ip\nname: eip\nnetwork: public\nport: ecs1\n---\n"
+			    "kind: port_forward\nname: ssh\nvip: demo.public\nprotocol: tcp\nports: 24\nto_ports: 22\n---\n"
 			    "kind: route\nvpc: demo\ndestination: 10.0.2.0/24\nnext_hop: {address: 192.168.0.2}\n";
 
 /* What is accepted once must be accepted again, and change nothing then. */

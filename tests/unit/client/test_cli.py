@@ -131,7 +131,7 @@ def test_security_groups_are_shown_and_deleted(cli):
     assert lines[0].split() == ["RULE", "DIRECTION", "PROTOCOL", "PORTS", "TYPE", "REMOTE", "CIDR", "REMOTE", "GROUP", "STATE"]
     assert lines[3].split() == [RULE, "ingress", "tcp", "23-1024", "-", "10.0.0.0/8", "-", "active"]
     assert cli.ok("get", "security_groups").splitlines()[1].split()[:2] == ["web", "3"]
-    assert cli.ok("get", "router_profiles").splitlines()[1].split() == ["small", "0.1", "64M", "-"]
+    assert cli.ok("get", "router_profiles").splitlines()[1].split() == ["small", "0.1", "64M", "-", "-"]
 
     # R-SG-3: the default egress rule closes nothing, any other does.
     text = cli.ok("describe", "port", "web1")
