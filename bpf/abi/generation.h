@@ -13,9 +13,14 @@
  *   a domain (VNI, MTU, service port) or a subnet of it, and
  *   for every domain here: a host's tunnel address           vd_slot_domain
  *   a policy: an entry that allowed something and is gone    vd_slot_policy
- *   a virtual IP: what is behind it, who holds it, forwards   vd_slot_vip
+ *   a virtual IP, also a new one: what is behind it, who
+ *   holds it, its forwards                                  vd_slot_vip
+ *   an elastic IP of an inner address, also a new one       vd_slot_endpoint of the VPC and the inner address
  *   a neighbour's MAC on a network (also by the data plane)   vd_slot_endpoint of that network
- *   an exit (its host, its VIP, its next hop)                 vd_slot_domain
+ *   an exit (its host, its VIP, its next hop), an address
+ *   that is routed inward, a list of policy routes: also
+ *   new ones                                                vd_slot_domain
+ * A network's VIPs, claims and neighbours go by the id that stands for its segment (vd_uplink).
  * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
  * Nor does a rule that allows more: nothing that was refused is cached.
  */

@@ -17,6 +17,11 @@
  *   MTU           the packet's, the path's; 1: the service port answers
  *   OUTPUT        enum vd_output, ifindex, VNI, destination port id
  *   EGRESS_POLICY, INGRESS_POLICY  rule id (0: none, or none is needed), the port's identity, the remote end's, port id
+ *   VIP           its id (0: an address that is routed inward), enum vd_vip_type, forward id, network
+ *   POLICY_ROUTE  id, table, mark, the table that it looks up (0: it has a route)
+ *   EXIT          exit id, network, host (0: here), 1: back where its connection came in
+ *   TRANSLATION   enum vd_translation, the VIP's first word, its port, network
+ *   NEXT_HOP      network, enum vd_next_hop_kind, enum vd_output, the address's first word
  * Out of the trace's room, later steps are lost.
  */
 static __always_inline struct vd_trace *vd_trace_area(void)
