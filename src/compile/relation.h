@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /*
- * Which VPCs go with which others, and how often: ports of a VPC attached on a host, subnets of a VPC that name a table. Kept by
- * counting, so that "is there still one?" never walks a VPC's ports.
+ * What goes with what, and how often: ports of a VPC attached on a host, subnets of a VPC that name a table. Kept by counting, so
+ * that "is there still one?" never walks a VPC's ports. The first is a VPC in most of them (compile/graph.h has them all).
  */
 struct vd_pair {
 	struct vd_table_node exact, of_vpc, of_other;

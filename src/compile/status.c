@@ -85,13 +85,18 @@ static int list_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 	return table ? json_array_append_new(userdata, json_string(vpc->head.name)) : 0;
 }
 
+static int stop_at_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
+{
+	return 1;
+}
+
 static json_t *route_table_status(const struct vd_view *view, const struct vd_route_table *table)
 {
 	struct vd_table_name name = {table->head.project, table->head.name, false};
 	json_t *subnets_of = json_array();
 
 	vd_table_each_vpc(view, &name, false, list_vpc, subnets_of);
-	if (table->vpc_count == 0 && json_array_size(subnets_of) == 0) {
+	if (!vd_table_each_vpc(view, &name, true, stop_at_vpc, NULL)) {
 		json_decref(subnets_of);
 		return json_pack(
 			"{s:s, s:o}", "state", "unused", "reason",
@@ -150,14 +155,30 @@ static json_t *subnet_status(const struct vd_view *view, const struct vd_subnet 
 
 	for (size_t i = 0; i < subnet->cidr_count; i++)
 		json_array_append_new(addresses, cidr_status(view, subnet, i));
+	if (subnet->physnet)
+		return json_pack("{s:s, s:s, s:i, s:o}", "state", "active", "physnet", subnet->physnet, "vlan", (int)subnet->vlan,
+				 "addresses", addresses);
 	return json_pack("{s:s, s:i, s:o}", "state", "active", "vni", (int)subnet->assigned_vni, "addresses", addresses);
 }
 
 /* ---- port ---- */
 
+/* On a segment of a physical network that its host has no uplink to, it is alone; NULL: it is not so. */
+static json_t *lonely_reason(const struct vd_view *view, const struct vd_port *port, const char *host)
+{
+	const struct vd_subnet *subnet = port->subnet ? vd_view_subnet(view, port->head.project, port->subnet) : NULL;
+	const struct vd_network *network = port->network ? vd_view_network(view, port->network) : NULL;
+	const char *physnet = network ? network->physnet : subnet ? subnet->physnet : NULL;
+
+	if (!physnet || vd_view_uplink(view, host, physnet))
+		return NULL;
+	return json_sprintf("host %s has no uplink to %s: start viaductd there with --uplink %s=INTERFACE", host, physnet, physnet);
+}
+
 static json_t *port_status(const struct vd_view *view, const json_t *alive, const struct vd_port *port)
 {
 	const struct vd_attachment *attachment = vd_view_attachment(view, port->head.project, port->head.name);
+	json_t *reason;
 
 	if (!attachment && port->host)
 		return json_pack("{s:s, s:o}", "state", "detached", "reason",
@@ -168,8 +189,10 @@ static json_t *port_status(const struct vd_view *view, const json_t *alive, cons
 		return json_pack("{s:s, s:s, s:o}", "state", "misplaced", "host", attachment->host, "reason",
 				 json_sprintf("attached on host %s, but the port says host %s: detach it there, or change the port",
 					      attachment->host, port->host));
-	return json_pack("{s:s, s:s, s:o*}", "state", "attached", "host", attachment->host, "reason",
-			 vd_silence_reason(alive, attachment->host));
+	reason = vd_silence_reason(alive, attachment->host);
+	if (!reason)
+		reason = lonely_reason(view, port, attachment->host);
+	return json_pack("{s:s, s:s, s:o*}", "state", "attached", "host", attachment->host, "reason", reason);
 }
 
 /* ---- router_profile, security_group, security_group_rule ---- */

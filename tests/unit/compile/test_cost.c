@@ -97,6 +97,54 @@ static void test_one_more_route_costs_one_route(void **state)
 	world_assert_cost(world, (size_t[]){2, 3, 0}, (uint64_t[]){2, 2, 1});
 }
 
+#define ELASTICS 1000
+
+static void load_elastic(struct world *world, unsigned i)
+{
+	world_load(world, VD_KIND_VIRTUAL_IP, "default", text_of("e%u", i),
+		   text_of("{'spec':{'network':'public'},'assigned':{'id':%u,'addresses':['100.64.%u.%u']}}", 30000 + i, i / 250,
+			   1 + i % 250));
+	world_load(world, VD_KIND_ELASTIC_IP, "default", text_of("x%u", i),
+		   text_of("{'spec':{'vip':'e%u','port':'p%u'},'assigned':{'id':%u}}", i, i, 40000 + i));
+}
+
+/* Binding one among 1,000 others; ports are on h1 and h2 in turn, h1 has the uplink, h3 is h2's gateway and sees all. */
+static void test_binding_an_elastic_ip_costs_one(void **state)
+{
+	struct world world;
+
+	load_world(&world);
+	for (unsigned i = 1; i <= 3; i += 2)
+		world_load(&world, VD_KIND_CLAIM, "default", world_hosts[i - 1],
+			   text_of("{'machine_id':'m','boot_id':'b','underlay':'172.16.0.%u','underlay_mtu':1500,'uplinks':"
+				   "[{'physnet':'site','ifname':'up0','ifindex':5,'mac':'02:aa:00:00:00:0%u','mtu':1500}]}",
+				   i, i));
+	world_load(&world, VD_KIND_NETWORK, "default", "public",
+		   "{'spec':{'role':'public','physnet':'site','cidrs':['100.64.0.0/10'],'gateways':['100.127.0.1']},"
+		   "'assigned':{'id':20}}");
+	world_load(&world, VD_KIND_VPC, "default", "demo",
+		   "{'spec':{'cidrs':['10.0.0.0/8'],'networks':['public']},'assigned':{'id':10,'vni':10}}");
+	world_load(&world, VD_KIND_VIRTUAL_IP, "default", "demo.public",
+		   "{'spec':{'network':'public','vpc':'demo'},'assigned':{'id':21,'addresses':['100.127.0.2']}}");
+	world_load(&world, VD_KIND_GATEWAY, "default", "demo.public", "{'host':'h3','boot_id':'b'}");
+	for (unsigned i = 0; i < ELASTICS; i++)
+		load_elastic(&world, i);
+	world_load(&world, VD_KIND_VIRTUAL_IP, "default", "new",
+		   "{'spec':{'network':'public'},'assigned':{'id':22,'addresses':['100.65.0.1']}}");
+	for (int i = 0; i < WORLD_HOSTS; i++)
+		assert_int_equal(vd_compiler_update(world.compilers[i], world.model, NULL, NULL), 0);
+
+	/* Its record where it stands and on the other host of the network; looked at: it, its virtual IP, and where it stands the network. */
+	world_change(&world, VD_KIND_ELASTIC_IP, "default", "x", "{'spec':{'vip':'new','port':'p4000'},'assigned':{'id':50000}}");
+	world_assert_cost(&world, (size_t[]){1, 0, 1}, (uint64_t[]){3, 2, 2});
+	/* To h2, which has no uplink: h3 answers for it. */
+	world_change(&world, VD_KIND_ELASTIC_IP, "default", "x", "{'spec':{'vip':'new','port':'p4001'},'assigned':{'id':50000}}");
+	world_assert_cost(&world, (size_t[]){1, 1, 1}, (uint64_t[]){3, 2, 3});
+	world_change(&world, VD_KIND_ELASTIC_IP, "default", "x", "{'spec':{'vip':'new'},'assigned':{'id':50000}}");
+	world_assert_cost(&world, (size_t[]){1, 1, 1}, (uint64_t[]){2, 2, 3});
+	world_free(&world);
+}
+
 static void test_a_host_that_boots_again_disturbs_no_port(void **state)
 {
 	struct world *world = *state;
@@ -140,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_one_more_port_costs_one_port),
 		cmocka_unit_test(test_a_port_that_moves_costs_one_port),
 		cmocka_unit_test(test_one_more_route_costs_one_route),
+		cmocka_unit_test(test_binding_an_elastic_ip_costs_one),
 		cmocka_unit_test(test_a_host_that_boots_again_disturbs_no_port),
 		cmocka_unit_test(test_the_first_port_of_a_vpc_brings_it_here),
 		cmocka_unit_test(test_compiling_ten_thousand_ports_takes_little_memory),
