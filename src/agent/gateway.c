@@ -29,7 +29,7 @@ struct job {
 	struct job *prev, *next;
 	char *project, *vip, *holder; /* holder NULL: nobody */
 	bool resign;
-	int64_t epoch, revision; /* of the model that it was decided from */
+	int64_t epoch; /* of the model that it was decided from: a revision that every data plane obeys some time */
 };
 
 struct vd_gateways {
@@ -190,7 +190,7 @@ struct round {
 	struct vd_gateways *gateways;
 	struct vd_electorate electorate;
 	struct job *jobs;
-	int64_t epoch, revision;
+	int64_t epoch;
 	uint64_t now, next; /* ms; next: when something becomes due */
 };
 
@@ -212,7 +212,6 @@ static int job_add(struct round *round, const struct vd_resource *vip, bool resi
 		return -ENOMEM;
 	job->resign = resign;
 	job->epoch = round->epoch;
-	job->revision = round->revision;
 	job->project = strdup(vip->project);
 	job->vip = strdup(vip->name);
 	job->holder = fact ? strdup(fact->host) : NULL;
@@ -293,7 +292,7 @@ static void round_decide(struct vd_gateways *gateways, struct round *ret)
 	round.next = round.now + IDLE_MS;
 	round.electorate = (struct vd_electorate){
 		.host = options->host, .boot_id = options->boot_id, .is_alive = is_alive, .userdata = gateways};
-	round.electorate.model = vd_replica_lock(options->replica, &round.revision, &round.epoch, NULL);
+	round.electorate.model = vd_replica_lock(options->replica, NULL, &round.epoch, NULL);
 	if (vd_model_each(round.electorate.model, VD_KIND_VIRTUAL_IP, NULL, vip_decide, &round) < 0 ||
 	    vd_model_each(round.electorate.model, VD_KIND_GATEWAY, NULL, fact_decide, &round) < 0)
 		round.next = round.now + AWAY_MS; /* memory ran out: what was found is done, the rest later */
@@ -357,7 +356,7 @@ static unsigned job_do(struct vd_gateways *gateways, const struct job *job)
 	int r = 0;
 
 	/* Who gives up stops first, then says so. */
-	if (job->resign && options->applied(options->userdata) < job->revision)
+	if (job->resign && options->applied(options->userdata) < job->epoch)
 		return AGAIN_MS;
 	if (job->holder && !ours)
 		r = is_alive_now(gateways, job->holder, &error);
