@@ -380,15 +380,29 @@ static int carriers_find(struct vd_uplinks *uplinks)
 	return 0;
 }
 
+static void hook_check(uint32_t ifindex, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+	struct vd_error error = {};
+
+	if (!is_carrier(agent->uplinks, ifindex) && vd_host_uplink_hook_release(agent->net, ifindex, &error) < 0)
+		vd_log_warning("%s", error.text);
+}
+
 static int programs_settle(struct vd_agent *agent, struct vd_error *error)
 {
 	struct vd_uplinks *uplinks = agent->uplinks;
 	int r = carriers_find(uplinks);
 
-	for (size_t i = 0; i < uplinks->carrier_count && r == 0; i++)
-		r = vd_datapath_uplink_attach(agent->datapath, uplinks->carriers[i], error);
+	for (size_t i = 0; i < uplinks->carrier_count && r == 0; i++) {
+		r = vd_host_uplink_hook_ensure(agent->net, uplinks->carriers[i], error);
+		if (r == 0)
+			r = vd_datapath_uplink_attach(agent->datapath, uplinks->carriers[i], error);
+	}
 	if (r == 0)
 		r = vd_datapath_uplinks_keep(agent->datapath, uplinks->carriers, uplinks->carrier_count, error);
+	if (r == 0)
+		vd_host_uplink_each_hooked(agent->net, hook_check, agent);
 	return r;
 }
 

@@ -7,9 +7,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <net/if_arp.h>
 #include <linux/neighbour.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -235,7 +237,87 @@ int vd_host_uplink_filters_ensure(struct vd_host_net *net, uint32_t ifindex, con
 	return 0;
 }
 
-int vd_host_uplink_each_filtered(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata)
+/* ---- hooks ---- */
+
+#define HOOK_SUFFIX ".hook"
+
+static int hook_path(const struct vd_host_net *net, uint32_t ifindex, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s/uplink/%u" HOOK_SUFFIX, net->run_directory, ifindex) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int hook_request(struct vd_host_net *net, int type, int flags, uint32_t ifindex, struct vd_error *error)
+{
+	struct tcmsg information = {
+		.tcm_ifindex = (int)ifindex, .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0), .tcm_parent = TC_H_CLSACT};
+	VD_MESSAGE struct nl_msg *message = vd_host_message_new(type, flags, &information, sizeof(information));
+
+	if (!message || nla_put_string(message, TCA_KIND, "clsact") < 0)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	return vd_host_request(net->netlink, message, NULL, NULL, error);
+}
+
+static int filter_see(const struct nlmsghdr *header, void *userdata)
+{
+	if (header->nlmsg_type == RTM_NEWTFILTER)
+		*(bool *)userdata = true;
+	return 0;
+}
+
+static int hook_is_used(struct vd_host_net *net, uint32_t ifindex, bool *ret)
+{
+	static const uint32_t sides[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
+	bool used = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct tcmsg information = {.tcm_ifindex = (int)ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, sides[i])};
+		VD_MESSAGE struct nl_msg *message =
+			vd_host_message_new(RTM_GETTFILTER, NLM_F_DUMP, &information, sizeof(information));
+		int result = message ? vd_host_request(net->netlink, message, filter_see, &used, NULL) : -ENOMEM;
+
+		if (result < 0)
+			return result;
+	}
+	*ret = used;
+	return 0;
+}
+
+int vd_host_uplink_hook_ensure(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error)
+{
+	char directory[PATH_MAX], path[PATH_MAX];
+	VD_CLOSE int note = -1;
+	int result = hook_request(net, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex, error);
+
+	if (result == -EEXIST || result == -ENODEV)
+		return 0;
+	if (result < 0)
+		return vd_error_prefix(error, result, "the qdisc clsact of interface %u cannot be made", ifindex);
+	if (directory_path(net, directory) < 0 || hook_path(net, ifindex, path) < 0 ||
+	    (mkdir(directory, 0755) < 0 && errno != EEXIST))
+		return vd_error_set(error, -errno, "cannot make the directory %s/uplink: %m", net->run_directory);
+	note = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return note < 0 ? vd_error_set(error, -errno, "cannot write %s: %m", path) : 0;
+}
+
+int vd_host_uplink_hook_release(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error)
+{
+	bool used = false;
+	char path[PATH_MAX];
+	int result = hook_path(net, ifindex, path);
+
+	if (result < 0 || access(path, F_OK) < 0)
+		return result;
+	/* Without the interface or the qdisc there is nothing to release. */
+	if (hook_is_used(net, ifindex, &used) == 0 && !used)
+		result = hook_request(net, RTM_DELQDISC, 0, ifindex, error);
+	if (result < 0 && result != -ENODEV && result != -ENOENT && result != -EINVAL)
+		return vd_error_prefix(error, result, "the qdisc clsact of interface %u cannot be removed", ifindex);
+	return unlink(path) < 0 ? vd_error_set(error, -errno, "cannot remove %s: %m", path) : 0;
+}
+
+/* ---- all of them ---- */
+
+static int each_noted(struct vd_host_net *net, const char *suffix, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata)
 {
 	char path[PATH_MAX], *end;
 	struct dirent *entry;
@@ -249,11 +331,21 @@ int vd_host_uplink_each_filtered(struct vd_host_net *net, void (*uplink)(uint32_
 	while ((entry = readdir(directory))) {
 		unsigned long ifindex = strtoul(entry->d_name, &end, 10);
 
-		if (!*end && ifindex > 0 && ifindex <= UINT32_MAX)
+		if (strcmp(end, suffix) == 0 && ifindex > 0 && ifindex <= UINT32_MAX)
 			uplink((uint32_t)ifindex, userdata);
 	}
 	closedir(directory);
 	return 0;
+}
+
+int vd_host_uplink_each_filtered(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata)
+{
+	return each_noted(net, "", uplink, userdata);
+}
+
+int vd_host_uplink_each_hooked(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata)
+{
+	return each_noted(net, HOOK_SUFFIX, uplink, userdata);
 }
 
 struct purge {
@@ -262,10 +354,19 @@ struct purge {
 	int result; /* of the first that failed */
 };
 
-static void purge_one(uint32_t ifindex, void *userdata)
+static void filters_purge(uint32_t ifindex, void *userdata)
 {
 	struct purge *purge = userdata;
 	int result = vd_host_uplink_filters_ensure(purge->net, ifindex, NULL, 0, purge->result ? NULL : purge->error);
+
+	if (result < 0 && !purge->result)
+		purge->result = result;
+}
+
+static void hook_purge(uint32_t ifindex, void *userdata)
+{
+	struct purge *purge = userdata;
+	int result = vd_host_uplink_hook_release(purge->net, ifindex, purge->result ? NULL : purge->error);
 
 	if (result < 0 && !purge->result)
 		purge->result = result;
@@ -275,8 +376,10 @@ int vd_host_uplink_purge(struct vd_host_net *net, struct vd_error *error)
 {
 	struct purge purge = {net, error, 0};
 	char path[PATH_MAX];
-	int result = vd_host_uplink_each_filtered(net, purge_one, &purge);
+	int result = vd_host_uplink_each_filtered(net, filters_purge, &purge);
 
+	if (result == 0)
+		result = vd_host_uplink_each_hooked(net, hook_purge, &purge);
 	if (result < 0)
 		return vd_error_set(error, result, "cannot read %s/uplink: %s", net->run_directory, strerror(-result));
 	if (purge.result == 0 && directory_path(net, path) == 0)

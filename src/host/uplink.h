@@ -30,7 +30,17 @@ int vd_host_uplink_filters_ensure(struct vd_host_net *net, uint32_t ifindex, con
 				  struct vd_error *error);
 /* Calls back for each interface that we noted filters of. The callback may ensure that there are none. */
 int vd_host_uplink_each_filtered(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata);
-/* Takes all of ours away. */
+
+/*
+ * Programs on an interface need its qdisc clsact. Made when it is missing, and then noted in <run_directory>/uplink/<ifindex>.hook; released
+ * (only one that is noted, and only when nobody's filter is left there), it is as it was found. An interface that is gone: success.
+ */
+int vd_host_uplink_hook_ensure(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error);
+int vd_host_uplink_hook_release(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error);
+/* Calls back for each interface that a hook is noted of. The callback may release it. */
+int vd_host_uplink_each_hooked(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata);
+
+/* Takes all of ours away: filters, and hooks that are empty by now. */
 int vd_host_uplink_purge(struct vd_host_net *net, struct vd_error *error);
 
 #endif

@@ -112,6 +112,31 @@ static void test_purge_leaves_the_uplink_as_it_was_found(void **state)
 	assert_string_equal(after, before);
 }
 
+static void test_hook_goes_when_we_made_it_and_nobody_else_uses_it(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t ifindex;
+
+	run("ip link add up0 type veth peer name far0 && ip link add up1 type veth peer name far1 && tc qdisc add dev up1 clsact");
+	ifindex = if_nametoindex("up0");
+	assert_done(fixture, vd_host_uplink_hook_ensure(fixture->net, ifindex, &fixture->error));
+	assert_done(fixture, vd_host_uplink_hook_ensure(fixture->net, ifindex, &fixture->error));
+	assert_true(succeeds("tc qdisc show dev up0 | grep -q clsact"));
+	assert_done(fixture, vd_host_uplink_hook_release(fixture->net, ifindex, &fixture->error));
+	assert_false(succeeds("tc qdisc show dev up0 | grep -q clsact"));
+	/* Somebody else's stays. */
+	ifindex = if_nametoindex("up1");
+	assert_done(fixture, vd_host_uplink_hook_ensure(fixture->net, ifindex, &fixture->error));
+	assert_done(fixture, vd_host_uplink_purge(fixture->net, &fixture->error));
+	assert_true(succeeds("tc qdisc show dev up1 | grep -q clsact"));
+	assert_false(succeeds("ls /run/vd-test/uplink"));
+	/* Of an interface that is gone nothing is left to do. */
+	assert_done(fixture, vd_host_uplink_hook_ensure(fixture->net, if_nametoindex("up0"), &fixture->error));
+	ifindex = if_nametoindex("up0");
+	run("ip link del up0");
+	assert_done(fixture, vd_host_uplink_hook_release(fixture->net, ifindex, &fixture->error));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +148,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_filters_of_an_uplink_that_vanished_are_forgotten, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_purge_leaves_the_uplink_as_it_was_found, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_hook_goes_when_we_made_it_and_nobody_else_uses_it, fixture_setup,
+						fixture_teardown),
 	};
 
 	fixture_require();
