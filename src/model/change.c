@@ -2,6 +2,7 @@
 #include "model/change.h"
 
 #include "base/cleanup.h"
+#include "model/next_hop.h"
 #include "model/pull.h"
 #include "model/segment.h"
 
@@ -315,7 +316,7 @@ static int note_next_hop(const struct vd_resource *resource, void *userdata)
 	const struct need *need = userdata;
 	struct vd_validation validation = {.model = (struct vd_model *)need->model};
 
-	return vd_route_check_next_hop(&validation, (const struct vd_route *)resource) < 0 ? note_need(resource, userdata) : 0;
+	return vd_next_hop_check(&validation, resource) < 0 ? note_need(resource, userdata) : 0;
 }
 
 /* Something of its owner's cannot go alone. */
@@ -367,9 +368,12 @@ static int check_needs(const struct vd_validation *validation, const struct vd_c
 	for (int referrer = 0; referrer < VD_KIND_USER_COUNT; referrer++)
 		vd_model_each_referrer(overlay, (enum vd_kind)referrer, (int)change->kind, change->project, change->name, note_need,
 				       &need);
-	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++)
-		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project,
-				       vd_address_format(&port->assigned_addresses[i], text), note_next_hop, &need);
+	for (size_t i = 0; change->kind == VD_KIND_PORT && i < port->assigned_address_count; i++) {
+		vd_address_format(&port->assigned_addresses[i], text);
+		vd_model_each_referrer(overlay, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, change->project, text, note_next_hop, &need);
+		vd_model_each_referrer(overlay, VD_KIND_POLICY_ROUTE, VD_GROUP_NEXT_HOP, change->project, text, note_next_hop,
+				       &need);
+	}
 	/* A table may have its next hops through a subnet that names it, and through nothing else. */
 	if (change->kind == VD_KIND_SUBNET && ((const struct vd_subnet *)change->before)->route_table)
 		vd_model_each_route_of_table(overlay, change->project, ((const struct vd_subnet *)change->before)->route_table,

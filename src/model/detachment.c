@@ -52,10 +52,25 @@ static int visit_elastic_ip(const struct vd_resource *resource, void *userdata)
 	return 0;
 }
 
+/* Does this forward, on a virtual_ip that is no router's, lead into the VPC? */
+static int visit_bound_forward(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_port_forward *forward = (const struct vd_port_forward *)resource;
+	struct detachment *detachment = userdata;
+	const struct vd_port *port = NULL;
+
+	if (forward->port)
+		port = (const struct vd_port *)vd_model_get(detachment->model, VD_KIND_PORT, resource->project, forward->port);
+	if (port && is_subnet_of(detachment, resource->project, port->subnet))
+		note_user(detachment, resource);
+	return 0;
+}
+
 static int visit_vip(const struct vd_resource *resource, void *userdata)
 {
 	const struct detachment *detachment = userdata;
 
+	vd_model_each_forward_of_vip(detachment->model, resource->project, resource->name, visit_bound_forward, userdata);
 	return vd_model_each_elastic_ip_of_vip(detachment->model, resource->project, resource->name, visit_elastic_ip, userdata);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/validation.h"
+#include "model/next_hop.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define OFFSET(member) offsetof(struct vd_policy_route, member)
+/* As many as the data plane looks at (VD_POLICY_ROUTES). */
+#define POLICY_ROUTES_MAX 64
 
 static const char *const protocols[] = {"all", "tcp", "udp", "icmp", NULL};
 
@@ -85,6 +87,39 @@ static int policy_prepare(struct vd_resource *resource, const json_t *document, 
 	return r;
 }
 
+/* What is in the table that it looks up leads somewhere for those VPCs too. */
+static int check_looked_up(const struct vd_resource *resource, void *userdata)
+{
+	int r = vd_next_hop_check(userdata, resource);
+
+	return r < 0 ? r : vd_public_route_check(userdata, resource);
+}
+
+static int check_lookup_table(struct vd_validation *validation, const struct vd_policy_route *route)
+{
+	return vd_model_each_route_of_table(validation->model, route->head.project, route->lookup_table, check_looked_up,
+					    validation);
+}
+
+static int check_fields(const struct vd_policy_route *route, const char *object, struct vd_error *error)
+{
+	const struct vd_prefix *source = &route->source, *destination = &route->destination;
+	bool ports = route->source_port_first != 0 || route->destination_port_first != 0;
+	int r;
+
+	if (source->address.family != VD_FAMILY_NONE && destination->address.family != VD_FAMILY_NONE &&
+	    source->address.family != destination->address.family)
+		return vd_error_set(error, -EINVAL, "%s: its source is of IPv%u and its destination of IPv%u; give both one family",
+				    object, source->address.family, destination->address.family);
+	if (ports && route->protocol != VD_RULE_PROTOCOL_TCP && route->protocol != VD_RULE_PROTOCOL_UDP)
+		return vd_error_set(error, -EINVAL, "%s: it has ports beside protocol %s; make the protocol tcp or udp", object,
+				    protocols[route->protocol - 1]);
+	if (route->action != VD_POLICY_ACTION_NEXT_HOP)
+		return 0;
+	r = vd_next_hop_check_family(&route->next_hop, destination, object, error);
+	return r < 0 ? r : vd_next_hop_check_family(&route->next_hop, source, object, error);
+}
+
 static int policy_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	const struct vd_policy_route *route = (const struct vd_policy_route *)resource;
@@ -93,7 +128,34 @@ static int policy_complete(struct vd_resource *resource, const char *object, str
 	snprintf(name, sizeof(name), "%s/%u", route->table, route->priority);
 	free(resource->name);
 	resource->name = strdup(name);
-	return resource->name ? 0 : -ENOMEM;
+	return resource->name ? check_fields(route, object, error) : -ENOMEM;
+}
+
+static int count_route(const struct vd_resource *resource, void *userdata)
+{
+	(*(size_t *)userdata)++;
+	return 0;
+}
+
+static int policy_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
+			const char *object, struct vd_error *error)
+{
+	const struct vd_policy_route *route = (const struct vd_policy_route *)after;
+	size_t count = 0;
+	int r;
+
+	if (vd_validation_once(validation, "policy routes", after->project, route->table))
+		vd_model_each_policy_route_of_table(validation->model, after->project, route->table, count_route, &count);
+	if (count > POLICY_ROUTES_MAX)
+		return vd_error_set(
+			error, -EDQUOT,
+			"%s: table %s would have %zu policy routes, and at most %d fit; delete some, or put them into a "
+			"subnet's own table",
+			object, route->table, count, POLICY_ROUTES_MAX);
+	r = vd_next_hop_check(validation, after);
+	if (r == 0)
+		r = vd_public_route_check(validation, after);
+	return r < 0 || !route->lookup_table ? r : check_lookup_table(validation, route);
 }
 
 const struct vd_kind_type vd_kind_type_policy_route = {
@@ -106,4 +168,5 @@ const struct vd_kind_type vd_kind_type_policy_route = {
 	.field_count = sizeof(fields) / sizeof(fields[0]),
 	.prepare = policy_prepare,
 	.complete = policy_complete,
+	.check = policy_check,
 };

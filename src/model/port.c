@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "model/binding.h"
 #include "model/mac.h"
 #include "model/prefixes.h"
 #include "model/segment.h"
@@ -312,16 +313,10 @@ static int port_assign(struct vd_validation *validation, struct vd_resource *res
 	return assign_identity(validation, port, object);
 }
 
-static int check_route(const struct vd_resource *resource, void *userdata)
-{
-	return vd_route_check_next_hop(userdata, (const struct vd_route *)resource);
-}
-
 static int port_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
 		      const char *object, struct vd_error *error)
 {
 	const struct vd_port *old = (const struct vd_port *)before, *port = (const struct vd_port *)after;
-	char text[VD_ADDRESS_TEXT];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < port->security_group_count; i++)
@@ -331,17 +326,8 @@ static int port_check(struct vd_validation *validation, const struct vd_resource
 					    port, object, error);
 	if (r == 0 && port->instance)
 		r = vd_instance_check(validation, after->project, port->instance);
-	/* An address that it gave up may be a next hop. */
-	for (size_t i = 0; r == 0 && old && i < old->assigned_address_count; i++) {
-		bool kept = false;
-
-		for (size_t j = 0; j < port->assigned_address_count; j++)
-			kept |= vd_address_equal(&old->assigned_addresses[i], &port->assigned_addresses[j]);
-		if (!kept)
-			r = vd_model_each_referrer(validation->model, VD_KIND_ROUTE, VD_GROUP_NEXT_HOP, after->project,
-						   vd_address_format(&old->assigned_addresses[i], text), check_route, validation);
-	}
-	return r;
+	/* An address that it gave up may be a next hop, or bound. */
+	return r < 0 || !old ? r : vd_port_check_users(validation, old, port);
 }
 
 const struct vd_kind_type vd_kind_type_port = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/prefixes.h"
-#include "model/validation.h"
+#include "model/next_hop.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,82 +31,6 @@ static const struct vd_field fields[] = {
 	{NULL, "next_hop", VD_FIELD_TYPE_NAME, .offset = OFFSET(next_hop.vip), .is_reference = true,
 	 .reference = VD_KIND_VIRTUAL_IP},
 };
-
-#define NEXT_HOPS "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"
-
-static const struct {
-	const char *key;
-	enum vd_next_hop_type type;
-} next_hops[] = {
-	{"address", VD_NEXT_HOP_TYPE_ADDRESS}, {"blackhole", VD_NEXT_HOP_TYPE_BLACKHOLE}, {"vip", VD_NEXT_HOP_TYPE_VIP},
-	{"public", VD_NEXT_HOP_TYPE_PUBLIC},   {"gateway", VD_NEXT_HOP_TYPE_GATEWAY},
-};
-
-/* Its one key says what it is; false when the value does not suit it. */
-static bool read_next_hop(const char *key, const json_t *value, struct vd_next_hop *hop, const char **ret_vip)
-{
-	const char *text = json_string_value(value);
-
-	for (size_t i = 0; i < sizeof(next_hops) / sizeof(next_hops[0]); i++)
-		if (strcmp(key, next_hops[i].key) == 0)
-			hop->type = next_hops[i].type;
-	switch (hop->type) {
-	case VD_NEXT_HOP_TYPE_ADDRESS:
-	case VD_NEXT_HOP_TYPE_PUBLIC:
-	case VD_NEXT_HOP_TYPE_GATEWAY:
-		return text && vd_address_parse(text, &hop->address) == 0;
-	case VD_NEXT_HOP_TYPE_BLACKHOLE:
-		return json_is_true(value);
-	case VD_NEXT_HOP_TYPE_VIP:
-		*ret_vip = text;
-		return text && vd_name_is_valid(text);
-	}
-	return false;
-}
-
-int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading)
-{
-	static const char *const later[] = {"peering", "vpn"};
-	struct vd_next_hop parsed = {};
-	const char *key, *vip = NULL;
-	json_t *item;
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (json_object_get(value, later[i]))
-			return vd_error_set(reading->error, -EINVAL, "%s: next_hop: %s is not supported yet; write " NEXT_HOPS,
-					    reading->object, later[i]);
-	json_object_foreach ((json_t *)value, key, item)
-		if (parsed.type != 0 || !read_next_hop(key, item, &parsed, &vip))
-			return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be one of " NEXT_HOPS "; look at \"%.40s\"",
-					    reading->object, key);
-	if (parsed.type == 0)
-		return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be one of " NEXT_HOPS, reading->object);
-	parsed.vip = vip ? strdup(vip) : NULL;
-	if (vip && !parsed.vip)
-		return -ENOMEM;
-	free(hop->vip);
-	*hop = parsed;
-	return 0;
-}
-
-json_t *vd_next_hop_write(const struct vd_next_hop *hop)
-{
-	char text[VD_ADDRESS_TEXT];
-
-	switch (hop->type) {
-	case VD_NEXT_HOP_TYPE_ADDRESS:
-		return json_pack("{s:s}", "address", vd_address_format(&hop->address, text));
-	case VD_NEXT_HOP_TYPE_BLACKHOLE:
-		return json_pack("{s:b}", "blackhole", 1);
-	case VD_NEXT_HOP_TYPE_VIP:
-		return json_pack("{s:s}", "vip", hop->vip);
-	case VD_NEXT_HOP_TYPE_PUBLIC:
-		return json_pack("{s:s}", "public", vd_address_format(&hop->address, text));
-	case VD_NEXT_HOP_TYPE_GATEWAY:
-		return json_pack("{s:s}", "gateway", vd_address_format(&hop->address, text));
-	}
-	return NULL;
-}
 
 int vd_route_prepare_table(const json_t *document, const char *object, bool *ret_is_vpc, struct vd_error *error)
 {
@@ -143,73 +66,10 @@ static int route_complete(struct vd_resource *resource, const char *object, stru
 	resource->name = strdup(name);
 	if (!resource->name)
 		return -ENOMEM;
-	if (route->next_hop.address.family != VD_FAMILY_NONE && route->next_hop.address.family != route->destination.address.family)
-		return vd_error_set(error, -EINVAL, "%s: next hop %s is not of the destination's family; give one of IPv%u", object,
-				    vd_address_format(&route->next_hop.address, text), route->destination.address.family);
-	return 0;
-}
-
-static int route_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
-{
-	const struct vd_route *route = (const struct vd_route *)resource;
-	char text[VD_PREFIX_TEXT];
-
-	if (route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS || route->destination.length == 0 ||
-	    vd_prefix_is_private(&route->destination))
-		return 0;
-	return vd_error_set(error, -EINVAL, "%s: %s is public; to reach the Internet through an instance the destination is %s",
-			    object, vd_prefix_format(&route->destination, text),
-			    route->destination.address.family == VD_FAMILY_IPV4 ? "0.0.0.0/0" : "::/0");
+	return vd_next_hop_check_family(&route->next_hop, &route->destination, object, error);
 }
 
 /* --- the VPCs that use its table --- */
-
-struct search {
-	const struct vd_model *model;
-	const struct vd_address *address;
-	size_t vpcs; /* how many were looked at */
-};
-
-/* 1 when a port of the VPC has the address. */
-static int search_vpc(struct search *search, const char *project, const char *vpc)
-{
-	search->vpcs++;
-	return vd_model_port_by_address(search->model, project, vpc, search->address) ? 1 : 0;
-}
-
-static int search_subnet(const struct vd_resource *resource, void *userdata)
-{
-	return search_vpc(userdata, resource->project, ((const struct vd_subnet *)resource)->vpc);
-}
-
-int vd_route_check_next_hop(struct vd_validation *validation, const struct vd_route *route)
-{
-	const char *project = route->head.project;
-	struct search search = {.model = validation->model, .address = &route->next_hop.address};
-	const struct vd_route_table *table;
-	char object[VD_OBJECT_SIZE], text[VD_ADDRESS_TEXT];
-	int found = 0;
-
-	if (route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS)
-		return 0;
-	if (route->table_is_vpc) {
-		found = search_vpc(&search, project, route->table);
-	} else {
-		table = (const struct vd_route_table *)vd_model_get(validation->model, VD_KIND_ROUTE_TABLE, project, route->table);
-		for (size_t i = 0; table && found == 0 && i < table->vpc_count; i++)
-			found = search_vpc(&search, project, table->vpcs[i]);
-		if (found == 0)
-			found = vd_model_each_referrer(validation->model, VD_KIND_SUBNET, VD_KIND_ROUTE_TABLE, project,
-						       route->table, search_subnet, &search);
-	}
-	/* A table that nobody uses yet is looked at again when somebody does. */
-	if (found != 0 || search.vpcs == 0)
-		return 0;
-	return vd_error_set(validation->error, -EINVAL,
-			    "%s: next hop %s is no address of a port in %s %s; choose one or apply its port",
-			    vd_resource_text(&route->head, object), vd_address_format(&route->next_hop.address, text),
-			    route->table_is_vpc ? "VPC" : "any VPC of route_table", route->table);
-}
 
 struct duplicate {
 	struct vd_validation *validation;
@@ -277,7 +137,9 @@ int vd_route_check(struct vd_validation *validation, const struct vd_route *rout
 {
 	int r = check_users(validation, route);
 
-	return r < 0 ? r : vd_route_check_next_hop(validation, route);
+	if (r == 0)
+		r = vd_next_hop_check(validation, &route->head);
+	return r < 0 ? r : vd_public_route_check(validation, &route->head);
 }
 
 static int route_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,
@@ -296,6 +158,5 @@ const struct vd_kind_type vd_kind_type_route = {
 	.field_count = sizeof(fields) / sizeof(fields[0]),
 	.prepare = route_prepare,
 	.complete = route_complete,
-	.claim = route_claim,
 	.check = route_check,
 };

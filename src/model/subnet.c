@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "model/next_hop.h"
 #include "model/prefixes.h"
 #include "model/segment.h"
 
@@ -160,7 +161,7 @@ static int subnet_assign(struct vd_validation *validation, struct vd_resource *r
 
 static int check_route(const struct vd_resource *resource, void *userdata)
 {
-	return vd_route_check_next_hop(userdata, (const struct vd_route *)resource);
+	return vd_next_hop_check(userdata, resource);
 }
 
 static int check_table(struct vd_validation *validation, const char *project, const char *table)

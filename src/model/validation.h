@@ -58,6 +58,5 @@ int vd_instance_check(struct vd_validation *validation, const char *project, con
 /* route.c: in which table a document stands; next hop, and the other tables of each VPC that uses the route's. */
 int vd_route_prepare_table(const json_t *document, const char *object, bool *ret_is_vpc, struct vd_error *error);
 int vd_route_check(struct vd_validation *validation, const struct vd_route *route);
-int vd_route_check_next_hop(struct vd_validation *validation, const struct vd_route *route);
 
 #endif

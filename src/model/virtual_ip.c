@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "model/binding.h"
 #include "model/segment.h"
 
 #include "base/cleanup.h"
@@ -183,6 +184,12 @@ static int vip_check(struct vd_validation *validation, const struct vd_resource 
 	const struct vd_subnet *ours, *theirs;
 	const struct vd_port *port;
 
+	if (before) {
+		int r = vd_virtual_ip_check_users(validation, vip);
+
+		if (r < 0)
+			return r;
+	}
 	if (!vip->port)
 		return 0;
 	port = (const struct vd_port *)vd_model_get(validation->model, VD_KIND_PORT, after->project, vip->port);
