@@ -60,7 +60,7 @@ static int check_address(struct vd_validation *validation, const struct vd_virtu
 			if (vd_virtual_ip_has_family(vip, port->assigned_addresses[i].family))
 				return 0;
 		return vd_error_set(validation->error, -EINVAL,
-				    "%s: virtual_ip %s has %s and port %s has no address of that family; choose another virtual_ip "
+				    "%s: virtual_ip %s is %s and port %s has no address of that family; choose another virtual_ip "
 				    "or port",
 				    object, vip->head.name, vd_address_format(&vip->assigned_addresses[0], text), port->head.name);
 	}

@@ -83,8 +83,8 @@ static int refuse_other(const struct vd_resource *resource, void *userdata)
 	if (strcmp(resource->name, check->elastic->head.name) == 0)
 		return 0;
 	return vd_error_set(check->validation->error, -EBUSY,
-			    "%s: virtual_ip %s is that of elastic_ip %s already; choose another or unbind and rebind that one",
-			    check->object, check->elastic->vip, resource->name);
+			    "%s: virtual_ip %s is that of elastic_ip %s already; choose another, or bind that one", check->object,
+			    check->elastic->vip, resource->name);
 }
 
 static int refuse_forward(const struct vd_resource *resource, void *userdata)

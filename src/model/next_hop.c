@@ -83,16 +83,16 @@ json_t *vd_next_hop_write(const struct vd_next_hop *hop)
 	return NULL;
 }
 
-int vd_next_hop_check_family(const struct vd_next_hop *hop, const struct vd_prefix *destination, const char *object,
+int vd_next_hop_check_family(const struct vd_next_hop *hop, const struct vd_prefix *prefix, const char *what, const char *object,
 			     struct vd_error *error)
 {
 	char text[VD_ADDRESS_TEXT];
 
-	if (hop->address.family == VD_FAMILY_NONE || destination->address.family == VD_FAMILY_NONE ||
-	    hop->address.family == destination->address.family)
+	if (hop->address.family == VD_FAMILY_NONE || prefix->address.family == VD_FAMILY_NONE ||
+	    hop->address.family == prefix->address.family)
 		return 0;
-	return vd_error_set(error, -EINVAL, "%s: next hop %s is not of the destination's family; give one of IPv%u", object,
-			    vd_address_format(&hop->address, text), destination->address.family);
+	return vd_error_set(error, -EINVAL, "%s: next hop %s is not of the %s's family; give one of IPv%u", object,
+			    vd_address_format(&hop->address, text), what, prefix->address.family);
 }
 
 /* --- where it leads in the VPCs that use its table --- */

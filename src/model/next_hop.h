@@ -6,7 +6,8 @@
 
 #include "model/validation.h"
 
-int vd_next_hop_check_family(const struct vd_next_hop *hop, const struct vd_prefix *destination, const char *object,
+/* what: "destination" or "source", with this prefix. */
+int vd_next_hop_check_family(const struct vd_next_hop *hop, const struct vd_prefix *prefix, const char *what, const char *object,
 			     struct vd_error *error);
 /* Where a route or policy route leads: there, in one of the VPCs that use its table. */
 int vd_next_hop_check(struct vd_validation *validation, const struct vd_resource *resource);

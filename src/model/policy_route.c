@@ -116,8 +116,8 @@ static int check_fields(const struct vd_policy_route *route, const char *object,
 				    protocols[route->protocol - 1]);
 	if (route->action != VD_POLICY_ACTION_NEXT_HOP)
 		return 0;
-	r = vd_next_hop_check_family(&route->next_hop, destination, object, error);
-	return r < 0 ? r : vd_next_hop_check_family(&route->next_hop, source, object, error);
+	r = vd_next_hop_check_family(&route->next_hop, destination, "destination", object, error);
+	return r < 0 ? r : vd_next_hop_check_family(&route->next_hop, source, "source", object, error);
 }
 
 static int policy_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
@@ -147,11 +147,8 @@ static int policy_check(struct vd_validation *validation, const struct vd_resour
 	if (vd_validation_once(validation, "policy routes", after->project, route->table))
 		vd_model_each_policy_route_of_table(validation->model, after->project, route->table, count_route, &count);
 	if (count > POLICY_ROUTES_MAX)
-		return vd_error_set(
-			error, -EDQUOT,
-			"%s: table %s would have %zu policy routes, and at most %d fit; delete some, or put them into a "
-			"subnet's own table",
-			object, route->table, count, POLICY_ROUTES_MAX);
+		return vd_error_set(error, -EDQUOT, "%s: table %s would have %zu policy routes, and at most %d fit; delete some",
+				    object, route->table, count, POLICY_ROUTES_MAX);
 	r = vd_next_hop_check(validation, after);
 	if (r == 0)
 		r = vd_public_route_check(validation, after);

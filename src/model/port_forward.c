@@ -29,9 +29,21 @@ static const struct vd_field fields[] = {
 	 .help = "The subnet of its instance, remembered while it is unbound."},
 };
 
+#define RANGE_TEXT 16
+
+static const char *format_range(uint32_t first, uint32_t last, char text[RANGE_TEXT])
+{
+	if (first == last)
+		snprintf(text, RANGE_TEXT, "%u", first);
+	else
+		snprintf(text, RANGE_TEXT, "%u-%u", first, last);
+	return text;
+}
+
 static int forward_complete(struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_port_forward *forward = (struct vd_port_forward *)resource;
+	char text[RANGE_TEXT], to[RANGE_TEXT];
 
 	if (forward->to_first == 0) {
 		forward->to_first = forward->port_first;
@@ -46,9 +58,9 @@ static int forward_complete(struct vd_resource *resource, const char *object, st
 		return 0;
 	if (forward->port_first == forward->to_first && forward->port_last == forward->to_last)
 		return 0;
-	return vd_error_set(error, -EINVAL,
-			    "%s: ports %u-%u lead to %u-%u; a range leads to the same range only: leave to_ports out", object,
-			    forward->port_first, forward->port_last, forward->to_first, forward->to_last);
+	return vd_error_set(error, -EINVAL, "%s: ports %s lead to %s; a range leads to the same range only: leave to_ports out",
+			    object, format_range(forward->port_first, forward->port_last, text),
+			    format_range(forward->to_first, forward->to_last, to));
 }
 
 static int forward_succeed(const struct vd_resource *before, struct vd_resource *after, const char *object, struct vd_error *error)
@@ -101,15 +113,6 @@ static const struct vd_port *forward_port(const struct vd_model *model, const st
 			     : NULL;
 }
 
-static const char *format_ports(const struct vd_port_forward *forward, char text[32])
-{
-	if (forward->port_first == forward->port_last)
-		snprintf(text, 32, "%s %u", protocols[forward->protocol - 1], forward->port_first);
-	else
-		snprintf(text, 32, "%s %u-%u", protocols[forward->protocol - 1], forward->port_first, forward->port_last);
-	return text;
-}
-
 static int refuse_elastic(const struct vd_resource *resource, void *userdata)
 {
 	const struct check *check = userdata;
@@ -127,15 +130,16 @@ static int check_beside(const struct vd_resource *resource, void *userdata)
 	const struct vd_port_forward *forward = check->forward;
 	const struct vd_port *port = forward_port(check->validation->model, other);
 	const char *vpc = port ? vd_port_vpc(check->validation->model, port) : NULL;
-	char text[32], other_text[32];
+	char text[RANGE_TEXT], other_text[RANGE_TEXT];
 
 	if (strcmp(resource->name, forward->head.name) == 0)
 		return 0;
 	if (other->protocol == forward->protocol && other->port_first <= forward->port_last &&
 	    forward->port_first <= other->port_last)
 		return vd_error_set(check->validation->error, -EEXIST,
-				    "%s: %s overlaps %s of port_forward %s on virtual_ip %s; choose other ports", check->object,
-				    format_ports(forward, text), format_ports(other, other_text), resource->name, forward->vip);
+				    "%s: %s %s overlaps %s of port_forward %s on virtual_ip %s; choose other ports", check->object,
+				    protocols[forward->protocol - 1], format_range(forward->port_first, forward->port_last, text),
+				    format_range(other->port_first, other->port_last, other_text), resource->name, forward->vip);
 	if (!check->vpc || !vpc || strcmp(vpc, check->vpc) == 0)
 		return 0;
 	return vd_error_set(

@@ -66,7 +66,7 @@ static int route_complete(struct vd_resource *resource, const char *object, stru
 	resource->name = strdup(name);
 	if (!resource->name)
 		return -ENOMEM;
-	return vd_next_hop_check_family(&route->next_hop, &route->destination, object, error);
+	return vd_next_hop_check_family(&route->next_hop, &route->destination, "destination", object, error);
 }
 
 /* --- the VPCs that use its table --- */

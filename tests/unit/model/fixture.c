@@ -98,3 +98,23 @@ void assert_not_deleted(const struct vd_model *model, enum vd_kind kind, const c
 	assert_string_equal(error.text, sentence);
 	assert_ptr_equal(changes, (void *)1);
 }
+
+struct vd_model *site(void)
+{
+	struct vd_model *model = vd_model_new();
+
+	assert_non_null(model);
+	apply(model,
+	      "{kind: network, name: public, role: public, physnet: wan, cidr: 203.0.113.0/24}" AND
+	      "{kind: network, name: second, role: public, physnet: wan, vlan: 7, cidr: 198.51.100.0/24}" AND
+	      "{kind: network, name: office, role: flat, physnet: lan, cidr: 10.9.0.0/24}" AND
+	      "{kind: vpc, name: v, cidr: 192.168.0.0/16, networks: [public, second]}" AND
+	      "{kind: vpc, name: w, cidr: 172.16.0.0/16, networks: [public]}" AND
+	      "{kind: subnet, name: a, vpc: v, cidr: 192.168.0.0/24}" AND
+	      "{kind: subnet, name: b, vpc: v, cidr: 192.168.1.0/24}" AND "{kind: subnet, name: c, vpc: w, cidr: 172.16.0.0/24}" AND
+	      "{kind: port, name: p1, subnet: a, address: 192.168.0.2}" AND
+	      "{kind: port, name: p2, subnet: a, address: 192.168.0.3}" AND "{kind: port, name: p3, subnet: b}" AND
+	      "{kind: port, name: p4, subnet: c}" AND "{kind: port, name: office1, network: office}",
+	      1);
+	return model;
+}

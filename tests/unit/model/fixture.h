@@ -26,4 +26,13 @@ void assert_not_deleted(const struct vd_model *model, enum vd_kind kind, const c
 
 #define AND "\n---\n"
 
+/*
+ * A site: public networks "public" (203.0.113.0/24) and "second" (198.51.100.0/24), flat "office" (10.9.0.0/24); VPC v
+ * (192.168.0.0/16) on both, VPC w (172.16.0.0/16) on public; their routers are 203.0.113.2 and .3, 198.51.100.2. Ports p1, p2
+ * (192.168.0.2, .3) in subnet a, p3 (192.168.1.2) in b, p4 (172.16.0.2) in c of w, office1 on the flat network.
+ */
+struct vd_model *site(void);
+/* Where the ids of what comes on top begin. */
+#define SITE_NEXT_ID 100
+
 #endif

@@ -271,9 +271,11 @@ static const struct {
 	{PORT("ecs1", "nodes", ", address: 192.168.0.9"),
 	 "route demo/10.0.2.0/24: next hop 192.168.0.2 is no address of a port in VPC demo; choose one or apply its port"},
 	{ROUTE("vpc: demo", "8.8.8.0/24", "address: 192.168.0.2"),
-	 "route demo/8.8.8.0/24: 8.8.8.0/24 is public; to reach the Internet through an instance the destination is 0.0.0.0/0, and a block of its own stands in its port's allowed_sources"},
+	 "route demo/8.8.8.0/24: 8.8.8.0/24 is public; to reach the Internet through an instance the destination is 0.0.0.0/0, and "
+	 "a block of its own stands in its port's allowed_sources"},
 	{ROUTE("vpc: demo", "'2001:db8::/32'", "address: 'fd00:10::2'"),
-	 "route demo/2001:db8::/32: 2001:db8::/32 is public; to reach the Internet through an instance the destination is ::/0, and a block of its own stands in its port's allowed_sources"},
+	 "route demo/2001:db8::/32: 2001:db8::/32 is public; to reach the Internet through an instance the destination is ::/0, "
+	 "and a block of its own stands in its port's allowed_sources"},
 	{"{kind: vpc, name: demo, cidrs: [192.168.0.0/16, fd00:10::/48], vxlan_pool: pool, route_quota: 1}" AND ROUTE(
 		 "table: shared", "10.0.9.0/24", "blackhole: true"),
 	 "vpc demo: 2 routes are more than its route_quota of 1; raise it or delete routes"},
