@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Nanoseconds per program run, by BPF_PROG_TEST_RUN with repeat: a hit, a hit to a tunnel, a miss whose connection is known (a TCP
+ * Nanoseconds per program run, by BPF_PROG_TEST_RUN with repeat: what an uplink's program costs the host's own traffic (on a segment that
+ * nobody uses; on one with virtual IPs and instances: to the host's MAC, to another one, a broadcast) and a hit there; a hit, a hit to a tunnel, a miss whose connection is known (a TCP
  * segment with FIN, which the cache may not answer), the first packet of a connection. Medians. Not a test: prints one JSON object.
  */
-#include "fixture.h"
+#include "provider.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -24,9 +25,9 @@ static int compare(const void *a, const void *b)
 	return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
 }
 
-static uint32_t measure(struct fixture *fixture, const struct packet_spec *spec)
+static uint32_t measure_program(int program, uint32_t ifindex, const struct packet_spec *spec, int verdict)
 {
-	struct __sk_buff context = {.ifindex = fixture->ifindex_a};
+	struct __sk_buff context = {.ifindex = ifindex};
 	uint32_t durations[ROUNDS];
 	struct packet packet;
 
@@ -35,13 +36,52 @@ static uint32_t measure(struct fixture *fixture, const struct packet_spec *spec)
 		LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data, .data_size_in = packet.size, .ctx_in = &context,
 			    .ctx_size_in = sizeof(context), .repeat = REPEAT);
 
-		if (bpf_prog_test_run_opts(bpf_program__fd(fixture->bpf->progs.vd_port_ingress), &options) ||
-		    options.retval != VERDICT_REDIRECT)
+		if (bpf_prog_test_run_opts(program, &options) || (int)options.retval != verdict)
 			abort();
 		durations[i] = options.duration;
 	}
 	qsort(durations, ROUNDS, sizeof(durations[0]), compare);
 	return durations[ROUNDS / 2];
+}
+
+static uint32_t measure(struct fixture *fixture, const struct packet_spec *spec)
+{
+	return measure_program(bpf_program__fd(fixture->bpf->progs.vd_port_ingress), fixture->ifindex_a, spec, VERDICT_REDIRECT);
+}
+
+static int measure_uplink(void)
+{
+	struct packet_spec spec = {.source_mac = MAC_OUTSIDE,
+				   .destination_mac = MAC_UPLINK,
+				   .source = "192.0.2.7",
+				   .destination = "192.0.2.1",
+				   .protocol = IPPROTO_UDP,
+				   .source_port = 1000,
+				   .destination_port = 2000,
+				   .payload = 22};
+	struct packet_spec spec6 = spec, other = spec, broadcast = spec, hit = spec;
+	struct provider *provider;
+	int program;
+	void *state;
+
+	if (provider_setup(&state))
+		return 1;
+	provider = state;
+	program = bpf_program__fd(provider->fixture->bpf->progs.vd_uplink_ingress);
+	spec6.source = "2001:db8::7";
+	spec6.destination = "2001:db8::1";
+	other.destination_mac = MAC_OUTSIDE2;
+	broadcast.destination_mac = MAC_ALL;
+	hit.source = "203.0.113.99";
+	hit.destination = "203.0.113.21";
+	hit.destination_mac = MAC_F;
+	printf("\"pass_unused_ns\": %u, ", measure_program(program, provider->f, &spec, VERDICT_PASS));
+	printf("\"pass_ipv4_ns\": %u, ", measure_program(program, provider->uplink, &spec, VERDICT_PASS));
+	printf("\"pass_ipv6_ns\": %u, ", measure_program(program, provider->uplink, &spec6, VERDICT_PASS));
+	printf("\"pass_other_ns\": %u, ", measure_program(program, provider->uplink, &other, VERDICT_PASS));
+	printf("\"pass_broadcast_ns\": %u, ", measure_program(program, provider->uplink, &broadcast, VERDICT_PASS));
+	printf("\"hit_uplink_ns\": %u, ", measure_program(program, provider->uplink, &hit, VERDICT_REDIRECT));
+	return provider_teardown(&state);
 }
 
 /* Each packet is the first of its connection; the clock runs in the kernel, around one program run. */
@@ -79,7 +119,7 @@ int main(void)
 	struct packet_spec hit6 = hit4, tunnel = hit4, miss = hit4;
 	struct fixture *fixture;
 	void *state;
-	int error = fixture_enter();
+	int error = provider_enter();
 
 	if (error)
 		return error;
@@ -92,7 +132,7 @@ int main(void)
 	miss.protocol = IPPROTO_TCP;
 	miss.tcp_flags = 0x11;
 	printf("{\"new_ns\": %u, ", measure_new(fixture, hit4));
-	if (fixture_teardown(&state) || fixture_setup(&state))
+	if (fixture_teardown(&state) || measure_uplink() || fixture_setup(&state))
 		return 1;
 	fixture = state;
 	printf("\"hit_ipv4_ns\": %u, \"hit_ipv6_ns\": %u, \"hit_tunnel_ns\": %u, \"miss_ns\": %u}\n", measure(fixture, &hit4),
