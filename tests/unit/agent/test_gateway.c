@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "model/document.h"
+#include "store/engine.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -268,6 +269,55 @@ static void test_host_that_comes_back_sees_what_happened_before_its_lease_counts
 	assert_false(vd_gateways_hold(two->h1.gateways));
 }
 
+/* A store through which somebody is seen dead, and lives again before the next write. */
+struct late {
+	struct vd_store store;
+	struct vd_store *real;
+	struct host *host;
+	unsigned seen;
+};
+
+static int late_range(struct vd_store *store, const char *from, const char *end, size_t end_size, int64_t revision, size_t limit,
+		      struct vd_kvs **ret, struct vd_error *error)
+{
+	struct late *late = (struct late *)store;
+	int r = late->real->engine->range(late->real, from, end, end_size, revision, limit, ret, error);
+
+	if (r == 0 && strcmp(from, VD_STORE_PREFIX_STATUS_ALIVE "h1") == 0 && (*ret)->count == 0 && late->seen++ == 0) {
+		alive_put(late->host);
+		assert_done(vd_gateways_confirm(late->host->gateways, &assert_error));
+	}
+	return r;
+}
+
+static int late_watch(struct vd_store *store, const char *prefix, int64_t start, const struct vd_watch_callbacks *callbacks,
+		      void *userdata, struct vd_watch **ret, struct vd_error *error)
+{
+	struct late *late = (struct late *)store;
+
+	return late->real->engine->watch(late->real, prefix, start, callbacks, userdata, ret, error);
+}
+
+static void test_host_that_was_seen_dead_and_is_back_keeps_it_against_the_write_under_way(void **state)
+{
+	static const struct vd_store_engine engine = {.range = late_range, .watch = late_watch};
+	struct two *two = *state;
+	struct late late = {.store = {&engine}, .real = two->store, .host = &two->h1};
+
+	host_join(&two->h1);
+	assert_becomes(&two->h1, "h1");
+	two->h2.store = &late.store;
+	host_join(&two->h2);
+	host_die(&two->h1);
+	for (unsigned i = 0; i < 300 && late.seen == 0; i++)
+		usleep(10000);
+	assert_true(late.seen > 0);
+	usleep(700000);
+	assert_true(held_by(&two->h1, "h1"));
+	host_leave(&two->h2);
+	two->h2.store = two->store;
+}
+
 static void test_host_that_comes_back_in_time_stays_the_gateway(void **state)
 {
 	struct two *two = *state;
@@ -373,6 +423,8 @@ int main(void)
 						two_teardown),
 		cmocka_unit_test_setup_teardown(test_host_that_comes_back_sees_what_happened_before_its_lease_counts, two_setup,
 						two_teardown),
+		cmocka_unit_test_setup_teardown(test_host_that_was_seen_dead_and_is_back_keeps_it_against_the_write_under_way,
+						two_setup, two_teardown),
 		cmocka_unit_test_setup_teardown(test_host_that_comes_back_in_time_stays_the_gateway, two_setup, two_teardown),
 		cmocka_unit_test_setup_teardown(test_host_without_uplink_gives_up_after_its_data_plane_obeys, two_setup,
 						two_teardown),
