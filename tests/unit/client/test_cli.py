@@ -162,6 +162,40 @@ def test_examples_are_accepted_and_accepted_again(cli, path):
     assert "created" not in again and "changed" not in again.replace("unchanged", "")
 
 
+def row(text, name):
+    return [line.split() for line in text.splitlines() if line.split()[0] == name][0]
+
+
+def test_ways_in_and_out_are_shown_bound_and_deleted(cli):
+    document = (EXAMPLES / "outside.yaml").read_text()
+    cli.ok("apply", "-f", str(EXAMPLES / "outside.yaml"))
+    assert row(cli.ok("get", "elastic_ips"), "shop-gate")[1:5] == ["wan", "203.0.113.50", "shop-gate", "192.168.0.2"]
+    assert row(cli.ok("get", "virtual_ips"), "shop-gate")[1:3] == ["wan", "203.0.113.50"]
+    assert row(cli.ok("get", "virtual_ips"), "shop.wan")[1:3] == ["wan", "203.0.113.2"]
+    assert row(cli.ok("get", "port_forwards"), "shop-web-ssh")[1:6] == ["shop.wan", "tcp", "24", "shop-web", "22"]
+    assert row(cli.ok("get", "policy_routes"), "shop/10")[1:3] == ["tcp", "192.168.0.0/24"]
+    assert row(cli.ok("get", "routes"), "shop/0.0.0.0/0")[1] == "shop-hop"
+    for kind, name in (("elastic_ip", "shop-gate"), ("port_forward", "shop-web"), ("policy_route", "shop/20"), ("virtual_ip", "shop-hop")):
+        assert name in cli.ok("describe", kind, name)
+        assert name in cli.ok("completion", "words", "--", "describe", kind, "").split()
+    for kind in "virtual_ips", "elastic_ips", "port_forwards", "policy_routes", "routes", "vpcs", "networks":
+        assert "unchanged" in cli.ok("apply", "-f", "-", text=cli.ok("get", kind, "-o", "yaml"))
+
+    # R-EIP-1, R-PF-3: unbound and bound by apply; what is bound stays, or goes with it.
+    unbound = "{kind: elastic_ip, name: shop-gate, network: wan, address: 203.0.113.50}"
+    busy = cli("delete", "port", "shop-gate")
+    assert busy.returncode == 1 and "port shop-gate is needed by virtual_ip shop-hop and 1 more; unbind that first" in busy.stderr
+    assert "elastic_ip shop-gate changed" in cli.ok("apply", "-f", "-", text=unbound)
+    assert "unbound" in row(cli.ok("get", "elastic_ips"), "shop-gate")
+    wrong = cli("apply", "-f", "-", text="{kind: elastic_ip, name: n, vip: shop.wan, port: shop-web}")
+    assert wrong.returncode == 1 and "router's own address of VPC shop" in wrong.stderr
+    deleted = cli.ok("delete", "elastic_ip", "shop-gate")
+    assert "virtual_ip shop-gate deleted" in deleted
+    assert cli.ok("delete", "policy_route", "shop/10") == "policy_route shop/10 deleted\n"
+    assert "deleted" in cli.ok("delete", "port_forward", "shop-web", "shop-web-ssh")
+    cli.ok("apply", "-f", "-", text=document)
+
+
 def test_explain_says_what_a_rule_is(cli):
     text = cli.ok("explain", "security_group_rule")
     assert "direction: one of ingress,egress (needed)" in text and "name: a name" in text
