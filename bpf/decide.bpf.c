@@ -46,6 +46,8 @@ static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_pac
 			 : vd_bridge_decides(packet) ? vd_bridge_stage(packet)
 						     : vd_route_stage(skb);
 	if (!reason)
+		reason = vd_exit_leave_stage(skb);
+	if (!reason)
 		reason = vd_connection_stage(skb);
 	if (!reason)
 		reason = vd_ttl_stage(packet);

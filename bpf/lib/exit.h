@@ -82,25 +82,11 @@ static __always_inline bool vd_exit_next_hop(struct vd_packet *packet)
 	return true;
 }
 
-/* This host is the gateway: on to the next hop. What the packet is to look like is in packet->way, and done by the connection stage. */
-static __noinline int vd_exit_leave(struct vd_packet *packet)
+/* This host is the gateway. How the packet goes on is the next stage's. */
+static __always_inline int vd_exit_here(struct vd_packet *packet)
 {
-	struct vd_way *way = &packet->way;
-	__u32 network_id = way->network;
-	struct vd_network_value *network = bpf_map_lookup_elem(&vd_network, &network_id);
-
-	if (!network)
-		return VD_DROP_REASON_NO_UPLINK;
-	way->segment = vd_next_hop_segment(network);
-	if (!way->segment)
-		return VD_DROP_REASON_NO_UPLINK;
-	way->is_out = true;
-	if (!vd_addr_is_zero(&way->vip))
-		vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_vip(way->segment, &way->vip));
-	if (!vd_exit_next_hop(packet))
-		return VD_DROP_REASON_NO_ROUTE;
-	vd_exit_hop(packet);
-	return vd_next_hop_stage(packet, network_id, &way->next_hop);
+	packet->way.is_out = true;
+	return 0;
 }
 
 /*
@@ -141,7 +127,7 @@ static __noinline int vd_exit_recall(struct vd_packet *packet)
 
 static __always_inline int vd_exit_back(struct vd_packet *packet)
 {
-	int reason = packet->way.by_connection ? vd_exit_leave(packet) : 0;
+	int reason = packet->way.by_connection ? vd_exit_here(packet) : 0;
 
 	vd_trace_step(VD_STAGE_EXIT, reason, 0, packet->way.network, packet->flow.vtep.word[0], 1);
 	return reason;
@@ -176,7 +162,7 @@ static __always_inline int vd_exit_router(struct vd_packet *packet, const struct
 
 	way->network = value->network;
 	if (!(value->flags & VD_EXIT_FLAG_TRANSLATE))
-		return value->flags & VD_EXIT_FLAG_HERE ? vd_exit_leave(packet) : vd_exit_to_host(packet, value->host, exit);
+		return value->flags & VD_EXIT_FLAG_HERE ? vd_exit_here(packet) : vd_exit_to_host(packet, value->host, exit);
 	if (packet->ingress_type == VD_INGRESS_PORT && !vd_from_service(packet) && !(packet->port.flags & VD_PORT_FLAG_SNAT))
 		return VD_DROP_REASON_NO_SNAT;
 	if (!(value->flags & VD_EXIT_FLAG_HERE))
@@ -188,7 +174,7 @@ static __always_inline int vd_exit_router(struct vd_packet *packet, const struct
 	if (vd_addr_is_zero(&way->vip))
 		return VD_DROP_REASON_NO_VIP;
 	way->translation = vd_exit_is_own(packet) ? VD_TRANSLATION_ROUTER : VD_TRANSLATION_SNAT;
-	return vd_exit_leave(packet);
+	return vd_exit_here(packet);
 }
 
 /* The stage: a route leads out by this exit. is_default: any elastic IP of the source comes first. */
@@ -211,7 +197,7 @@ static __noinline int vd_exit_stage(struct vd_packet *packet, __u32 exit, bool i
 	if (has_elastic && host)
 		reason = vd_exit_to_host(packet, host, way->network);
 	else if (has_elastic)
-		reason = vd_exit_leave(packet);
+		reason = vd_exit_here(packet);
 	else if (value)
 		reason = vd_exit_router(packet, value, exit);
 	vd_trace_step(VD_STAGE_EXIT, reason, exit,
@@ -233,6 +219,38 @@ static __always_inline int vd_exit_from_tunnel(struct vd_packet *packet)
 	if ((!exit || packet->is_icmp_error) && vd_exit_recall(packet))
 		return vd_exit_back(packet);
 	return exit ? vd_exit_stage(packet, exit, false) : VD_DROP_REASON_NO_EXIT;
+}
+
+/*
+ * On to the next hop. What the packet is to look like is in packet->way, and done by the connection stage.
+ */
+static __always_inline int vd_exit_leave(struct vd_packet *packet)
+{
+	struct vd_way *way = &packet->way;
+	__u32 network_id = way->network;
+	struct vd_network_value *network = bpf_map_lookup_elem(&vd_network, &network_id);
+
+	if (!network)
+		return VD_DROP_REASON_NO_UPLINK;
+	way->segment = vd_next_hop_segment(network);
+	if (!way->segment)
+		return VD_DROP_REASON_NO_UPLINK;
+	if (!vd_addr_is_zero(&way->vip))
+		vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_vip(way->segment, &way->vip));
+	if (!vd_exit_next_hop(packet))
+		return VD_DROP_REASON_NO_ROUTE;
+	vd_exit_hop(packet);
+	return vd_next_hop_stage(packet, network_id, &way->next_hop);
+}
+
+/* The stage, after the route's and not within: it stands on enough of the stack by itself. */
+VD_STAGE int vd_exit_leave_stage(struct __sk_buff *skb)
+{
+	struct vd_packet *packet = vd_packet_here();
+
+	if (!packet)
+		return VD_DROP_REASON_INTERNAL;
+	return packet->way.is_out ? vd_exit_leave(packet) : 0;
 }
 
 #endif

@@ -84,7 +84,7 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_ROUTE6:
 		return vd_slot_table(key.route6.domain, key.route6.table);
 	case VD_MAP_POLICY_ROUTES:
-		return vd_slot_table(key.policy_routes.domain, key.policy_routes.table);
+		return vd_slot_domain(key.policy_routes.domain); /* they lead into other tables, too */
 	case VD_MAP_FORWARD:
 		return vd_slot_vip(key.forward.network, &key.forward.vip);
 	case VD_MAP_EXIT:
