@@ -42,6 +42,18 @@ def holds(prefixes, address):
     return any(prefix.version == address.version and address in prefix for prefix in prefixes)
 
 
+def listed(document, singular):
+    """A list of one may be written as one."""
+    return document.get(f"{singular}s") or ([document[singular]] if singular in document else [])
+
+
+def prefixes_of(item):
+    """The CIDRs of a VPC or a network; of one given by ranges, what its netmask makes of them."""
+    document = item["document"]
+    cidrs = listed(document, "cidr") or [f"{first.split('-')[0]}/{document['netmask']}" for first in listed(document, "range")]
+    return [network(cidr) for cidr in cidrs]
+
+
 class Watcher:
     def __init__(self, lab):
         self.lab, self.folders, self.ports, self.permitted = lab, {}, {}, []  # folders: by segment
@@ -83,13 +95,14 @@ class Watcher:
         for host in self.lab.hosts.values():
             if not host.answers():
                 continue
-            vpcs = {(vpc.get("project"), vpc["name"]): vpc["cidrs"] for vpc in host.ask("GET", "/v1/vpcs")["items"]}
-            self.tenants |= {network(prefix) for cidrs in vpcs.values() for prefix in cidrs}
+            vpcs = {(vpc["project"], vpc["name"]): prefixes_of(vpc) for vpc in host.ask("GET", "/v1/vpcs")["items"]}
+            self.tenants |= {prefix for prefixes in vpcs.values() for prefix in prefixes}
             for subnet in host.ask("GET", "/v1/subnets")["items"]:
-                if subnet.get("physnet"):
-                    self.tagged |= {(subnet["physnet"], subnet.get("vlan", 0), network(prefix))
-                                    for prefix in vpcs[subnet.get("project"), subnet["vpc"]]}
-            self.public |= {network(prefix) for item in host.ask("GET", "/v1/networks")["items"] for prefix in item.get("cidrs", [])}
+                document = subnet["document"]
+                if "physnet" in document:
+                    self.tagged |= {(document["physnet"], document.get("vlan", 0), prefix) for prefix in vpcs[subnet["project"], document["vpc"]]}
+            self.public |= {(item["document"]["physnet"], item["document"].get("vlan", 0), prefix)
+                            for item in host.ask("GET", "/v1/networks")["items"] for prefix in prefixes_of(item)}
 
     def containers(self):
         return {network(address) for instance in self.lab.layout.instances.values() for bridge in instance.bridges for address in bridge.addresses}
@@ -107,12 +120,13 @@ class Watcher:
         private, own = self.tenants | self.containers(), self.own()
         found = []
         for said, packets in self.conversations().items():
-            of_segment = [prefix for segment, vlan, prefix in self.tagged if (segment, vlan) == (said.segment, said.vlan)]
+            tenants, networks = ([prefix for segment, vlan, prefix in known if (segment, vlan) == (said.segment, said.vlan)]
+                                 for known in (self.tagged, self.public))
             permitted = any(said.source in source and said.destination in destination for source, destination in self.permitted
                             if source.version == said.source.version == destination.version)
-            if holds(NOBODY, said.source) or said.source in own or permitted or holds(of_segment, said.source):
+            if holds(NOBODY, said.source) or said.source in own or permitted or holds(tenants, said.source):
                 continue
-            if holds(private, said.source) or not holds(self.public, said.source):
+            if holds(private, said.source) or not holds(networks, said.source):
                 found.append(f"{said}: {packets} packets")
         return sorted(found)
 

@@ -105,7 +105,6 @@ def ip_of(frame):
     return frame[start + 2:] if frame[start:start + 2] == b"\x08\x00" else None
 
 
-def address_of(host, plural, name):
-    """The first address that a port, virtual IP or elastic IP has."""
-    status = host.resource(plural, name)
-    return status["status"]["addresses"][0]
+def address_of(host, plural, name, family=4):
+    """The address of a family that a port or virtual IP was given."""
+    return next(address for address in host.resource(plural, name)["assigned"]["addresses"] if (":" in address) == (family == 6))

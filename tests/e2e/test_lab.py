@@ -195,7 +195,7 @@ def test_vlan_of_an_outside_node_is_on_the_wire_and_apart(own_prefix):
 
 def test_watcher_tells_a_private_source(own_prefix):
     with pytest.raises(LabError, match=r"IPv4 from 192\.168\.10\.2 to 198\.51\.100\.10, sent by h1\.em01"), make(OUTSIDE) as lab:
-        lab.watcher.public = {ipaddress.ip_network("10.0.0.0/8")}
+        lab.watcher.public = {("em01", 0, ipaddress.ip_network("10.0.0.0/8"))}
         host, desk = lab.host("h1"), lab.outside("desk")
         assert lab.host("h2").ping("10.0.0.5").received == 1
         host.ip("address", "add", "10.108.0.1/8", "dev", "em01")
