@@ -120,7 +120,7 @@ BAD = [
     ("detaching a network whose elastic IP is bound", "{kind: vpc, name: demo, cidrs: [192.168.0.0/16], networks: [second]}", ["public", "eip1"]),
     ("detaching a network whose system VIP serves a forward",
      "{kind: vpc, name: demo, cidrs: [192.168.0.0/16], networks: [public]}", ["second", "system"]),
-    ("a port on a subnet and a network", "{kind: port, name: bad, subnet: private, network: flat}", ["leave one out"]),
+    ("a port on a subnet and a network", "{kind: port, name: bad, subnet: private, network: flat}", ["either subnet", "network"]),
     ("a port on nothing", "{kind: port, name: bad}", ["subnet"]),
     ("a port with the gateway's address", "{kind: port, name: bad, network: flat, addresses: [172.20.0.1]}", ["172.20.0.1"]),
     ("a virtual IP with a port's address", "{kind: virtual_ip, name: bad, network: flat, address: 172.20.0.9}", ["172.20.0.9", "kiosk"]),
@@ -155,8 +155,8 @@ def test_it_is_refused_with_one_sentence(lab, document, words):
 
 
 @pytest.mark.parametrize("kind, name, user", [
-    ("network", "public", "demo"), ("network", "flat", "kiosk"), ("virtual_ip", "vip1", "web"), ("virtual_ip", "demo.public", "demo"),
-    ("virtual_ip", "eip1", "eip1"), ("port", "vm1", "web"),
+    ("network", "public", "demo"), ("network", "flat", "kiosk"), ("virtual_ip", "vip1", "port_forward"), ("virtual_ip", "demo.public", "demo"),
+    ("virtual_ip", "eip1", "eip1"), ("port", "vm1", "virtual_ip shared"),
 ])
 def test_what_is_in_use_is_not_deleted(lab, kind, name, user):
     """R-RTR-4, R-VIP-1: who uses it is named."""
