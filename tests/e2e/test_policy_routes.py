@@ -139,10 +139,14 @@ def test_running_connection_follows_a_new_policy_at_once(lab, policies):
     assert any(b"\x0a\x06\x00\x02\x0a\x12\x00\x01" in frame for frame in frames)
 
 
-def test_addresses_inside_the_vpc_are_not_led_away(lab, policies):
-    """R-RTR-9, R-RTR-8: connected wins."""
+def test_neighbours_are_led_through_an_instance_too(lab, policies):
+    """R-RTR-9: before the route table, also where that says "connected"."""
+    one, right = lab.instance("one"), lab.instance("right")
     policies(100, f"source: 10.6.0.2/32, destination: 10.6.0.0/24, {TO_RIGHT}")
-    assert lab.instance("one").ping("10.6.0.3", count=2).ttls == [64] * 2
+    with right.capture("eth0") as frames:
+        one.ping("10.6.0.3", timeout=0.3)
+    assert any(b"\x0a\x06\x00\x02\x0a\x06\x00\x03" in frame for frame in frames)
+    assert lab.instance("two").ping("10.6.0.5").received == 1
 
 
 @pytest.mark.parametrize("document, says", [
