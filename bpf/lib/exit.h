@@ -107,6 +107,9 @@ static __noinline int vd_exit_recall(struct vd_packet *packet)
 	is_from_inner = is_high == !!connection->inner_is_high;
 	if (!is_from_inner)
 		return 0;
+	/* What came in as it was goes back so by an explicit route only, and to its next hop: whose router that is, the route knows. */
+	if (connection->network && connection->translation == VD_TRANSLATION_NONE)
+		return 0;
 	if (!connection->network) {
 		if (packet->ingress_type == VD_INGRESS_TUNNEL)
 			return 0;
@@ -215,10 +218,16 @@ static __noinline int vd_exit_stage(struct vd_packet *packet, __u32 exit, bool i
 static __always_inline int vd_exit_from_tunnel(struct vd_packet *packet)
 {
 	__u32 exit = vd_exit_mac_read(packet->destination_mac);
+	struct vd_route_value *route;
 
 	if ((!exit || packet->is_icmp_error) && vd_exit_recall(packet))
 		return vd_exit_back(packet);
-	return exit ? vd_exit_stage(packet, exit, false) : VD_DROP_REASON_NO_EXIT;
+	if (exit)
+		return vd_exit_stage(packet, exit, false);
+	route = vd_route_find(packet->family, packet->domain, 0, &packet->tuple.destination);
+	if (!route || route->type != VD_ROUTE_TYPE_EXIT)
+		return VD_DROP_REASON_NO_EXIT;
+	return vd_exit_stage(packet, route->exit, route->is_default);
 }
 
 /*

@@ -43,7 +43,7 @@ def ecs(lab, reach):
     """ECS1 is a SNAT server, as the seed says to configure it."""
     one, two = lab.instance("ecs1"), lab.instance("ecs2")
     one.run("nft", "-f", "-", input="""
-table ip snat {
+table ip masq {
 	chain postrouting {
 		type nat hook postrouting priority srcnat;
 		oifname "eth0" ip daddr != { 192.168.0.0/16, 10.0.2.0/24 } masquerade
@@ -111,15 +111,15 @@ def test_route_gone_the_way_is_gone(lab, ecs, route):
 def test_ecs2_reaches_the_internet_by_a_virtual_ip(lab, ecs, route, shared):
     """R-SCN-8, R-RTR-6, R-VIP-1: an elastic IP is bound to the virtual IP; ECS1 translates to it."""
     shared.apply("{kind: elastic_ip, name: eip2, network: public, address: 203.0.113.51, private_vip: shared}")
-    ecs[0].run("nft", "insert", "rule", "ip", "snat", "postrouting", "ip", "saddr", "192.168.0.3", "oifname", "eth0", "ip", "daddr", "!=",
+    ecs[0].run("nft", "insert", "rule", "ip", "masq", "postrouting", "ip", "saddr", "192.168.0.3", "oifname", "eth0", "ip", "daddr", "!=",
                "192.168.0.0/16", "snat", "to", "192.168.0.100")
     try:
         route("{vip: shared}")
         assert ecs[1].ping(WEB, count=3).ttls == [61] * 3
         assert seen_by_tcp(ecs[1], lab.outside("web"), WEB, 8002) == "203.0.113.51"
     finally:
-        handle = ecs[0].run("nft", "-a", "list", "chain", "ip", "snat", "postrouting").stdout.split("snat to 192.168.0.100 # handle ")[1].split()[0]
-        ecs[0].run("nft", "delete", "rule", "ip", "snat", "postrouting", "handle", handle)
+        handle = ecs[0].run("nft", "-a", "list", "chain", "ip", "masq", "postrouting").stdout.split("snat to 192.168.0.100 # handle ")[1].split()[0]
+        ecs[0].run("nft", "delete", "rule", "ip", "masq", "postrouting", "handle", handle)
 
 
 @pytest.mark.parametrize("destination", ["0.0.0.0/0", "10.0.2.0/24"])

@@ -66,6 +66,9 @@ def lab(request):
 @pytest.fixture(scope="module")
 def vm1(lab, reach):
     reach(lab.instance("vm1"), "192.168.10.167")
+    reach(lab.instance("vm1"), DESK)  # the first packet to a neighbour asks for its MAC
+    reach(lab.instance("kiosk"), DESK)
+    reach(lab.outside("desk"), address_of(lab.host("h1"), "virtual_ips", "demo.public"))
     reach(lab.instance("vm1"), WEB)
     return lab.instance("vm1")
 
