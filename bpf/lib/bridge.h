@@ -2,6 +2,7 @@
 #ifndef VD_LIB_BRIDGE_H
 #define VD_LIB_BRIDGE_H
 
+#include "exit.h"
 #include "next_hop.h"
 #include "route.h"
 
@@ -136,8 +137,12 @@ static __always_inline int vd_bridge_to_gateway(struct vd_packet *packet)
 		return vd_route_to_service(packet);
 	if (vd_addr_is_unroutable(packet->family, destination))
 		return VD_DROP_REASON_NO_ROUTE;
+	if (vd_exit_recall(packet))
+		return vd_exit_back(packet);
 	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, 0));
 	route = vd_route_find(packet->family, packet->domain, 0, destination);
+	if (route && route->is_default && vd_exit_has_elastic(packet))
+		return vd_exit_stage(packet, 0, true);
 	if (!route || (route->type != VD_ROUTE_TYPE_LOCAL && route->type != VD_ROUTE_TYPE_NEXT_HOP))
 		return VD_DROP_REASON_NO_ROUTE;
 	packet->route_id = route->id;

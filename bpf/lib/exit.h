@@ -158,6 +158,14 @@ static __always_inline bool vd_exit_elastic(struct vd_packet *packet, __u32 netw
 	return true;
 }
 
+/* Whether the packet's source has an elastic IP: that comes before every default route. */
+static __always_inline bool vd_exit_has_elastic(const struct vd_packet *packet)
+{
+	struct vd_elastic_key key = {.domain = packet->domain, .inner = packet->tuple.source};
+
+	return bpf_map_lookup_elem(&vd_elastic, &key);
+}
+
 /* The router's way: with its own virtual IP, or for explicit routes to another router's address as the packet is. */
 static __always_inline int vd_exit_router(struct vd_packet *packet, const struct vd_exit_value *value, __u32 exit)
 {

@@ -45,7 +45,7 @@ static __always_inline int vd_path_follow(struct vd_packet *packet, const struct
 {
 	if (route->type == VD_ROUTE_TYPE_LOCAL)
 		return vd_route_endpoint(packet, &packet->tuple.destination, false);
-	if (route->type == VD_ROUTE_TYPE_NEXT_HOP)
+	if (route->type == VD_ROUTE_TYPE_NEXT_HOP && !(route->is_default && vd_exit_has_elastic(packet)))
 		return vd_route_endpoint(packet, &route->next_hop, true);
 	return vd_exit_stage(packet, route->exit, route->is_default);
 }
