@@ -375,9 +375,12 @@ static int check_needs(const struct vd_validation *validation, const struct vd_c
 				       &need);
 	}
 	/* A table may have its next hops through a subnet that names it, and through nothing else. */
-	if (change->kind == VD_KIND_SUBNET && ((const struct vd_subnet *)change->before)->route_table)
-		vd_model_each_route_of_table(overlay, change->project, ((const struct vd_subnet *)change->before)->route_table,
-					     note_next_hop, &need);
+	if (change->kind == VD_KIND_SUBNET && ((const struct vd_subnet *)change->before)->route_table) {
+		const char *table = ((const struct vd_subnet *)change->before)->route_table;
+
+		vd_model_each_route_of_table(overlay, change->project, table, note_next_hop, &need);
+		vd_model_each_policy_route_of_table(overlay, change->project, table, note_next_hop, &need);
+	}
 	if (!need.first)
 		return 0;
 	if (need.count > 1)

@@ -31,6 +31,9 @@ int vd_table_each_user(const struct vd_model *model, const char *project, const 
 /* The routes and policy routes in the tables that a VPC uses. One may be visited several times. */
 int vd_vpc_each_route(const struct vd_model *model, const char *project, const char *vpc, vd_model_visit *visit, void *userdata);
 
+/* After other VPCs use a table: its routes and policy routes. */
+int vd_table_check_hops(struct vd_validation *validation, const char *project, const char *table);
+
 /* public_route.c: of VPCs with routes to other routers' addresses on one network no two may have the same private addresses. */
 int vd_vpc_check_public_routes(struct vd_validation *validation, const char *project, const char *vpc);
 /* After a route, policy route or table was changed. */

@@ -87,20 +87,6 @@ static int policy_prepare(struct vd_resource *resource, const json_t *document, 
 	return r;
 }
 
-/* What is in the table that it looks up leads somewhere for those VPCs too. */
-static int check_looked_up(const struct vd_resource *resource, void *userdata)
-{
-	int r = vd_next_hop_check(userdata, resource);
-
-	return r < 0 ? r : vd_public_route_check(userdata, resource);
-}
-
-static int check_lookup_table(struct vd_validation *validation, const struct vd_policy_route *route)
-{
-	return vd_model_each_route_of_table(validation->model, route->head.project, route->lookup_table, check_looked_up,
-					    validation);
-}
-
 static int check_fields(const struct vd_policy_route *route, const char *object, struct vd_error *error)
 {
 	const struct vd_prefix *source = &route->source, *destination = &route->destination;
@@ -152,7 +138,8 @@ static int policy_check(struct vd_validation *validation, const struct vd_resour
 	r = vd_next_hop_check(validation, after);
 	if (r == 0)
 		r = vd_public_route_check(validation, after);
-	return r < 0 || !route->lookup_table ? r : check_lookup_table(validation, route);
+	/* What is in the table that it looks up leads somewhere for those VPCs too. */
+	return r < 0 || !route->lookup_table ? r : vd_table_check_hops(validation, after->project, route->lookup_table);
 }
 
 const struct vd_kind_type vd_kind_type_policy_route = {

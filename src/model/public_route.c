@@ -100,3 +100,17 @@ int vd_public_route_check(struct vd_validation *validation, const struct vd_reso
 		return 0;
 	return vd_table_each_user(validation->model, resource->project, &table, check_user, validation);
 }
+
+static int check_hop(const struct vd_resource *resource, void *userdata)
+{
+	int r = vd_next_hop_check(userdata, resource);
+
+	return r < 0 ? r : vd_public_route_check(userdata, resource);
+}
+
+int vd_table_check_hops(struct vd_validation *validation, const char *project, const char *table)
+{
+	int r = vd_model_each_route_of_table(validation->model, project, table, check_hop, validation);
+
+	return r < 0 ? r : vd_model_each_policy_route_of_table(validation->model, project, table, check_hop, validation);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/validation.h"
+#include "model/next_hop.h"
 
 #include <errno.h>
 
@@ -30,7 +30,9 @@ static int table_check(struct vd_validation *validation, const struct vd_resourc
 
 	for (size_t i = 0; r == 0 && i < table->vpc_count; i++)
 		r = vd_vpc_check_quota(validation, after->project, table->vpcs[i]);
-	return r < 0 ? r : vd_model_each_route_of_table(validation->model, after->project, after->name, check_route, validation);
+	if (r == 0)
+		r = vd_model_each_route_of_table(validation->model, after->project, after->name, check_route, validation);
+	return r < 0 ? r : vd_table_check_hops(validation, after->project, after->name);
 }
 
 const struct vd_kind_type vd_kind_type_route_table = {

@@ -159,16 +159,11 @@ static int subnet_assign(struct vd_validation *validation, struct vd_resource *r
 				      &subnet->assigned_vni);
 }
 
-static int check_route(const struct vd_resource *resource, void *userdata)
-{
-	return vd_next_hop_check(userdata, resource);
-}
-
 static int check_table(struct vd_validation *validation, const char *project, const char *table)
 {
 	if (!vd_validation_once(validation, "next hops", project, table))
 		return 0;
-	return vd_model_each_route_of_table(validation->model, project, table, check_route, validation);
+	return vd_table_check_hops(validation, project, table);
 }
 
 static int subnet_check(struct vd_validation *validation, const struct vd_resource *before, const struct vd_resource *after,

@@ -109,6 +109,11 @@ static void test_vpcs_with_public_routes_on_one_network_have_distinct_cidrs(void
 	assert_refused(model,
 		       "{kind: policy_route, vpc: twin, priority: 1, destination: 172.16.0.0/16, next_hop: {public: 203.0.113.3}}",
 		       -EEXIST, sentence);
+	assert_refused(model,
+		       "{kind: route_table, name: t}" AND
+		       "{kind: subnet, name: s, vpc: twin, cidr: 192.168.9.0/24, route_table: t}" AND TABLE_ROUTE(
+			       "172.16.0.0/16", "public: 203.0.113.3"),
+		       -EEXIST, sentence);
 	/* With addresses of its own it may; growing into another's may not. */
 	next_id = apply(model,
 			"{kind: vpc, name: twin, cidr: 10.0.0.0/16, networks: [public]}" AND
