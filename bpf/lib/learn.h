@@ -39,4 +39,16 @@ static __noinline int vd_learn(__u8 family, __u32 network, const union vd_addr *
 	return 0;
 }
 
+/* Who asks for an address of ours is about to speak to it and will want an answer, as the kernel's own neighbour table has it. */
+static __always_inline void vd_learn_asker(__u8 family, __u32 network, const union vd_addr *address, const __u8 *mac)
+{
+	struct vd_neighbour_key key = {.network = network, .address = *address};
+	struct vd_neighbour_value fresh = {.family = family, .known = 1, .confirmed = bpf_ktime_get_coarse_ns()};
+
+	if (!network || (mac[0] & 1) || !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]))
+		return;
+	vd_mac_copy(fresh.mac, mac);
+	bpf_map_update_elem(&vd_neighbour, &key, &fresh, BPF_NOEXIST);
+}
+
 #endif

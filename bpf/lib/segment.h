@@ -48,17 +48,20 @@ static __always_inline int vd_segment_deliver(struct __sk_buff *skb, struct vd_p
 
 static __always_inline int vd_segment_arp(struct __sk_buff *skb, struct vd_packet *packet)
 {
-	union vd_addr address = {};
+	union vd_addr address = {}, sender = {};
 	struct vd_arp arp;
 	__u8 mac[6] = {0};
 
 	if (vd_arp_read(skb, packet, &arp))
 		return VD_PASS;
-	address.word[0] = arp.sender;
-	vd_segment_learn(packet, 4, &address, arp.sender_mac);
+	sender.word[0] = arp.sender;
+	vd_segment_learn(packet, 4, &sender, arp.sender_mac);
 	address.word[0] = arp.target;
-	if (arp.operation == bpf_htons(VD_ARP_REQUEST) && arp.sender != arp.target && vd_segment_find(packet, 4, &address, mac))
+	if (arp.operation == bpf_htons(VD_ARP_REQUEST) && arp.sender != arp.target && vd_segment_find(packet, 4, &address, mac)) {
+		if (arp.sender)
+			vd_learn_asker(4, packet->segment.network, &sender, arp.sender_mac);
 		return vd_arp_answer(skb, packet, &arp, mac);
+	}
 	return vd_segment_deliver(skb, packet);
 }
 
@@ -76,8 +79,11 @@ static __always_inline int vd_segment_ndp(struct __sk_buff *skb, struct vd_packe
 	if (!is_question || !vd_ndp_is_unspecified(&packet->tuple.source))
 		vd_segment_learn(packet, 6, is_question ? &packet->tuple.source : &ndp.target,
 				 has_mac ? ndp.mac : packet->source_mac);
-	if (is_question && vd_segment_find(packet, 6, &ndp.target, mac))
+	if (is_question && vd_segment_find(packet, 6, &ndp.target, mac)) {
+		if (has_mac && !vd_ndp_is_unspecified(&packet->tuple.source))
+			vd_learn_asker(6, packet->segment.network, &packet->tuple.source, ndp.mac);
 		return vd_ndp_answer(skb, packet, &ip, &ndp, mac, false);
+	}
 	return vd_segment_deliver(skb, packet);
 }
 

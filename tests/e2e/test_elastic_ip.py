@@ -9,8 +9,8 @@ import pytest
 
 from lab.namespace import run
 from lab.world import wait_until
-from outside import address_of, converse, ping_source, seen_by_tcp, seen_by_udp, tcp
-from policy import greeting, listening
+from outside import address_of, converse, greeting, ping_source, seen_by_tcp, seen_by_udp, tcp
+from policy import listening
 from traffic import Flood
 
 LAB = """
