@@ -139,6 +139,24 @@ static void test_what_it_leads_to_is_reachable_from_its_network(void **state)
 	vd_model_free(model);
 }
 
+/* Its virtual_ip may get another address, but none of a family that the instance does not have. */
+static void test_a_virtual_ip_in_use_keeps_its_family(void **state)
+{
+	struct vd_model *model = site();
+	uint32_t next_id = apply(
+		model,
+		"{kind: network, name: both, role: public, physnet: wan, vlan: 8, cidrs: [192.0.2.0/24, '2001:db8::/64']}" AND VIP(
+			"x", "network: both") AND EIP("e", "vip: x, port: office1"),
+		SITE_NEXT_ID);
+
+	apply(model, VIP("x", "network: both, address: 192.0.2.77"), next_id);
+	assert_address(model, "x", "192.0.2.77");
+	assert_refused(model, VIP("x", "network: both, address: '2001:db8::77'"), -EINVAL,
+		       "elastic_ip e: virtual_ip x is 2001:db8::77 and port office1 has no address of that family; choose another "
+		       "virtual_ip or port");
+	vd_model_free(model);
+}
+
 static void test_what_it_leads_to_stays_while_it_is_bound(void **state)
 {
 	static const struct vd_identity both[] = {{VD_KIND_PORT, "default", "p1"}, {VD_KIND_ELASTIC_IP, "default", "e"}};
@@ -174,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_its_own_virtual_ip_goes_with_it_and_a_named_one_stays),
 		cmocka_unit_test(test_an_elastic_ip_has_a_virtual_ip_of_a_network_for_itself),
 		cmocka_unit_test(test_what_it_leads_to_is_reachable_from_its_network),
+		cmocka_unit_test(test_a_virtual_ip_in_use_keeps_its_family),
 		cmocka_unit_test(test_what_it_leads_to_stays_while_it_is_bound),
 	};
 

@@ -58,10 +58,14 @@ static void test_what_cannot_match_is_refused(void **state)
 		       -EINVAL,
 		       "route t/0.0.0.0/0: next hop 172.16.0.2 is no address of a port in any VPC of route_table t; choose one or "
 		       "apply its port");
+	apply(model, "{kind: route_table, name: t}" AND "{kind: route, table: t, next_hop: {address: 172.16.0.2}}", SITE_NEXT_ID);
+	assert_refused(model, POLICY("1", "lookup_table: t"), -EINVAL,
+		       "route t/0.0.0.0/0: next hop 172.16.0.2 is no address of a port in any VPC of route_table t; choose one or "
+		       "apply its port");
 	/* Nor does a policy route when its table comes to be used by this VPC's subnet, or by the VPC. */
 	apply(model,
 	      "{kind: route_table, name: u}" AND "{kind: policy_route, table: u, priority: 1, next_hop: {address: 172.16.0.2}}",
-	      SITE_NEXT_ID);
+	      SITE_NEXT_ID + 10);
 	assert_refused(
 		model, "{kind: subnet, name: a, vpc: v, cidr: 192.168.0.0/24, route_table: u}", -EINVAL,
 		"policy_route u/1: next hop 172.16.0.2 is no address of a port in any VPC of route_table u; choose one or apply "
