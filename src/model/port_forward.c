@@ -104,7 +104,8 @@ struct check {
 	struct vd_validation *validation;
 	const struct vd_port_forward *forward;
 	const char *object;
-	const char *vpc; /* that it leads into; NULL: unbound */
+	const char *vpc;   /* that it leads into; NULL: unbound */
+	bool compares_vpc; /* once for all forwards of its virtual_ip */
 };
 
 static const struct vd_port *forward_port(const struct vd_model *model, const struct vd_port_forward *forward)
@@ -128,8 +129,8 @@ static int check_beside(const struct vd_resource *resource, void *userdata)
 	const struct vd_port_forward *other = (const struct vd_port_forward *)resource;
 	const struct check *check = userdata;
 	const struct vd_port_forward *forward = check->forward;
-	const struct vd_port *port = forward_port(check->validation->model, other);
-	const char *vpc = port ? vd_port_vpc(check->validation->model, port) : NULL;
+	const struct vd_port *port;
+	const char *vpc;
 	char text[RANGE_TEXT], other_text[RANGE_TEXT];
 
 	if (strcmp(resource->name, forward->head.name) == 0)
@@ -140,7 +141,11 @@ static int check_beside(const struct vd_resource *resource, void *userdata)
 				    "%s: %s %s overlaps %s of port_forward %s on virtual_ip %s; choose other ports", check->object,
 				    protocols[forward->protocol - 1], format_range(forward->port_first, forward->port_last, text),
 				    format_range(other->port_first, other->port_last, other_text), resource->name, forward->vip);
-	if (!check->vpc || !vpc || strcmp(vpc, check->vpc) == 0)
+	if (!check->compares_vpc)
+		return 0;
+	port = forward_port(check->validation->model, other);
+	vpc = port ? vd_port_vpc(check->validation->model, port) : NULL;
+	if (!vpc || strcmp(vpc, check->vpc) == 0)
 		return 0;
 	return vd_error_set(
 		check->validation->error, -EINVAL,
@@ -217,6 +222,7 @@ int vd_port_forward_check(struct vd_validation *validation, const struct vd_port
 			      .vpc = port ? vd_port_vpc(model, port) : NULL};
 	int r;
 
+	check.compares_vpc = check.vpc && vd_validation_once(validation, "VPC of forwards", project, forward->vip);
 	r = check_vip(&check, vip);
 	if (r == 0)
 		r = vd_model_each_elastic_ip_of_vip(model, project, forward->vip, refuse_elastic, &check);
