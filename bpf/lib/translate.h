@@ -77,6 +77,9 @@ static __noinline int vd_forward_find(struct vd_packet *packet, const struct vd_
 {
 	struct vd_forward_key *key = &packet->forward_key;
 	struct vd_forward_walk walk = {.key = key, .port = bpf_ntohs(packet->way.vip_port)};
+	const struct vd_tuple *tuple = vd_translate_tuple(packet);
+	/* A reply is asked about too, and goes to whom the forward has to allow; errors speak of packets that went the other way. */
+	bool is_inner_source = packet->is_icmp_error ? packet->way.is_in : packet->way.is_out;
 
 	walk.left = protocol == IPPROTO_TCP ? vip->forward_lengths_tcp : protocol == IPPROTO_UDP ? vip->forward_lengths_udp : 0;
 	if (!walk.left)
@@ -92,7 +95,7 @@ static __noinline int vd_forward_find(struct vd_packet *packet, const struct vd_
 	packet->claim.value.inner_port = bpf_htons(walk.to_port);
 	packet->claim.value.domain = vip->domain;
 	packet->route_id = walk.id;
-	if (!vd_forward_allows(&walk.value, packet->is_icmp_error ? &packet->embedded.destination : &packet->tuple.source))
+	if (!vd_forward_allows(&walk.value, is_inner_source ? &tuple->destination : &tuple->source))
 		return VD_DROP_REASON_FORWARD_SOURCE;
 	return 0;
 }
