@@ -122,8 +122,8 @@ static __always_inline int vd_bridge_to_port(struct vd_packet *packet, __u32 sub
 }
 
 /*
- * What an instance on a network sends to its gateway: to the router's services here (DHCP's address, metadata), else on, as it is, to
- * whom the network's own routes name. It is no hop: we are not its router.
+ * What an instance on a network sends to its gateway: to the router's services here (DHCP's address, metadata); with its elastic IP, if
+ * it has one, by that one's network; else on, as it is, to whom the network's own routes name. That is no hop: we are not its router.
  */
 static __always_inline int vd_bridge_to_gateway(struct vd_packet *packet)
 {
@@ -137,11 +137,9 @@ static __always_inline int vd_bridge_to_gateway(struct vd_packet *packet)
 		return vd_route_to_service(packet);
 	if (vd_addr_is_unroutable(packet->family, destination))
 		return VD_DROP_REASON_NO_ROUTE;
-	if (vd_exit_recall(packet))
-		return vd_exit_back(packet);
 	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, 0));
 	route = vd_route_find(packet->family, packet->domain, 0, destination);
-	if (route && route->is_default && vd_exit_has_elastic(packet))
+	if ((!route || route->is_default) && vd_exit_has_elastic(packet))
 		return vd_exit_stage(packet, 0, true);
 	if (!route || (route->type != VD_ROUTE_TYPE_LOCAL && route->type != VD_ROUTE_TYPE_NEXT_HOP))
 		return VD_DROP_REASON_NO_ROUTE;
@@ -160,6 +158,8 @@ static __always_inline int vd_bridge_judge(struct vd_packet *packet)
 
 	if (packet->destination_mac[0] & 1)
 		return vd_bridge_to_wire(packet);
+	if (is_network && vd_exit_recall(packet)) /* it answers what came by an elastic IP, from the same segment too */
+		return vd_exit_back(packet);
 	if (is_network && vd_mac_equal(packet->destination_mac, vd_gateway_mac))
 		return vd_bridge_to_gateway(packet);
 	vd_depend(packet, VD_DEPENDENCY_DESTINATION, vd_slot_endpoint(packet->domain, destination));

@@ -351,7 +351,7 @@ void delete_endpoint(struct fixture *fixture, uint32_t domain, const char *addre
 void put_route(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint8_t type, uint32_t id,
 	       const char *next_hop)
 {
-	struct vd_route_value value = {.id = id, .type = type};
+	struct vd_route_value value = {.id = id, .type = type, .is_default = !length};
 	struct vd_route4_key key4 = {.prefix_length = 64 + length, .domain = domain};
 	struct vd_route6_key key6 = {.prefix_length = 64 + length, .domain = domain};
 
