@@ -302,16 +302,15 @@ static void change_policy_route(struct world *world, const char *project)
 	const char *action =
 		ONE_OF("'set_mark':7", "'lookup_table':'t0'", "'lookup_table':'t2'", "'next_hop':{'blackhole':true}",
 		       "'next_hop':{'gateway':'203.0.113.7'}", "'next_hop':{'gateway':'2001:db8::7'}", "'next_hop':{'vip':'w0'}");
+	const char *source = strstr(action, "2001:") ? ",'source':'fd00::/8'" : ",'source':'10.0.0.0/8'";
 
-	world_change(
-		world, VD_KIND_POLICY_ROUTE, project, text_of("%s/%u", table, priority),
-		stays(4) ? text_of("{'spec':{'%s':'%s','priority':%u%s,%s},'assigned':{'id':%u}}",
-				   table[0] == 'v' ? "vpc" : "table", table, priority,
-				   ONE_OF("", ",'protocol':'udp','destination_ports':'53'", ",'source':'10.0.0.0/8'", ",'mark':7"),
-				   action,
-				   id_of(VD_KIND_POLICY_ROUTE, project,
-					 (table[0] == 'v' ? 0 : 20) + (unsigned)(table[1] - '0') * 4 + priority))
-			 : NULL);
+	world_change(world, VD_KIND_POLICY_ROUTE, project, text_of("%s/%u", table, priority),
+		     stays(4) ? text_of("{'spec':{'%s':'%s','priority':%u%s,%s},'assigned':{'id':%u}}",
+					table[0] == 'v' ? "vpc" : "table", table, priority,
+					ONE_OF("", ",'protocol':'udp','destination_ports':'53'", source, ",'mark':7"), action,
+					id_of(VD_KIND_POLICY_ROUTE, project,
+					      (table[0] == 'v' ? 0 : 20) + (unsigned)(table[1] - '0') * 4 + priority))
+			      : NULL);
 }
 
 static void change_port(struct world *world, const char *project)
