@@ -225,6 +225,8 @@ static int port_claim(struct vd_validation *validation, struct vd_resource *reso
 {
 	struct vd_port *port = (struct vd_port *)resource;
 	struct vd_segment segment = port_segment(validation->model, port);
+	struct vd_address_request request = {port->addresses, port->assigned_addresses, port->address_count,
+					     port->assigned_address_count};
 	VD_FREE struct vd_address *addresses =
 		calloc(port->address_count + port->assigned_address_count + segment.cidr_count, sizeof(*addresses));
 	size_t count = 0;
@@ -233,6 +235,8 @@ static int port_claim(struct vd_validation *validation, struct vd_resource *reso
 	if (!addresses)
 		return -ENOMEM;
 	r = check_network(validation, port, object);
+	if (r == 0)
+		r = vd_segment_check_ranges(validation, &segment, &request, object);
 	if (r == 0)
 		r = keep_addresses(port, &segment, addresses, &count, object, error);
 	for (size_t i = 0; r == 0 && i < count; i++)

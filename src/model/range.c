@@ -44,6 +44,45 @@ int vd_ranges_validate(const struct vd_segment *segment, const char *object, str
 	return 0;
 }
 
+static bool is_in_ranges(const struct vd_segment *segment, const struct vd_address *address)
+{
+	size_t cidr = vd_segment_cidr(segment, address);
+	struct vd_address_range range;
+
+	/* Outside the CIDRs, it is refused for that. */
+	if (cidr == segment->cidr_count)
+		return true;
+	for (size_t i = 0; vd_segment_range(segment, cidr, i, &range); i++)
+		if (vd_address_compare(&range.first, address) <= 0 && vd_address_compare(address, &range.last) <= 0)
+			return true;
+	return false;
+}
+
+static bool had(const struct vd_address_request *request, const struct vd_address *address)
+{
+	for (size_t i = 0; i < request->had_count; i++)
+		if (vd_address_equal(&request->had[i], address))
+			return true;
+	return false;
+}
+
+int vd_segment_check_ranges(const struct vd_validation *validation, const struct vd_segment *segment,
+			    const struct vd_address_request *request, const char *object)
+{
+	char text[VD_ADDRESS_TEXT], other[VD_OBJECT_SIZE];
+
+	/* A subnet is its VPC's as a whole; its ranges only say what is given to those who do not ask. */
+	if (segment->vpc)
+		return 0;
+	for (size_t i = 0; i < request->asked_count; i++)
+		if (!had(request, &request->asked[i]) && !is_in_ranges(segment, &request->asked[i]))
+			return vd_error_set(
+				validation->error, -EINVAL,
+				"%s: address %s lies outside the ranges of %s, where others have theirs; choose one inside", object,
+				vd_address_format(&request->asked[i], text), vd_segment_text(segment, other));
+	return 0;
+}
+
 bool vd_segment_range(const struct vd_segment *segment, size_t cidr, size_t index, struct vd_address_range *ret)
 {
 	const struct vd_prefix *prefix = &segment->cidrs[cidr];

@@ -41,6 +41,15 @@ const struct vd_port *vd_segment_holder_of_mac(const struct vd_model *model, con
 /* Whether this resource may have the address. */
 int vd_segment_check_address(const struct vd_validation *validation, const struct vd_segment *segment,
 			     const struct vd_resource *resource, const struct vd_address *address, const char *object);
+/* Addresses of one resource: those asked for, and those it has already. */
+struct vd_address_request {
+	const struct vd_address *asked, *had;
+	size_t asked_count, had_count;
+};
+
+/* Whether what is asked for is ours to give: outside a network's ranges others have theirs. Who has an address keeps it. */
+int vd_segment_check_ranges(const struct vd_validation *validation, const struct vd_segment *segment,
+			    const struct vd_address_request *request, const char *object);
 /* The lowest free address of a CIDR. */
 int vd_segment_allocate(struct vd_validation *validation, const struct vd_segment *segment, size_t cidr, const char *object,
 			struct vd_address *ret);

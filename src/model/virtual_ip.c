@@ -131,6 +131,8 @@ static int check_place(const struct vd_validation *validation, const struct vd_v
 static int vip_claim(struct vd_validation *validation, struct vd_resource *resource, const char *object, struct vd_error *error)
 {
 	struct vd_virtual_ip *vip = (struct vd_virtual_ip *)resource;
+	struct vd_address_request request = {vip->addresses, vip->assigned_addresses, vip->address_count,
+					     vip->assigned_address_count};
 	char name[2 * VD_NAME_SIZE];
 	struct vd_segment segment;
 	int r;
@@ -143,12 +145,12 @@ static int vip_claim(struct vd_validation *validation, struct vd_resource *resou
 				"%s: it names a vpc, but its router's own address on network %s is called %s; leave vpc out",
 				object, vip->network, name);
 	}
+	vd_segment_find(validation->model, resource->project, vip->subnet, vip->network, &segment);
 	r = check_place(validation, vip, object);
 	if (r == 0)
+		r = vd_segment_check_ranges(validation, &segment, &request, object);
+	if (r == 0)
 		r = keep_addresses(vip);
-	if (r < 0)
-		return r;
-	vd_segment_find(validation->model, resource->project, vip->subnet, vip->network, &segment);
 	for (size_t i = 0; r == 0 && i < vip->assigned_address_count; i++)
 		r = vd_segment_check_address(validation, &segment, resource, &vip->assigned_addresses[i], object);
 	return r;

@@ -71,6 +71,7 @@ BAD = [
     ("elastic IP of a network that the VPC is not attached to", EIP % "network: public, port: stranger", ["foreign", "public"]),
     ("elastic IP to a port and a private virtual IP", EIP % "network: public, port: vm1, private_vip: shared", ["private_vip"]),
     ("elastic IP with an address that another has", EIP % "network: public, address: 10.108.13.217", ["10.108.13.217"]),
+    ("elastic IP outside the ranges", EIP % "network: public, address: 10.108.14.1", ["10.108.14.1"]),
     ("elastic IP outside the network", EIP % "network: public, address: 11.0.0.1", ["11.0.0.1"]),
     ("elastic IP on the instance's own network", EIP % "network: flat, port: kiosk", ["flat"]),
     ("overlapping forwards", PF % "vip: vip1, protocol: tcp, ports: 80-90, port: vm1", ["web"]),

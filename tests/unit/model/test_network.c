@@ -259,6 +259,35 @@ static void test_instances_sit_on_networks(void **state)
 	vd_model_free(model);
 }
 
+/* R-VIP-1, R-NET-3: around the ranges others have their addresses, even inside the netmask. Who has one keeps it. */
+static void test_what_is_given_on_a_network_lies_in_its_ranges(void **state)
+{
+	struct vd_model *model = vd_model_new();
+
+	apply(model, PUBLIC("n", RANGES ", gateway: 10.0.0.1") AND VPC("") AND VIP("a", "network: n, address: 10.108.11.255"), 1);
+	assert_refused(
+		model, VIP("b", "network: n, address: 10.108.12.0"), -EINVAL,
+		"virtual_ip b: address 10.108.12.0 lies outside the ranges of network n, where others have theirs; choose one "
+		"inside");
+	assert_refused(
+		model, "{kind: elastic_ip, name: b, network: n, address: 10.108.9.255}", -EINVAL,
+		"virtual_ip b: address 10.108.9.255 lies outside the ranges of network n, where others have theirs; choose one "
+		"inside");
+	assert_refused(
+		model, VPC(", networks: [{network: n, address: 10.0.0.9}]"), -EINVAL,
+		"virtual_ip v.n: address 10.0.0.9 lies outside the ranges of network n, where others have theirs; choose one "
+		"inside");
+	assert_refused(
+		model, PORT("p", "network: n, address: 10.0.0.9"), -EINVAL,
+		"port p: address 10.0.0.9 lies outside the ranges of network n, where others have theirs; choose one inside");
+	apply(model,
+	      PUBLIC("n", "ranges: [10.108.10.0-10.108.10.255], netmask: 255.0.0.0, gateway: 10.0.0.1")
+		      AND VIP("a", "network: n, addresses: [10.108.11.255]"),
+	      10);
+	assert_addresses(model, "a", "10.108.11.255", NULL);
+	vd_model_free(model);
+}
+
 /* R-VIP-1: from a network or a subnet, given or allocated, beside ports. */
 static void test_virtual_ips_have_addresses_of_their_own(void **state)
 {
@@ -424,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_bad_networks_are_refused_with_a_sentence),
 		cmocka_unit_test(test_sriov_needs_virtual_functions),
 		cmocka_unit_test(test_instances_sit_on_networks),
+		cmocka_unit_test(test_what_is_given_on_a_network_lies_in_its_ranges),
 		cmocka_unit_test(test_virtual_ips_have_addresses_of_their_own),
 		cmocka_unit_test(test_attachments_make_and_remove_the_routers_addresses),
 		cmocka_unit_test(test_a_profile_gives_a_new_vpc_its_network),
