@@ -104,8 +104,9 @@ struct check {
 	struct vd_validation *validation;
 	const struct vd_port_forward *forward;
 	const char *object;
-	const char *vpc;   /* that it leads into; NULL: unbound */
-	bool compares_vpc; /* once for all forwards of its virtual_ip */
+	const char *vpc;      /* that it leads into; NULL: unbound */
+	const char *subnet;   /* that it is bound to, also while it is unbound; NULL: none */
+	bool compares_subnet; /* once for all forwards of its virtual_ip */
 };
 
 static const struct vd_port *forward_port(const struct vd_model *model, const struct vd_port_forward *forward)
@@ -123,14 +124,21 @@ static int refuse_elastic(const struct vd_resource *resource, void *userdata)
 			    check->forward->vip, resource->name);
 }
 
+/* The subnet of its first instance, while that exists. */
+static const char *forward_subnet(const struct vd_model *model, const struct vd_port_forward *forward)
+{
+	const char *subnet = forward->assigned_subnet;
+
+	return subnet && vd_model_get(model, VD_KIND_SUBNET, forward->head.project, subnet) ? subnet : NULL;
+}
+
 /* Another one on the same virtual_ip. */
 static int check_beside(const struct vd_resource *resource, void *userdata)
 {
 	const struct vd_port_forward *other = (const struct vd_port_forward *)resource;
 	const struct check *check = userdata;
 	const struct vd_port_forward *forward = check->forward;
-	const struct vd_port *port;
-	const char *vpc;
+	const char *subnet;
 	char text[RANGE_TEXT], other_text[RANGE_TEXT];
 
 	if (strcmp(resource->name, forward->head.name) == 0)
@@ -141,16 +149,15 @@ static int check_beside(const struct vd_resource *resource, void *userdata)
 				    "%s: %s %s overlaps %s of port_forward %s on virtual_ip %s; choose other ports", check->object,
 				    protocols[forward->protocol - 1], format_range(forward->port_first, forward->port_last, text),
 				    format_range(other->port_first, other->port_last, other_text), resource->name, forward->vip);
-	if (!check->compares_vpc)
+	if (!check->compares_subnet)
 		return 0;
-	port = forward_port(check->validation->model, other);
-	vpc = port ? vd_port_vpc(check->validation->model, port) : NULL;
-	if (!vpc || strcmp(vpc, check->vpc) == 0)
+	subnet = forward_subnet(check->validation->model, other);
+	if (!subnet || strcmp(subnet, check->subnet) == 0)
 		return 0;
-	return vd_error_set(
-		check->validation->error, -EINVAL,
-		"%s: port %s is in VPC %s, and port_forward %s leads virtual_ip %s into VPC %s; choose another virtual_ip",
-		check->object, forward->port, check->vpc, resource->name, forward->vip, vpc);
+	return vd_error_set(check->validation->error, -EINVAL,
+			    "%s: it leads to subnet %s, and port_forward %s leads virtual_ip %s to subnet %s; choose another "
+			    "virtual_ip",
+			    check->object, check->subnet, resource->name, forward->vip, subnet);
 }
 
 /* Another one to the same instance. */
@@ -219,10 +226,11 @@ int vd_port_forward_check(struct vd_validation *validation, const struct vd_port
 	struct check check = {.validation = validation,
 			      .forward = forward,
 			      .object = vd_resource_text(&forward->head, object),
-			      .vpc = port ? vd_port_vpc(model, port) : NULL};
+			      .vpc = port ? vd_port_vpc(model, port) : NULL,
+			      .subnet = forward_subnet(model, forward)};
 	int r;
 
-	check.compares_vpc = check.vpc && vd_validation_once(validation, "VPC of forwards", project, forward->vip);
+	check.compares_subnet = check.subnet && vd_validation_once(validation, "subnet of forwards", project, forward->vip);
 	r = check_vip(&check, vip);
 	if (r == 0)
 		r = vd_model_each_elastic_ip_of_vip(model, project, forward->vip, refuse_elastic, &check);

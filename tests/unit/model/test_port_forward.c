@@ -76,7 +76,7 @@ static void test_forwards_share_a_virtual_ip_and_do_not_overlap(void **state)
 	      VIP("x", "network: public") AND VIP("y", "network: public")
 		      AND FORWARD("web", "x", "protocol: tcp, ports: 80-90, port: p1")
 			      AND FORWARD("dns", "x", "protocol: udp, ports: 80-90, port: p2")
-				      AND FORWARD("ssh", "x", "protocol: tcp, ports: 22, port: p3"),
+				      AND FORWARD("ssh", "x", "protocol: tcp, ports: 22, port: p1"),
 	      SITE_NEXT_ID);
 	assert_refused(model, FORWARD("n", "x", "protocol: tcp, ports: 85, to_ports: 22, port: p2"), -EEXIST,
 		       "port_forward n: tcp 85 overlaps 80-90 of port_forward web on virtual_ip x; choose other ports");
@@ -87,7 +87,10 @@ static void test_forwards_share_a_virtual_ip_and_do_not_overlap(void **state)
 		"port_forward n: port p1 is reached on virtual_ip x by port_forward web, and one instance uses one virtual_ip "
 		"for forwards; put it on that one");
 	assert_refused(model, FORWARD("n", "x", "protocol: tcp, ports: 23, port: p4"), -EINVAL,
-		       "port_forward n: port p4 is in VPC w, and port_forward web leads virtual_ip x into VPC v; choose another "
+		       "port_forward n: it leads to subnet c, and port_forward web leads virtual_ip x to subnet a; choose another "
+		       "virtual_ip");
+	assert_refused(model, FORWARD("n", "x", "protocol: tcp, ports: 23, port: p3"), -EINVAL,
+		       "port_forward n: it leads to subnet b, and port_forward web leads virtual_ip x to subnet a; choose another "
 		       "virtual_ip");
 	/* Two ports of one machine are one instance. */
 	apply(model,
@@ -101,9 +104,17 @@ static void test_forwards_share_a_virtual_ip_and_do_not_overlap(void **state)
 	/* Two that swap their ports in one apply. */
 	apply(model,
 	      FORWARD("web", "x", "protocol: tcp, ports: 22, port: p1")
-		      AND FORWARD("ssh", "x", "protocol: tcp, ports: 80-90, port: p3"),
+		      AND FORWARD("ssh", "x", "protocol: tcp, ports: 80-90, port: p1"),
 	      SITE_NEXT_ID + 20);
 	assert_int_equal(forward(model, "web")->port_first, 22);
+	/* Unbound ones remember theirs. */
+	apply(model,
+	      FORWARD("web", "x", "protocol: tcp, ports: 22") AND FORWARD("ssh", "x", "protocol: tcp, ports: 80-90")
+		      AND FORWARD("dns", "x", "protocol: udp, ports: 80-90"),
+	      SITE_NEXT_ID + 30);
+	assert_refused(model, FORWARD("n", "x", "protocol: tcp, ports: 23, port: p3"), -EINVAL,
+		       "port_forward n: it leads to subnet b, and port_forward web leads virtual_ip x to subnet a; choose another "
+		       "virtual_ip");
 	vd_model_free(model);
 }
 
