@@ -80,6 +80,11 @@ int vd_binding_check(struct vd_validation *validation, const struct vd_virtual_i
 	const char *vpc = vd_port_vpc(validation->model, port);
 	int r = check_address(validation, vip, port, address, object);
 
+	if (r == 0 && port->network && strcmp(port->network, vip->network) == 0)
+		return vd_error_set(validation->error, -EINVAL,
+				    "%s: port %s is on network %s itself, and virtual_ip %s is of the same; choose a virtual_ip of "
+				    "another network",
+				    object, port->head.name, vip->network, vip->head.name);
 	if (r < 0 || !vpc || vd_vpc_is_attached(validation->model, port->head.project, vpc, vip->network))
 		return r;
 	return vd_error_set(validation->error, -EINVAL,

@@ -59,6 +59,9 @@ static void test_an_elastic_ip_of_a_flat_network_leads_to_an_instance_of_another
 		      "e", "network: lab, port: office1"),
 	      SITE_NEXT_ID);
 	assert_string_equal(elastic(model, "e")->port, "office1");
+	assert_refused(model, EIP("n", "network: office, port: office1"), -EINVAL,
+		       "elastic_ip n: port office1 is on network office itself, and virtual_ip n is of the same; choose a "
+		       "virtual_ip of another network");
 	vd_model_free(model);
 }
 
