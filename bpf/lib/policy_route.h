@@ -47,6 +47,20 @@ static __always_inline bool vd_policy_route_matches(const struct vd_policy_route
 	       vd_policy_route_has(&tuple->destination, &route->destination, route->destination_length);
 }
 
+/*
+ * Whether it would send the packet back to its sender, who is the next hop himself: what an instance sends on was led through it
+ * already. When an address moves away from a port, the port's own record changes, and its flows are stale by that.
+ */
+static __always_inline bool vd_policy_route_returns(const struct vd_policy_route *route, const struct vd_packet *packet)
+{
+	struct vd_endpoint_value *endpoint;
+
+	if (route->has_table || route->route.type != VD_ROUTE_TYPE_NEXT_HOP)
+		return false;
+	endpoint = vd_endpoint_find(packet->family, packet->domain, &route->route.next_hop);
+	return endpoint && endpoint->port_id && endpoint->port_id == packet->port.id;
+}
+
 static long vd_policy_route_step(__u32 index, void *context)
 {
 	struct vd_policy_route_walk *walk = context;
@@ -61,6 +75,8 @@ static long vd_policy_route_step(__u32 index, void *context)
 		walk->mark = route->set_mark;
 		return 0;
 	}
+	if (vd_policy_route_returns(route, walk->packet))
+		return 0;
 	walk->found = index + 1;
 	return 1;
 }

@@ -2,7 +2,11 @@
 /* Where packets go: subnets, custom routes, the gateway, and what makes a cached flow stale. */
 #include "fixture.h"
 
+#include <bpf/libbpf.h>
 #include <netinet/in.h>
+#include <stdlib.h>
+
+#include "viaduct.skel.h"
 
 static struct packet_spec udp(const char *source_mac, const char *source, const char *destination)
 {
@@ -126,6 +130,59 @@ static void test_nothing_goes_back_where_it_came_from(void **state)
 	assert_dropped(fixture, fixture->ifindex_b, &packet, VD_DROP_REASON_LOOP);
 }
 
+/* One of table 0 in RED that matches a protocol, 0: any, and leads to an address. */
+static void put_policy_route(struct fixture *fixture, struct vd_policy_routes_value *routes, uint8_t protocol, uint32_t id,
+			     const char *next_hop)
+{
+	struct vd_policy_routes_key key = {.domain = RED};
+	struct vd_policy_route *route = &routes->route[routes->count++];
+
+	*route = (struct vd_policy_route){
+		.id = id, .protocol = protocol, .family = 4, .route = {.id = id, .type = VD_ROUTE_TYPE_NEXT_HOP}};
+	text_to_address(next_hop, route->route.next_hop.byte);
+	assert_int_equal(
+		bpf_map__update_elem(fixture->bpf->maps.vd_policy_routes, &key, sizeof(key), routes, sizeof(*routes), BPF_ANY), 0);
+	bump(fixture, vd_slot_domain(RED));
+}
+
+static void assert_goes(struct fixture *fixture, uint32_t ifindex, const struct packet_spec *spec, const char *mac, uint8_t ttl)
+{
+	struct packet packet;
+
+	packet_build(spec, &packet);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(run_port(fixture, ifindex, &packet), VERDICT_REDIRECT);
+		assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, mac));
+		assert_int_equal(packet_ttl(&fixture->out), ttl);
+	}
+}
+
+/* R-RTR-9: before the routes, connected ones too; the next hop sends on by what comes behind, or it would never get rid of it. */
+static void test_policy_route_leads_through_an_instance(void **state)
+{
+	struct fixture *fixture = *state;
+	struct packet_spec from_a = udp(MAC_A, "10.0.0.2", "10.0.1.2"), from_b = udp(MAC_B, "10.0.0.3", "10.0.1.2");
+	struct vd_policy_routes_value *routes = calloc(1, sizeof(*routes));
+	struct packet packet;
+
+	assert_non_null(routes);
+	put_policy_route(fixture, routes, IPPROTO_TCP, 80, "10.0.0.3");
+	assert_goes(fixture, fixture->ifindex_a, &from_a, MAC_C, 63);
+	put_policy_route(fixture, routes, IPPROTO_UDP, 81, "10.0.0.3");
+	assert_goes(fixture, fixture->ifindex_a, &from_a, MAC_B, 64);
+	assert_goes(fixture, fixture->ifindex_b, &from_b, MAC_C, 63);
+	/* A later one is asked in its place. */
+	put_policy_route(fixture, routes, 0, 82, "10.0.0.2");
+	assert_goes(fixture, fixture->ifindex_b, &from_b, MAC_A, 64);
+	/* A route leads back all the same, and that is told. */
+	routes->count = 0;
+	put_policy_route(fixture, routes, IPPROTO_UDP, 81, "10.0.0.3");
+	from_b.destination = "172.16.0.9";
+	packet_build(&from_b, &packet);
+	assert_dropped(fixture, fixture->ifindex_b, &packet, VD_DROP_REASON_LOOP);
+	free(routes);
+}
+
 static void test_unknown_interface_drops(void **state)
 {
 	struct fixture *fixture = *state;
@@ -227,6 +284,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_guest_routes_do_not_matter, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_routes_that_lead_nowhere_drop, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_goes_back_where_it_came_from, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_policy_route_leads_through_an_instance, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_interface_drops, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_vpcs_do_not_meet, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_gateway_is_the_service_port, fixture_setup, fixture_teardown),
