@@ -39,11 +39,14 @@ const volatile __u32 vd_previous_size __weak = 0;
 	} name SEC(".maps") __weak
 
 VD_MAP(vd_flow4, BPF_MAP_TYPE_LRU_HASH, struct vd_flow4_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT, 0);
-VD_MAP(vd_flow6, BPF_MAP_TYPE_LRU_HASH, struct vd_flow6_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT, 0);
+VD_MAP(vd_flow6, BPF_MAP_TYPE_LRU_HASH, struct vd_flow6_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT / 4, 0);
 
-/* Preallocated, 78 MB a host: making one while packets pass costs half a microsecond more with the allocator for BPF. */
+/*
+ * IPv4's are preallocated: making one while packets pass costs half a microsecond more with the allocator for BPF. IPv6's are not: as
+ * many may stand there, since half a table is what one VPC may hold of both families, but the memory is taken as they come.
+ */
 VD_MAP(vd_conn4, BPF_MAP_TYPE_HASH, struct vd_connection4_key, struct vd_connection, VD_MAP_ENTRIES_DEFAULT, 0);
-VD_MAP(vd_conn6, BPF_MAP_TYPE_HASH, struct vd_connection6_key, struct vd_connection, VD_MAP_ENTRIES_DEFAULT, 0);
+VD_MAP(vd_conn6, BPF_MAP_TYPE_HASH, struct vd_connection6_key, struct vd_connection, VD_MAP_ENTRIES_DEFAULT, BPF_F_NO_PREALLOC);
 VD_MAP(vd_share, BPF_MAP_TYPE_HASH, __u32, struct vd_share_value, 65536, BPF_F_NO_PREALLOC);
 
 VD_MAP(vd_port, BPF_MAP_TYPE_HASH, __u32, struct vd_port_value, 65536, BPF_F_NO_PREALLOC);
@@ -52,8 +55,8 @@ VD_MAP(vd_domain, BPF_MAP_TYPE_HASH, __u32, struct vd_domain_value, 65536, BPF_F
 VD_MAP(vd_segment, BPF_MAP_TYPE_HASH, __u32, struct vd_segment_value, 131072, BPF_F_NO_PREALLOC);
 VD_MAP(vd_host, BPF_MAP_TYPE_HASH, __u32, struct vd_host_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_vtep, BPF_MAP_TYPE_HASH, __u32, __u32, 65536, BPF_F_NO_PREALLOC);
-VD_MAP(vd_endpoint4, BPF_MAP_TYPE_HASH, struct vd_endpoint4_key, struct vd_endpoint_value, 1048576, BPF_F_NO_PREALLOC);
-VD_MAP(vd_endpoint6, BPF_MAP_TYPE_HASH, struct vd_endpoint6_key, struct vd_endpoint_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_endpoint4, BPF_MAP_TYPE_HASH, struct vd_endpoint4_key, struct vd_endpoint_value, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_endpoint6, BPF_MAP_TYPE_HASH, struct vd_endpoint6_key, struct vd_endpoint_value, 262144, BPF_F_NO_PREALLOC);
 VD_MAP(vd_mac, BPF_MAP_TYPE_HASH, struct vd_mac_key, struct vd_mac_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_route4, BPF_MAP_TYPE_LPM_TRIE, struct vd_route4_key, struct vd_route_value, 1048576, BPF_F_NO_PREALLOC);
 VD_MAP(vd_route6, BPF_MAP_TYPE_LPM_TRIE, struct vd_route6_key, struct vd_route_value, 1048576, BPF_F_NO_PREALLOC);
@@ -61,26 +64,26 @@ VD_MAP(vd_source4, BPF_MAP_TYPE_LPM_TRIE, struct vd_source4_key, __u32, 262144, 
 VD_MAP(vd_source6, BPF_MAP_TYPE_LPM_TRIE, struct vd_source6_key, __u32, 262144, BPF_F_NO_PREALLOC);
 
 VD_MAP(vd_policy, BPF_MAP_TYPE_HASH, struct vd_policy_key, struct vd_policy_value, 131072, BPF_F_NO_PREALLOC);
-VD_MAP(vd_remote, BPF_MAP_TYPE_HASH, struct vd_remote_key, struct vd_remote_value, 1048576, BPF_F_NO_PREALLOC);
-VD_MAP(vd_allow, BPF_MAP_TYPE_HASH, struct vd_allow_key, __u32, 1048576, BPF_F_NO_PREALLOC);
-VD_MAP(vd_span, BPF_MAP_TYPE_HASH, struct vd_allow_key, struct vd_span_value, 1048576, BPF_F_NO_PREALLOC);
+VD_MAP(vd_remote, BPF_MAP_TYPE_HASH, struct vd_remote_key, struct vd_remote_value, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_allow, BPF_MAP_TYPE_HASH, struct vd_allow_key, __u32, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_span, BPF_MAP_TYPE_HASH, struct vd_allow_key, struct vd_span_value, 262144, BPF_F_NO_PREALLOC);
 
 VD_MAP(vd_uplink, BPF_MAP_TYPE_HASH, struct vd_uplink_key, struct vd_uplink_value, 16384, BPF_F_NO_PREALLOC);
 VD_MAP(vd_network, BPF_MAP_TYPE_HASH, __u32, struct vd_network_value, 16384, BPF_F_NO_PREALLOC);
 VD_MAP(vd_exit, BPF_MAP_TYPE_HASH, struct vd_exit_key, struct vd_exit_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_deadline, BPF_MAP_TYPE_ARRAY, __u32, __u64, 1, 0);
-VD_MAP(vd_vip, BPF_MAP_TYPE_HASH, struct vd_vip_key, struct vd_vip_value, 262144, BPF_F_NO_PREALLOC);
-VD_MAP(vd_elastic, BPF_MAP_TYPE_HASH, struct vd_elastic_key, struct vd_elastic_value, 262144, BPF_F_NO_PREALLOC);
-VD_MAP(vd_forward, BPF_MAP_TYPE_HASH, struct vd_forward_key, struct vd_forward_value, 262144, BPF_F_NO_PREALLOC);
+VD_MAP(vd_vip, BPF_MAP_TYPE_HASH, struct vd_vip_key, struct vd_vip_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_elastic, BPF_MAP_TYPE_HASH, struct vd_elastic_key, struct vd_elastic_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_forward, BPF_MAP_TYPE_HASH, struct vd_forward_key, struct vd_forward_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_inward4, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward4_key, __u32, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_inward6, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward6_key, __u32, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_policy_routes, BPF_MAP_TYPE_HASH, struct vd_policy_routes_key, struct vd_policy_routes_value, 16384, BPF_F_NO_PREALLOC);
 VD_MAP(vd_neighbour, BPF_MAP_TYPE_HASH, struct vd_neighbour_key, struct vd_neighbour_value, 65536, BPF_F_NO_PREALLOC);
 
-/* As many as connections (the loader keeps them equal), and preallocated like them. */
+/* As many as connections (the loader keeps them equal), and preallocated where they are. */
 VD_MAP(vd_nat4, BPF_MAP_TYPE_HASH, struct vd_nat4_key, struct vd_nat_value, VD_MAP_ENTRIES_DEFAULT, 0);
-VD_MAP(vd_nat6, BPF_MAP_TYPE_HASH, struct vd_nat6_key, struct vd_nat_value, VD_MAP_ENTRIES_DEFAULT, 0);
-VD_MAP(vd_nat_cursor, BPF_MAP_TYPE_LRU_HASH, struct vd_nat6_key, struct vd_nat_cursor, 65536, 0);
+VD_MAP(vd_nat6, BPF_MAP_TYPE_HASH, struct vd_nat6_key, struct vd_nat_value, VD_MAP_ENTRIES_DEFAULT, BPF_F_NO_PREALLOC);
+VD_MAP(vd_nat_cursor, BPF_MAP_TYPE_LRU_HASH, struct vd_nat6_key, struct vd_nat_cursor, 16384, 0);
 
 VD_MAP(vd_fragment, BPF_MAP_TYPE_LRU_HASH, struct vd_fragment_key, struct vd_fragment_value, 16384, 0);
 VD_MAP(vd_generation, BPF_MAP_TYPE_ARRAY, __u32, struct vd_generations, 1, BPF_F_MMAPABLE);

@@ -17,8 +17,8 @@ struct vd_datapath_options {
 	const char *pin_directory;   /* on a bpffs; made when missing */
 	uint32_t overlay_ifindex;    /* the collect-metadata VXLAN device */
 	uint32_t connection_entries; /* and as many translations, of each family; 0: 262144 */
-	uint32_t flow_entries;       /* 0: twice connection_entries, at least 262144 */
-	uint32_t connection_share;   /* most connections of one domain; 0: half of connection_entries */
+	uint32_t flow_entries; /* of each family; 0: twice connection_entries, or (that 0 too) 262144 of IPv4 and 65536 of IPv6 */
+	uint32_t connection_share; /* most connections of one domain; 0: half of connection_entries */
 };
 
 /*

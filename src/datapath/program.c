@@ -151,7 +151,7 @@ static int sizes_set(struct bpf_object *object, const struct vd_program_settings
 		uint32_t entries;
 	} sizes[] = {
 		{VD_MAP_FLOW4, settings->flow_entries},
-		{VD_MAP_FLOW6, settings->flow_entries},
+		{VD_MAP_FLOW6, settings->flow6_entries},
 		{VD_MAP_CONNECTION4, settings->connection_entries},
 		{VD_MAP_CONNECTION6, settings->connection_entries},
 		{VD_MAP_EXPIRE4, settings->connection_entries},

@@ -41,7 +41,7 @@ struct vd_object vd_object_embedded(void);
 /* What is fixed when an object is loaded; another value is another build. */
 struct vd_program_settings {
 	uint32_t overlay_ifindex;
-	uint32_t flow_entries, connection_entries;
+	uint32_t flow_entries, flow6_entries, connection_entries;
 };
 
 #define VD_BUILD_TEXT 17

@@ -33,7 +33,7 @@ static const struct vd_connection4_key connection_key = {
 static struct vd_program_settings settings(void)
 {
 	return (struct vd_program_settings){
-		.overlay_ifindex = fixture_ifindex(0), .flow_entries = 1024, .connection_entries = 1024};
+		.overlay_ifindex = fixture_ifindex(0), .flow_entries = 1024, .flow6_entries = 1024, .connection_entries = 1024};
 }
 
 static struct vd_upgrade upgrade_embedded(void)
