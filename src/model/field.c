@@ -452,6 +452,7 @@ json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *r
 {
 	const void *place = (const char *)resource + field->offset;
 	const char *text;
+	json_t *value;
 
 	switch (field->type) {
 	case VD_FIELD_TYPE_BOOL:
@@ -490,9 +491,12 @@ json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *r
 	case VD_FIELD_TYPE_RANGES:
 	case VD_FIELD_TYPE_TEXTS:
 	case VD_FIELD_TYPE_GATEWAYS:
-	case VD_FIELD_TYPE_VPC_NETWORKS:
 	case VD_FIELD_TYPE_UPLINKS:
 		return write_list(field, resource);
+	case VD_FIELD_TYPE_VPC_NETWORKS:
+		/* None is said: left out, a new VPC would take its profile's. */
+		value = write_list(field, resource);
+		return value ? value : json_array();
 	}
 	return NULL;
 }

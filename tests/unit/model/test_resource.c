@@ -76,11 +76,11 @@ static void test_documents_come_back_normalised(void **state)
 		{"{'kind':'vxlan_pool','name':'p','vnis':7}", "{'kind':'vxlan_pool','name':'p','vnis':'7-7'}"},
 		{"{'kind':'vpc','name':'demo','description':'d','cidr':'192.168.0.0/16'}",
 		 "{'kind':'vpc','name':'demo','description':'d','cidrs':['192.168.0.0/"
-		 "16'],'vxlan_pool':'default','router_profile':'default','route_quota':50}"},
+		 "16'],'vxlan_pool':'default','router_profile':'default','route_quota':50,'networks':[]}"},
 		{"{'name':'demo','kind':'vpc','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/48'],'vni':12}",
 		 "{'kind':'vpc','name':'demo','project':'acme','cidrs':['192.168.0.0/16','fd00:10::/"
 		 "48'],'vxlan_pool':'default','router_profile':'default','vni':12,"
-		 "'route_quota':50}"},
+		 "'route_quota':50,'networks':[]}"},
 		{"{'kind':'route_table','name':'t','description':'d','vpcs':['a','b']}",
 		 "{'kind':'route_table','name':'t','description':'d','vpcs':['a','b']}"},
 		{"{'kind':'subnet','name':'s','description':'d','vpc':'demo','cidrs':['fd00:10::/64','192.168.0.7/"

@@ -27,6 +27,93 @@ static unsigned pick(unsigned *seed, unsigned count)
 	return (*seed >> 16) % count;
 }
 
+/* Where a route leads: n0 is 203.0.113.0/28, n1 198.51.100.0/28, n2 (flat) 10.99.0.0/28. */
+static const char *some_next_hop(unsigned *seed, char text[48])
+{
+	unsigned a = pick(seed, 8), b = pick(seed, 3);
+
+	switch (pick(seed, 5)) {
+	case 0:
+		snprintf(text, 48, "{address: 10.%u.%u.%u}", a % 2, b, a);
+		break;
+	case 1:
+		snprintf(text, 48, "{vip: x%u}", a % 4);
+		break;
+	case 2:
+		snprintf(text, 48, "{public: 203.0.113.%u}", a + 1);
+		break;
+	case 3:
+		snprintf(text, 48, "{gateway: 198.51.100.%u}", a + 1);
+		break;
+	default:
+		snprintf(text, 48, "{blackhole: true}");
+	}
+	return text;
+}
+
+/*
+ * The same of provider networks and what stands on them. No range shrinks below what was given of it: who has an address keeps it
+ * then, which is accepted piece by piece only.
+ */
+static int write_outside_document(unsigned *seed, char *text, size_t size)
+{
+	unsigned a = pick(seed, 3), b = pick(seed, 3), c = pick(seed, 4), d = pick(seed, 6);
+	static const char *const networks[] = {
+		"n0, role: public, physnet: outer, cidr: 203.0.113.0/28",
+		"n1, role: public, physnet: outer, vlan: 7, cidrs: [198.51.100.0/28, \"2001:db8::/64\"]",
+		"n2, role: flat, physnet: inner, cidr: 10.99.0.0/28, gateway: none",
+		"n0, role: public, physnet: outer, ranges: [203.0.113.2-203.0.113.7, 203.0.113.8-203.0.113.13], netmask: "
+		"255.255.255.240, gateway: "
+		"203.0.113.14",
+		"n2, role: flat, physnet: inner, cidr: 10.99.0.0/28, dhcp: false",
+		"m, role: management, physnet: inner, vlan: 9, cidr: 203.0.113.0/24",
+	};
+	static const char *const attachments[] = {"[]", "[n0]", "[n1, n0]", "[{network: n0, address: 203.0.113.3}, n2]"};
+	static const char *const bindings[] = {"", ", port: p%u", ", private_vip: x%u", ", port: p%u, port_address: 10.0.0.2"};
+	static const char *const actions[] = {"set_mark: 5", "lookup_table: t0", "lookup_table: t1", "next_hop: "};
+	static const char *const sources[] = {"", ", source: 10.0.0.0/24", ", mark: 5", ", protocol: tcp, destination_ports: 1-9"};
+	static const char *const allowed[] = {"", ", allowed_cidr: 192.0.2.0/24", ", port_address: 10.0.0.2"};
+	char hop[48], binding[64];
+
+	/* It fits each of them: those without a name in them take none. */
+	snprintf(binding, sizeof(binding), bindings[c], d % 4);
+	switch (pick(seed, 12)) {
+	case 0:
+		return snprintf(text, size, "{kind: network, name: %s}", networks[d]);
+	case 1:
+		return snprintf(text, size, "{kind: vpc, name: v%u, cidr: 10.0.0.0/15, networks: %s}", a, attachments[c]);
+	case 2:
+		return snprintf(text, size, "{kind: router_profile, name: default, network: n%u}", a);
+	case 3:
+		return snprintf(text, size, "{kind: port, name: p%u, network: n%u}", d, a);
+	case 4:
+		return snprintf(text, size, "{kind: virtual_ip, name: x%u, network: n%u%s}", c, a,
+				b ? "" : ", address: 203.0.113.5");
+	case 5:
+		return snprintf(text, size, "{kind: virtual_ip, name: x%u, subnet: s%u, port: p%u}", c, d % 4, b);
+	case 6:
+		return snprintf(text, size, "{kind: elastic_ip, name: e%u, vip: x%u%s}", a, d % 4, binding);
+	case 7:
+		return snprintf(text, size, "{kind: elastic_ip, name: e%u, network: n%u%s%s}", a, b,
+				b == 0 && d == 0 ? ", address: 203.0.113.4" : "", binding);
+	case 8:
+		return snprintf(text, size, "{kind: port_forward, name: f%u, vip: %s, protocol: %s, ports: %u-%u, port: p%u%s}", a,
+				c == 0   ? "x0"
+				: c == 1 ? "v1.n0"
+					 : "v0.n0",
+				b ? "tcp" : "udp", 20 + d, 22 + d, pick(seed, 3), allowed[b]);
+	case 9:
+		return snprintf(text, size, "{kind: route, vpc: v%u, destination: %s, next_hop: %s}", a,
+				b ? "0.0.0.0/0" : "10.9.0.0/24", some_next_hop(seed, hop));
+	case 10:
+		return snprintf(text, size, "{kind: policy_route, %s, priority: %u%s, %s%s}", b ? "vpc: v0" : "table: t0", d + 1,
+				sources[pick(seed, 4)], actions[c], c == 3 ? some_next_hop(seed, hop) : "");
+	default:
+		return snprintf(text, size, "{kind: subnet, name: s%u, vpc: v%u, cidr: 10.%u.%u.0/24, physnet: inner, vlan: %u}", c,
+				a, b % 2, d, 5 + d);
+	}
+}
+
 /* One document about a handful of names and addresses, so that they meet often. Returns its length. */
 static int write_document(unsigned *seed, char *text, size_t size)
 {
@@ -42,7 +129,7 @@ static int write_document(unsigned *seed, char *text, size_t size)
 	static const char *const contents[] = {"", ", protocol: tcp, port: 22", ", protocol: icmp", ", name: n"};
 	char more[64];
 
-	switch (pick(seed, 12)) {
+	switch (pick(seed, 20)) {
 	case 8:
 		return snprintf(text, size, "{kind: security_group, name: g%u%s}", a % 2, networks[b]);
 	case 9:
@@ -73,12 +160,14 @@ static int write_document(unsigned *seed, char *text, size_t size)
 	case 6:
 		return snprintf(text, size, "{kind: route, vpc: v%u, destination: 10.9.%u.0/24, next_hop: {address: 10.%u.%u.%u}}",
 				a, d, b % 2, pick(seed, 6), c + 2);
-	default:
+	case 7:
 		if (a == 0)
 			return snprintf(text, size, "{kind: vxlan_pool, name: %s, vnis: %u-%u}", pools[b % 2], 1 + c, 6 + d);
 		return snprintf(text, size,
 				"{kind: route, table: t%u, destination: 10.9.%u.0/24, next_hop: {address: 10.%u.%u.%u}}", a % 2, d,
 				b % 2, pick(seed, 6), c + 2);
+	default:
+		return write_outside_document(seed, text, size);
 	}
 }
 
@@ -94,6 +183,8 @@ static int collect_pinned(const struct vd_resource *resource, void *userdata)
 
 	json_object_del(assigned, "id");
 	json_object_del(assigned, "identity");
+	if (resource->kind == VD_KIND_PORT_FORWARD)
+		json_object_del(assigned, "subnet");
 	json_object_update(document, assigned);
 	json_array_append_new(userdata, document);
 	json_decref(assigned);
@@ -117,12 +208,18 @@ static int choose(const struct vd_resource *resource, void *userdata)
 static uint32_t begin(struct vd_model *model)
 {
 	static const char text[] =
-		"{kind: vpc, name: v0, cidr: 10.0.0.0/15}\n---\n{kind: vpc, name: v1, cidr: 10.0.0.0/15, vxlan_pool: q}\n"
+		"{kind: network, name: n0, role: public, physnet: outer, cidr: 203.0.113.0/28}\n"
+		"---\n{kind: network, name: n1, role: public, physnet: outer, vlan: 7, cidrs: [198.51.100.0/28, "
+		"\"2001:db8::/64\"]}\n"
+		"---\n{kind: network, name: n2, role: flat, physnet: inner, cidr: 10.99.0.0/28}\n"
+		"---\n{kind: vpc, name: v0, cidr: 10.0.0.0/15, networks: [n0]}\n---\n{kind: vpc, name: v1, cidr: 10.0.0.0/15, "
+		"vxlan_pool: q}\n"
 		"---\n{kind: vxlan_pool, name: q, vnis: 3-9}\n---\n{kind: route_table, name: t0, vpc: v0}\n"
 		"---\n{kind: route_table, name: t1}\n---\n{kind: subnet, name: s0, vpc: v0, cidr: 10.0.0.0/24}\n"
 		"---\n{kind: subnet, name: s1, vpc: v1, cidr: 10.1.1.0/24, route_table: t1}\n"
 		"---\n{kind: security_group, name: g0}\n---\n{kind: security_group, name: g1, networks: [s0, s1]}\n"
-		"---\n{kind: port, name: p0, subnet: s0}\n---\n{kind: port, name: p1, subnet: s1, instance: i0}\n";
+		"---\n{kind: port, name: p0, subnet: s0}\n---\n{kind: port, name: p1, subnet: s1, instance: i0}\n"
+		"---\n{kind: virtual_ip, name: x0, network: n0}\n---\n{kind: virtual_ip, name: x1, subnet: s0, port: p0}\n";
 	struct vd_changes *changes = NULL;
 	struct vd_error error = {};
 	json_t *documents;
@@ -235,6 +332,7 @@ static void assert_whole(const struct vd_model *model, uint32_t next_id, const c
 static void test_what_is_accepted_piece_by_piece_is_accepted_as_a_whole(void **state)
 {
 	unsigned accepted = 0, deleted = 0;
+	size_t seen[VD_KIND_USER_COUNT] = {};
 
 	for (unsigned sequence = 0; sequence < SEQUENCES; sequence++) {
 		struct vd_model *model = vd_model_new();
@@ -258,11 +356,16 @@ static void test_what_is_accepted_piece_by_piece_is_accepted_as_a_whole(void **s
 				next_id = changes->next_id;
 			vd_changes_free(changes);
 			assert_whole(model, next_id, text);
+			for (int kind = 0; kind < VD_KIND_USER_COUNT; kind++)
+				seen[kind] += vd_model_count(model, (enum vd_kind)kind);
 		}
 		vd_model_free(model);
 	}
 	print_message("%u changes accepted, %u of them deletions\n", accepted, deleted);
 	assert_true(accepted > 1000 && deleted > 100);
+	for (int kind = VD_KIND_VXLAN_POOL; kind < VD_KIND_USER_COUNT; kind++)
+		if (seen[kind] < 1000)
+			fail_msg("%s stood in %zu models only", vd_kind_word((enum vd_kind)kind), seen[kind]);
 }
 
 int main(void)
