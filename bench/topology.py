@@ -32,6 +32,7 @@ class Shape:
 
     name = title = ""
     hosts = 1
+    target = None  # the address that packets are sent to, where it is not the right end's own
     measures = None  # names of those that are of use here; None: the general ones
     new_flow_share = 1.0  # of the usual number, where a new flow is slow
     made = 0
