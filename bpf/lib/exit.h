@@ -101,6 +101,7 @@ static __noinline int vd_exit_recall(struct vd_packet *packet)
 
 	connection = vd_connection_find(packet->family, packet->domain, packet->is_icmp_error ? &packet->embedded : &packet->tuple,
 					&is_high);
+	packet->is_stranger = !connection && !vd_tracing;
 	if (!connection || (!connection->network && !connection->exit_vtep))
 		return 0;
 	is_high ^= packet->is_icmp_error; /* an error's sender is the receiver of what it speaks of */

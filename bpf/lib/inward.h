@@ -68,7 +68,8 @@ static __always_inline int vd_inward_vip(struct vd_packet *packet, const struct 
 	}
 	vd_nat_key_set(claim, packet->family, way->segment, &way->vip, remote, remote_port, tuple->protocol);
 	vd_nat_port_set(claim, way->vip_port);
-	held = is_question ? NULL : vd_nat_find(claim);
+	/* Nobody but a router's own address is translated to. */
+	held = is_question || !(vip->flags & VD_VIP_FLAG_SYSTEM) ? NULL : vd_nat_find(claim);
 	if (held) {
 		claim->value = *held;
 		way->translation = vd_addr_equal(&held->inner, &way->vip) ? VD_TRANSLATION_ROUTER : VD_TRANSLATION_SNAT;

@@ -62,15 +62,20 @@ static __always_inline bool vd_nat_is_ours(const struct vd_claim *claim, const s
 /* 0: it is ours now; 1: it was already; -VD_EEXIST: it is somebody else's; another negative errno: no room. */
 static __noinline int vd_nat_take(struct vd_claim *claim)
 {
-	struct vd_nat_value *held = vd_nat_find(claim);
+	struct vd_nat_value *held;
+	long error = -VD_EEXIST;
 
-	if (held)
-		return vd_nat_is_ours(claim, held) ? 1 : -VD_EEXIST;
-	if (vd_tracing)
-		return 0;
-	if (claim->family == 4)
-		return bpf_map_update_elem(&vd_nat4, &claim->key4, &claim->value, BPF_NOEXIST);
-	return bpf_map_update_elem(&vd_nat6, &claim->key6, &claim->value, BPF_NOEXIST);
+	/* To insert is to look as well, and new flows find their port free nearly always. */
+	if (!vd_tracing && claim->family == 4)
+		error = bpf_map_update_elem(&vd_nat4, &claim->key4, &claim->value, BPF_NOEXIST);
+	else if (!vd_tracing)
+		error = bpf_map_update_elem(&vd_nat6, &claim->key6, &claim->value, BPF_NOEXIST);
+	if (error != -VD_EEXIST)
+		return error;
+	held = vd_nat_find(claim);
+	if (!held)
+		return vd_tracing ? 0 : -VD_EEXIST;
+	return vd_nat_is_ours(claim, held) ? 1 : -VD_EEXIST;
 }
 
 /* Lets go of the claim at hand, if it is ours. */

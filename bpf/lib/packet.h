@@ -120,6 +120,7 @@ struct vd_packet {
 	__u32 embedded_l4;
 	/* decisions */
 	bool is_first;    /* of its connection, which began with it */
+	bool is_stranger; /* it was looked for already, and has no connection */
 	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
 	__u32 route_id;
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
