@@ -48,10 +48,12 @@ def listed(document, singular):
 
 
 def prefixes_of(item):
-    """The CIDRs of a VPC or a network; of one given by ranges, what its netmask makes of them."""
+    """The CIDRs of a VPC, and what is ours of a network: its ranges, or all of it."""
     document = item["document"]
-    cidrs = listed(document, "cidr") or [f"{first.split('-')[0]}/{document['netmask']}" for first in listed(document, "range")]
-    return [network(cidr) for cidr in cidrs]
+    if ranges := listed(document, "range"):
+        ends = [[ipaddress.ip_address(end) for end in text.split("-")] for text in ranges]
+        return [prefix for first, last in ends for prefix in ipaddress.summarize_address_range(first, last)]
+    return [network(cidr) for cidr in listed(document, "cidr")]
 
 
 class Watcher:
@@ -61,8 +63,6 @@ class Watcher:
 
     def start(self):
         uplinks = [(host, uplink) for host in self.lab.layout.hosts.values() for uplink in host.uplinks]
-        if not uplinks or not self.lab.outsiders:
-            return
         for host, uplink in uplinks:
             namespace, port = self.lab.segments[uplink.segment], f"{host.name}.{uplink.ifname}"
             if uplink.segment not in self.folders:
@@ -137,7 +137,7 @@ class Watcher:
 
     def check_witness(self):
         """That nothing was seen is worth nothing if nothing could be seen."""
-        if not self.folders:
+        if not self.folders or not self.lab.outsiders:
             return
         if not any(said.protocol != ETH_P_ARP and not holds(NOBODY, said.source) for said in self.conversations()):
             raise LabError("the watcher saw no packet at all: it proves nothing")
