@@ -61,7 +61,7 @@ static const struct layout layouts[] = {
 	  "status.state"}},
 	{"elastic_ip",
 	 {"NAME", "VIP", "ADDRESSES", "PORT", "LEADS TO", "HOST", "STATE", "REASON"},
-	 {"name", "document.vip|document.network", "status.addresses", "document.port|document.private_vip", "status.inner",
+	 {"name", "document.vip|name", "status.addresses", "document.port|document.private_vip", "status.inner",
 	  "status.host", "status.state", "status.reason"}},
 	{"port_forward",
 	 {"NAME", "VIP", "PROTOCOL", "PORTS", "PORT", "TO PORTS", "STATE", "REASON"},
