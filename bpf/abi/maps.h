@@ -96,10 +96,11 @@ struct vd_flow {
 	__u8 source_mac[6], destination_mac[6];                   /* as they leave */
 	__u32 output_ifindex;
 	__u32 vni;
-	union vd_addr vtep; /* of the destination's host */
-	__u8 vtep_family;   /* 4, 6 */
-	__u8 output;        /* enum vd_output */
-	__u8 flags;         /* enum vd_flow_flag */
+	union vd_addr
+		vtep;     /* of the destination's host; UPLINK: the next hop, an address on the network vni. vtep_family 0: none */
+	__u8 vtep_family; /* 4, 6 */
+	__u8 output;      /* enum vd_output */
+	__u8 flags;       /* enum vd_flow_flag */
 	__u8 zero;
 	__u32 mtu;                                 /* bytes of the IP packet; larger ones go to decide */
 	__u32 identity;                            /* of the source port (VXLAN-GBP), 0 none */
@@ -600,7 +601,17 @@ struct vd_neighbour_value {
 	__u8 family; /* 4, 6 */
 	__u8 known;
 	__u64 confirmed; /* ns, CLOCK_MONOTONIC (coarse): heard of last */
-	__u64 asked;     /* the last event */
+	__u64 asked;     /* the same clock: a packet wanted it last; while it is not known, the last event */
+};
+
+/*
+ * LRU hash by who asks: a VPC's or a network's id for instances, 0 for the host as a whole, a network's id with the highest bit for
+ * strangers who ask for addresses of ours. How many entries of vd_neighbour they made, or had asked for, in this second.
+ */
+struct vd_question_value {
+	__u64 since; /* ns, CLOCK_MONOTONIC (coarse) */
+	__u32 count;
+	__u32 zero;
 };
 
 /* Ring buffer: a next hop whose MAC is not known. */

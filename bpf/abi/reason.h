@@ -52,7 +52,9 @@
 	X(NEXT_HOP_UNKNOWN, "next_hop_unknown", "the MAC of the next hop on the provider network is not known yet") \
 	X(UNTRANSLATABLE, "untranslatable", "the packet cannot be translated, and must not leave as it is") \
 	X(NO_UPLINK, "no_uplink", "this host has no uplink to the segment") \
-	X(TURNED_TOO_OFTEN, "turned_too_often", "the packet keeps coming back to an address of ours")
+	X(TURNED_TOO_OFTEN, "turned_too_often", "the packet keeps coming back to an address of ours") \
+	X(NEXT_HOP_LIMIT, "next_hop_limit", \
+	  "more next hops are asked for on the provider network than the VPC, or the host, may in a second")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,

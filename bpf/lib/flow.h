@@ -5,6 +5,7 @@
 #include "connection.h"
 #include "drop.h"
 #include "dependency.h"
+#include "learn.h"
 #include "mangle.h"
 #include "mtu.h"
 #include "output.h"
@@ -160,7 +161,8 @@ static __noinline bool vd_flow4_touch(struct vd_flow *flow, const struct vd_flow
 	flow->touched = now;
 	if (counters)
 		counters->touched++;
-	return vd_connection_touch(4, flow, &tuple, is_icmp ? key->source_port : key->destination_port, now);
+	return vd_learn_wanted(flow, now) &&
+	       vd_connection_touch(4, flow, &tuple, is_icmp ? key->source_port : key->destination_port, now);
 }
 
 static __noinline bool vd_flow6_touch(struct vd_flow *flow, const struct vd_flow6_key *key, __u64 now)
@@ -179,7 +181,8 @@ static __noinline bool vd_flow6_touch(struct vd_flow *flow, const struct vd_flow
 	flow->touched = now;
 	if (counters)
 		counters->touched++;
-	return vd_connection_touch(6, flow, &tuple, is_icmp ? key->source_port : key->destination_port, now);
+	return vd_learn_wanted(flow, now) &&
+	       vd_connection_touch(6, flow, &tuple, is_icmp ? key->source_port : key->destination_port, now);
 }
 
 static __always_inline bool vd_flow4_mangle(struct __sk_buff *skb, const struct vd_flow *flow, const struct vd_flow4_key *key)

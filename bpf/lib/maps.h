@@ -79,6 +79,7 @@ VD_MAP(vd_inward4, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward4_key, __u32, 65536, B
 VD_MAP(vd_inward6, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward6_key, __u32, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_policy_routes, BPF_MAP_TYPE_HASH, struct vd_policy_routes_key, struct vd_policy_routes_value, 16384, BPF_F_NO_PREALLOC);
 VD_MAP(vd_neighbour, BPF_MAP_TYPE_HASH, struct vd_neighbour_key, struct vd_neighbour_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_question, BPF_MAP_TYPE_LRU_HASH, __u32, struct vd_question_value, 16384, 0);
 
 /* As many as connections (the loader keeps them equal), and preallocated where they are. */
 VD_MAP(vd_nat4, BPF_MAP_TYPE_HASH, struct vd_nat4_key, struct vd_nat_value, VD_MAP_ENTRIES_DEFAULT, 0);

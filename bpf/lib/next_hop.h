@@ -3,6 +3,7 @@
 #define VD_LIB_NEXT_HOP_H
 
 #include "endpoint.h"
+#include "learn.h"
 #include "trace.h"
 
 /* A next hop is asked for no more often than this. */
@@ -24,8 +25,8 @@ static __always_inline __u32 vd_next_hop_segment(const struct vd_network_value *
 	return segment ? segment->network : 0;
 }
 
-/* Tells the agent, who asks on the wire; the answer is learnt by the uplink's program (learn.h). */
-static __noinline int vd_next_hop_ask(__u8 family, __u32 network, const union vd_addr *address)
+/* Tells the agent, who asks on the wire; the answer is learnt by the uplink's program (learn.h). The reason to drop the packet. */
+static __noinline int vd_next_hop_ask(__u8 family, __u32 asker, __u32 network, const union vd_addr *address)
 {
 	struct vd_neighbour_key key = {.network = network, .address = *address};
 	__u64 now = bpf_ktime_get_coarse_ns();
@@ -33,21 +34,22 @@ static __noinline int vd_next_hop_ask(__u8 family, __u32 network, const union vd
 	struct vd_neighbour_value *neighbour = bpf_map_lookup_elem(&vd_neighbour, &key);
 	struct vd_neighbour_event *event;
 
-	if (neighbour) {
-		if (neighbour->asked && now - neighbour->asked < VD_NEXT_HOP_INTERVAL)
-			return 0;
+	if (neighbour && neighbour->asked && now - neighbour->asked < VD_NEXT_HOP_INTERVAL)
+		return VD_DROP_REASON_NEXT_HOP_UNKNOWN;
+	if (!vd_question_may(asker, VD_QUESTIONS_VPC) || !vd_question_may(0, VD_QUESTIONS_HOST))
+		return VD_DROP_REASON_NEXT_HOP_LIMIT;
+	if (neighbour)
 		neighbour->asked = now;
-	} else if (bpf_map_update_elem(&vd_neighbour, &key, &fresh, BPF_NOEXIST)) {
-		return 0; /* another CPU was faster, or the table is full: what it knows still serves */
-	}
+	else if (bpf_map_update_elem(&vd_neighbour, &key, &fresh, BPF_NOEXIST))
+		return VD_DROP_REASON_NEXT_HOP_UNKNOWN; /* another CPU was faster, or the table is full: what it knows still serves */
 	event = bpf_ringbuf_reserve(&vd_neighbour_events, sizeof(*event), 0);
 	if (!event)
-		return 0;
+		return VD_DROP_REASON_NEXT_HOP_UNKNOWN;
 	event->network = network;
 	event->family = family;
 	event->address = *address;
 	bpf_ringbuf_submit(event, 0);
-	return 0;
+	return VD_DROP_REASON_NEXT_HOP_UNKNOWN;
 }
 
 /* Fills in the MAC and whether the packet turns round; 0 or the reason to drop. */
@@ -79,12 +81,15 @@ static __always_inline int vd_next_hop_find(struct vd_packet *packet, __u32 segm
 		return 0;
 	}
 	neighbour = bpf_map_lookup_elem(&vd_neighbour, &key);
-	if (!neighbour || !neighbour->known) {
-		if (!vd_tracing)
-			vd_next_hop_ask(packet->family, segment, address);
-		return VD_DROP_REASON_NEXT_HOP_UNKNOWN;
-	}
+	if (!neighbour || !neighbour->known)
+		return vd_tracing ? VD_DROP_REASON_NEXT_HOP_UNKNOWN
+				  : vd_next_hop_ask(packet->family, packet->domain, segment, address);
 	*ret_kind = VD_NEXT_HOP_KIND_NEIGHBOUR;
+	if (!vd_tracing)
+		neighbour->asked = bpf_ktime_get_coarse_ns();
+	flow->vni = segment;
+	flow->vtep = *address;
+	flow->vtep_family = packet->family;
 	vd_mac_copy(flow->destination_mac, neighbour->mac);
 	return 0;
 }

@@ -4,10 +4,11 @@
 #define REFRESH_SECONDS 20 /* one that was not heard of for so long is asked for */
 #define SUSPECT_SECONDS 40 /* … and after two rounds without an answer, everyone is */
 #define IDLE_SECONDS 600   /* nobody wanted it and it said nothing */
+#define SILENT_SECONDS 5   /* … or it never answered at all: by then it was asked as often as it is */
 
 enum vd_neighbour_care vd_neighbour_care(bool is_next_hop, bool known, uint64_t confirmed, uint64_t asked)
 {
-	if (!is_next_hop && asked >= IDLE_SECONDS && (!known || confirmed >= IDLE_SECONDS))
+	if (!is_next_hop && (known ? asked >= IDLE_SECONDS && confirmed >= IDLE_SECONDS : asked >= SILENT_SECONDS))
 		return VD_NEIGHBOUR_CARE_FORGET;
 	if (!known)
 		return is_next_hop ? VD_NEIGHBOUR_CARE_ASK : VD_NEIGHBOUR_CARE_NOTHING;

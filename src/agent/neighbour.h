@@ -30,7 +30,7 @@ enum vd_neighbour_care {
 	VD_NEIGHBOUR_CARE_ASK,     /* ask everyone */
 	VD_NEIGHBOUR_CARE_FORGET,
 };
-/* Times in seconds since then; asked: that a packet wanted it and did not find it. */
+/* Times in seconds since then; asked: that a packet wanted it. */
 enum vd_neighbour_care vd_neighbour_care(bool is_next_hop, bool known, uint64_t confirmed, uint64_t asked);
 
 #endif

@@ -60,6 +60,7 @@ enum vd_map_role {
 	X(NAT6, "vd_nat6", QUEUE) \
 	X(NAT_CURSOR, "vd_nat_cursor", CACHE) \
 	X(NEIGHBOUR, "vd_neighbour", KEPT) \
+	X(QUESTION, "vd_question", CACHE) \
 	X(DEADLINE, "vd_deadline", KEPT) \
 	X(GENERATION, "vd_generation", KEPT) \
 	X(DROP_COUNT, "vd_drop_count", KEPT) \

@@ -86,10 +86,18 @@ int vd_datapath_neighbour_forget(struct vd_datapath *datapath, uint32_t network,
 	VD_SLOTS struct vd_slots slots = {};
 	struct vd_entry entry = {.map = VD_MAP_NEIGHBOUR};
 	struct vd_neighbour_key key = {network, vd_encode_address(address)};
+	struct vd_neighbour_value value;
 	int r;
 
 	memcpy(entry.key, &key, sizeof(key));
+	r = vd_datapath_lookup(datapath, &entry);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	memcpy(&value, entry.value, sizeof(value));
 	r = vd_datapath_delete(datapath, &entry);
+	/* Nothing was sent to one that is not known, so nothing is cached; thousands of them go after a scan. */
+	if (!value.known)
+		return r;
 	vd_slots_add_change(&slots, &entry, NULL);
 	datapath->writes += vd_generation_bump(datapath->generation, &slots);
 	return r;

@@ -3,7 +3,9 @@
 #include "provider.h"
 
 #include <bpf/libbpf.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -38,6 +40,23 @@ static void assert_unknown(struct provider *provider, const char *destination)
 
 	packet_build(&spec, &packet);
 	assert_dropped(provider->fixture, provider->f, &packet, VD_DROP_REASON_NEXT_HOP_UNKNOWN);
+}
+
+/* Its connection was told of it so long ago that the next hit tells it again. */
+static void age_flow(struct provider *provider, const struct packet_spec *spec)
+{
+	struct vd_flow4_key key = {.ingress = provider->f,
+				   .ingress_type = VD_INGRESS_PORT,
+				   .protocol = spec->protocol,
+				   .source_port = htons(spec->source_port),
+				   .destination_port = htons(spec->destination_port)};
+	struct vd_flow flow;
+
+	inet_pton(AF_INET, spec->source, &key.source);
+	inet_pton(AF_INET, spec->destination, &key.destination);
+	assert_true(find_flow(provider->fixture, VD_INGRESS_PORT, provider->f, spec, &flow));
+	flow.touched -= 5000000000ULL;
+	assert_int_equal(bpf_map__update_elem(provider->fixture->bpf->maps.vd_flow4, &key, sizeof(key), &flow, sizeof(flow), 0), 0);
 }
 
 static void test_the_unknown_is_asked_for_once_a_second(void **state)
@@ -145,6 +164,93 @@ static void test_a_virtual_ip_that_comes_or_goes_is_noticed(void **state)
 	assert_true(packet_has_macs(&provider->fixture->out, MAC_F, MAC_OUTSIDE));
 }
 
+/* A flow lives for hours without a decision: whom it goes to stays wanted, and is asked for while it is. */
+static void test_who_is_sent_to_from_the_cache_stays_wanted(void **state)
+{
+	struct provider *provider = *state;
+	struct packet_spec spec = to_gateway("203.0.113.21", "203.0.113.99");
+	struct vd_neighbour_key neighbour_key = {.network = NETWORK};
+	struct timespec tick = {.tv_nsec = 20000000}; /* the clock is coarse */
+	struct vd_neighbour_value neighbour;
+	uint64_t hits, asked;
+
+	put_neighbour(provider, NETWORK, "203.0.113.99", MAC_OUTSIDE);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(run_to(provider, "203.0.113.99"), VERDICT_REDIRECT);
+	assert_true(find_neighbour(provider, NETWORK, "203.0.113.99", &neighbour));
+	asked = neighbour.asked;
+	assert_true(asked > 0);
+	age_flow(provider, &spec);
+	nanosleep(&tick, NULL);
+	hits = read_hits(provider->fixture);
+	assert_int_equal(run_to(provider, "203.0.113.99"), VERDICT_REDIRECT);
+	assert_int_equal(read_hits(provider->fixture), hits + 1);
+	assert_true(find_neighbour(provider, NETWORK, "203.0.113.99", &neighbour));
+	assert_true(neighbour.asked > asked);
+	/* One that is not known any more is not sent to either. */
+	text_to_address("203.0.113.99", neighbour_key.address.byte);
+	assert_int_equal(bpf_map__delete_elem(provider->fixture->bpf->maps.vd_neighbour, &neighbour_key, sizeof(neighbour_key), 0),
+			 0);
+	age_flow(provider, &spec);
+	assert_unknown(provider, "203.0.113.99");
+}
+
+/* What one VPC or network asks for does not fill the table, and leaves others their questions. */
+static void test_a_scan_is_held_back_by_name(void **state)
+{
+	struct provider *provider = *state;
+	struct timespec second = {.tv_sec = 1, .tv_nsec = 20000000};
+	uint32_t asker = NETWORK, host = 0;
+	struct vd_question_value questions;
+	struct vd_neighbour_event event;
+	char address[32];
+
+	new_drops(provider->fixture, VD_DROP_REASON_NEXT_HOP_UNKNOWN);
+	new_drops(provider->fixture, VD_DROP_REASON_NEXT_HOP_LIMIT);
+	for (int i = 0; i < 200; i++) {
+		snprintf(address, sizeof(address), "203.0.113.%d", 50 + i);
+		run_to(provider, address);
+	}
+	assert_int_equal(new_drops(provider->fixture, VD_DROP_REASON_NEXT_HOP_UNKNOWN), 128);
+	assert_int_equal(new_drops(provider->fixture, VD_DROP_REASON_NEXT_HOP_LIMIT), 72);
+	assert_int_equal(count_neighbour_events(provider, &event), 128);
+	assert_int_equal(bpf_map__lookup_elem(provider->fixture->bpf->maps.vd_question, &asker, sizeof(asker), &questions,
+					      sizeof(questions), 0),
+			 0);
+	assert_int_equal(questions.count, 128);
+	/* The next second has its own. */
+	nanosleep(&second, NULL);
+	assert_unknown(provider, "203.0.113.249");
+	assert_int_equal(count_neighbour_events(provider, &event), 1);
+	/* All VPCs together fill no table either. */
+	assert_int_equal(bpf_map__lookup_elem(provider->fixture->bpf->maps.vd_question, &host, sizeof(host), &questions,
+					      sizeof(questions), 0),
+			 0);
+	questions.count = 4096;
+	assert_int_equal(bpf_map__update_elem(provider->fixture->bpf->maps.vd_question, &host, sizeof(host), &questions,
+					      sizeof(questions), 0),
+			 0);
+	run_to(provider, "203.0.113.248");
+	assert_int_equal(new_drops(provider->fixture, VD_DROP_REASON_NEXT_HOP_LIMIT), 1);
+}
+
+static void test_strangers_who_ask_for_us_fill_no_table(void **state)
+{
+	struct provider *provider = *state;
+	struct vd_neighbour_value neighbour;
+	size_t learnt = 0;
+	struct packet arp;
+	char address[32];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(address, sizeof(address), "203.0.113.%d", 100 + i);
+		packet_build_arp(MAC_OUTSIDE2, MAC_OUTSIDE2, address, "203.0.113.10", 1, &arp);
+		run_uplink(provider, 0, &arp);
+		learnt += find_neighbour(provider, NETWORK, address, &neighbour);
+	}
+	assert_int_equal(learnt, 16);
+}
+
 static void test_without_an_uplink_it_ends_here(void **state)
 {
 	struct provider *provider = *state;
@@ -165,6 +271,8 @@ int main(void)
 		TEST(test_the_unknown_is_asked_for_once_a_second),     TEST(test_a_known_neighbour_is_sent_to),
 		TEST(test_a_moved_neighbour_is_followed_at_once),      TEST(test_our_own_addresses_need_no_asking),
 		TEST(test_a_virtual_ip_that_comes_or_goes_is_noticed), TEST(test_without_an_uplink_it_ends_here),
+		TEST(test_who_is_sent_to_from_the_cache_stays_wanted), TEST(test_a_scan_is_held_back_by_name),
+		TEST(test_strangers_who_ask_for_us_fill_no_table),
 	};
 	int error = provider_enter();
 

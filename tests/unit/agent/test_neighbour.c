@@ -25,16 +25,23 @@ static void test_learnt_one_is_refreshed_while_it_is_wanted(void **state)
 	assert_int_equal(vd_neighbour_care(false, true, 20, 599), VD_NEIGHBOUR_CARE_REFRESH);
 	assert_int_equal(vd_neighbour_care(false, true, 45, 599), VD_NEIGHBOUR_CARE_ASK);
 	/* The data plane asks by itself when a packet comes. */
-	assert_int_equal(vd_neighbour_care(false, false, NEVER, 30), VD_NEIGHBOUR_CARE_NOTHING);
+	assert_int_equal(vd_neighbour_care(false, false, NEVER, 4), VD_NEIGHBOUR_CARE_NOTHING);
 }
 
 static void test_one_that_nobody_needs_is_forgotten_after_ten_minutes(void **state)
 {
 	assert_int_equal(vd_neighbour_care(false, true, 599, 600), VD_NEIGHBOUR_CARE_NOTHING);
 	assert_int_equal(vd_neighbour_care(false, true, 600, 600), VD_NEIGHBOUR_CARE_FORGET);
-	assert_int_equal(vd_neighbour_care(false, false, NEVER, 600), VD_NEIGHBOUR_CARE_FORGET);
 	/* It speaks by itself: it is there, and nobody has to ask. */
 	assert_int_equal(vd_neighbour_care(false, true, 30, 5000), VD_NEIGHBOUR_CARE_NOTHING);
+}
+
+/* A scan must not fill the table. */
+static void test_one_that_never_answered_is_forgotten_after_seconds(void **state)
+{
+	assert_int_equal(vd_neighbour_care(false, false, NEVER, 4), VD_NEIGHBOUR_CARE_NOTHING);
+	assert_int_equal(vd_neighbour_care(false, false, NEVER, 5), VD_NEIGHBOUR_CARE_FORGET);
+	assert_int_equal(vd_neighbour_care(true, false, NEVER, 5), VD_NEIGHBOUR_CARE_ASK);
 }
 
 int main(void)
@@ -43,6 +50,7 @@ int main(void)
 		cmocka_unit_test(test_next_hop_of_the_plan_is_kept_known),
 		cmocka_unit_test(test_learnt_one_is_refreshed_while_it_is_wanted),
 		cmocka_unit_test(test_one_that_nobody_needs_is_forgotten_after_ten_minutes),
+		cmocka_unit_test(test_one_that_never_answered_is_forgotten_after_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
