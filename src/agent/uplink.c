@@ -14,7 +14,8 @@
 struct uplink {
 	const char *physnet, *ifname; /* of the options */
 	struct vd_host_uplink link;   /* as it was read last */
-	bool stands;
+	bool stands, seen;            /* seen: since this daemon started */
+	int fault;                    /* why it does not stand, as it was told last */
 };
 
 /* What the plan says, by its keys: the parts that matter here. */
@@ -70,9 +71,16 @@ static int uplink_open(struct vd_agent *agent, struct uplink *uplink, const stru
 	uplink->physnet = option->physnet;
 	uplink->ifname = option->ifname;
 	r = vd_host_uplink_read(agent->net, option->ifname, &uplink->link, error);
+	/* One that died must not keep the whole host down. */
+	if (r == -ENODEV) {
+		uplink->fault = r;
+		vd_log_warning("uplink %s of physical network %s is missing: this host has no interface of that name yet",
+			       option->ifname, option->physnet);
+		return 0;
+	}
 	if (r < 0)
 		return vd_error_prefix(error, r, "--uplink %s=%s", option->physnet, option->ifname);
-	uplink->stands = true;
+	uplink->stands = uplink->seen = true;
 	return 0;
 }
 
@@ -134,15 +142,21 @@ static bool uplink_check(struct vd_agent *agent, struct uplink *uplink)
 {
 	struct vd_host_uplink link;
 	struct vd_error error = {};
-	bool stands = vd_host_uplink_read(agent->net, uplink->ifname, &link, &error) == 0;
+	int fault = vd_host_uplink_read(agent->net, uplink->ifname, &link, &error);
+	bool stands = fault == 0;
 	bool changed = stands != uplink->stands || (stands && !is_same(&link, &uplink->link));
 
 	if (stands && !uplink->stands)
-		vd_log_info("uplink %s of physical network %s is back", uplink->ifname, uplink->physnet);
+		vd_log_info("uplink %s of physical network %s is %s", uplink->ifname, uplink->physnet,
+			    uplink->seen ? "back" : "there");
 	else if (!stands && uplink->stands)
 		vd_log_warning("uplink %s of physical network %s is gone: %s", uplink->ifname, uplink->physnet, error.text);
+	else if (fault != uplink->fault)
+		vd_log_warning("uplink %s of physical network %s cannot be taken: %s", uplink->ifname, uplink->physnet, error.text);
 	pthread_mutex_lock(&agent->uplinks->lock);
 	uplink->stands = stands;
+	uplink->fault = fault;
+	uplink->seen |= stands;
 	if (stands)
 		uplink->link = link;
 	pthread_mutex_unlock(&agent->uplinks->lock);
@@ -191,7 +205,7 @@ static bool is_carrier(const struct vd_uplinks *uplinks, uint32_t ifindex)
 static const char *state_word(const struct uplink *uplink)
 {
 	if (!uplink->stands)
-		return "gone";
+		return uplink->seen ? "gone" : "missing";
 	return uplink->link.up ? "up" : "down";
 }
 

@@ -14,7 +14,7 @@
  */
 struct vd_uplinks;
 
-/* Reads them. Refuses with a sentence what cannot be an uplink, or does not exist. */
+/* Reads them. Refuses with a sentence what cannot be an uplink; what does not exist is missing until it comes. */
 int vd_agent_uplinks_open(struct vd_agent *agent, struct vd_error *error);
 void vd_agent_uplinks_free(struct vd_agent *agent);
 /* Links of this host came, went or changed: true when an uplink is not as it was, so that the claim must say so. */

@@ -54,6 +54,9 @@ int vd_host_uplink_read(struct vd_host_net *net, const char *ifname, struct vd_h
 
 	if (result < 0)
 		return result;
+	/* Also before the link is made. */
+	if (strcmp(ifname, VD_HOST_OVERLAY_NAME) == 0)
+		return vd_error_set(error, -EEXIST, "the interface %s is one of Viaduct's own: an uplink is the host's", ifname);
 	result = vd_host_link_read(net->netlink, 0, ifname, &link);
 	if (result == 0)
 		result = details_of(net, link.ifindex, &details);

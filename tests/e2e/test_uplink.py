@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uplinks of a host: how they are given, what happens to them, who leads a VPC out, and that a purge leaves them as they were."""
 
+import pathlib
+
 import pytest
 
 from lab.host import binary_path
+from lab.namespace import run
 from lab.world import wait_until
 
 LAB = """
@@ -15,6 +18,7 @@ outside:
   isp: {segment: ext, addresses: [203.0.113.1/24, "2001:db8:a::1/64"]}
 instances:
   one: {ports: {one: h1}}
+  direct: {ports: {direct: {host: h1, attach: false}}}
 """
 DOCUMENTS = """
 {kind: network, name: public, role: public, physnet: ext, cidrs: [203.0.113.0/24, "2001:db8:a::/64"], gateways: [203.0.113.1, "2001:db8:a::1"],
@@ -25,6 +29,11 @@ DOCUMENTS = """
 {kind: subnet, name: front, vpc: blue, cidrs: [10.1.1.0/24]}
 ---
 {kind: port, name: one, subnet: front, addresses: [10.1.1.2]}
+"""
+DIRECT = """
+{kind: network, name: wire, role: flat, physnet: ext, vlan: 7, cidrs: [198.18.0.0/24], gateways: [198.18.0.1], ranges: [198.18.0.10-198.18.0.20]}
+---
+{kind: port, name: direct, network: wire}
 """
 
 
@@ -40,7 +49,8 @@ def refused(host, *arguments):
 @pytest.mark.parametrize("arguments, words", [
     (["--uplink", "ext"], ["ext", "PHYSNET=INTERFACE"]),
     (["--uplink", "=ext0"], ["PHYSNET=INTERFACE"]),
-    (["--uplink", "ext=eth9"], ["ext=eth9", "this host has none of that name"]),
+    (["--uplink", "ext=no:name"], ["ext=no:name", "cannot be an interface's name"]),
+    (["--uplink", "ext=a-name-that-is-too-long"], ["ext=a-name-that-is-too-long", "cannot be an interface's name"]),
     (["--uplink", "ext=lo"], ["lo", "no Ethernet"]),
     (["--uplink", "ext=viaduct0"], ["viaduct0", "Viaduct's own"]),
     (["--uplink", "ext=ext0", "--uplink", "ext=u0"], ["ext", "given twice", "ext0", "u0"]),
@@ -134,6 +144,31 @@ def test_uplink_that_vanishes_is_told_and_works_again_when_it_is_back(lab):
     wait_until(lambda: lab.node("isp").has_learnt(address) == "02:00:00:00:0e:0e", "the new MAC is announced")
 
 
+def test_daemon_starts_without_its_uplink_and_takes_it_when_it_comes(lab):
+    """R-NET-1, R-OPS-5: a NIC that died before a start does not keep the host down; it is told once, and used once it is there."""
+    host = lab.host("h1")
+    system_addresses(host)
+    host.stop()
+    host.ip("link", "set", "ext0", "down")
+    host.ip("link", "set", "ext0", "name", "elsewhere")
+    told = "uplink ext0 of physical network ext is missing"
+    before = host.log().count(told)
+    host.start()
+    assert status(host)["uplinks"][0]["state"] == "missing" and not status(host)["uplinks"][0]["in_use"]
+    assert "missing" in host.viaduct("status").stdout
+    wait_until(lambda: not status(host)["gateways"], "h1 gives the gateway back")
+    host.ip("link", "set", "elsewhere", "mtu", "1500")  # something happens to a link: no reason to say it again
+    host.apply("{kind: subnet, name: back, vpc: blue, cidrs: [10.1.2.0/24]}")  # the rest of the host works
+    assert host.log().count(told) == before + 1
+    host.ip("link", "set", "elsewhere", "name", "ext0")
+    host.ip("link", "set", "ext0", "up")
+    wait_until(lambda: status(host)["uplinks"][0]["state"] == "up", "it is there")
+    wait_until(lambda: status(host)["gateways"], "h1 leads blue out again")
+    wait_until(lambda: has_program(host, "ext0"), "the program is there")
+    address = next(one for one in system_addresses(host) if "." in one)
+    wait_until(lambda: lab.node("isp").ping(address, timeout=0.5).received, "isp reaches the router")
+
+
 def test_host_keeps_its_own_address_on_the_uplink(lab):
     """R-NET-1: the host's own traffic there is untouched."""
     assert lab.node("isp").ping("203.0.113.9", count=3).received == 3
@@ -154,3 +189,106 @@ def test_gateway_and_program_outlive_the_daemon_and_purge_leaves_the_uplink_as_i
     assert not has_program(host, "ext0")
     assert not (host.run_directory / "uplink").exists()
     assert lab.node("isp").ping("203.0.113.9", count=2).received == 2
+
+
+def purge(host):
+    if host.is_running():
+        host.lab.watcher.learn()  # whose addresses were seen, while it can say so
+        host.stop()
+    host.run(host.daemon_command()[0], "--run-dir", host.run_directory, "--purge")
+
+
+def state_of(host, ifname):
+    """All that the kernel says about an interface and that a purge could have left there."""
+    said = [host.ip("-d", "link", "show", ifname), host.ip("address", "show", ifname), host.ip("maddress", "show", "dev", ifname),
+            host.run("bridge", "fdb", "show", "dev", ifname).stdout, host.run("tc", "qdisc", "show", "dev", ifname).stdout]
+    said += [host.run("tc", "filter", "show", "dev", ifname, side, check=False).stdout for side in ("ingress", "egress")]
+
+    def settings():
+        return {str(path): path.read_text() for family in ("ipv4", "ipv6")
+                for path in sorted(pathlib.Path(f"/proc/sys/net/{family}/conf/{ifname}").glob("*")) if path.name != "stable_secret"}
+
+    return said + [host.inside(settings)]
+
+
+@pytest.fixture
+def stopped(lab):
+    """The host with nothing of ours."""
+    host = lab.host("h1")
+    purge(host)
+    yield host
+    purge(host)
+
+
+def serve(host):
+    host.start()
+    wait_until(lambda: has_program(host, "ext0"), "the program is on the uplink")
+
+
+def test_purge_leaves_the_uplink_as_it_was_found(lab, stopped):
+    """R-OPS-9: link, addresses, groups, filters, qdiscs and settings, as before the daemon's first start, also with an instance on the wire."""
+    before = state_of(stopped, "ext0")
+    serve(stopped)
+    stopped.apply(DIRECT)
+    mac = stopped.resource("ports", "direct")["assigned"]["mac"]
+    stopped.viaduct("attach", "direct", "--netns", lab.instance("direct").path)
+    wait_until(lambda: mac in stopped.run("bridge", "fdb", "show", "dev", "ext0").stdout, "the MAC filter is there")
+    assert state_of(stopped, "ext0") != before
+    purge(stopped)
+    assert state_of(stopped, "ext0") == before
+
+
+@pytest.fixture(scope="module")
+def theirs(lab, tmp_path_factory):
+    """A tc program of somebody else's, pinned: it lets everything on."""
+    folder = tmp_path_factory.mktemp("theirs")
+    source, pinned = folder / "theirs.c", lab.bpf_directory / "theirs"
+    source.write_text('__attribute__((section("tc"), used)) int theirs(void *skb) { return -1; }\n')
+    run("clang", "-O2", "-target", "bpf", "-c", source, "-o", folder / "theirs.o")
+    run("bpftool", "prog", "load", folder / "theirs.o", pinned, "type", "classifier")
+    yield pinned
+    pinned.unlink()
+
+
+def put_theirs(host, side, program):
+    host.run("tc", "filter", "add", "dev", "ext0", side, "bpf", "direct-action", "object-pinned", program)
+
+
+def has_theirs(host, side):
+    return "theirs" in host.run("tc", "filter", "show", "dev", "ext0", side).stdout
+
+
+def has_clsact(host):
+    return "clsact" in host.run("tc", "qdisc", "show", "dev", "ext0").stdout
+
+
+@pytest.mark.parametrize("side", ["ingress", "egress"])
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_somebody_elses_filter_on_the_uplink_stays(lab, stopped, theirs, first, side):
+    """R-OPS-9, R-NET-1: whoever came first, both work side by side, and a purge takes ours only."""
+    host = stopped
+    try:
+        if first == "theirs":
+            host.run("tc", "qdisc", "add", "dev", "ext0", "clsact")
+            put_theirs(host, side, theirs)
+        serve(host)
+        if first == "ours":
+            put_theirs(host, side, theirs)
+        address = next(one for one in system_addresses(host) if "." in one)
+        wait_until(lambda: lab.node("isp").ping(address, timeout=0.5).received, "isp reaches the router beside their filter")
+        purge(host)
+        assert has_theirs(host, side) and not has_program(host, "ext0")
+    finally:
+        host.run("tc", "qdisc", "del", "dev", "ext0", "clsact", check=False)
+
+
+def test_somebody_elses_empty_hook_stays(stopped):
+    """R-OPS-9: a clsact qdisc that was there is not ours to take away, even if nothing hangs on it."""
+    host = stopped
+    try:
+        host.run("tc", "qdisc", "add", "dev", "ext0", "clsact")
+        serve(host)
+        purge(host)
+        assert has_clsact(host) and not has_program(host, "ext0")
+    finally:
+        host.run("tc", "qdisc", "del", "dev", "ext0", "clsact", check=False)
