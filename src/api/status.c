@@ -237,6 +237,16 @@ int vd_statuses_wait(struct vd_statuses *statuses, int64_t revision, unsigned se
 	return 0;
 }
 
+bool vd_statuses_is_alive(struct vd_statuses *statuses, const char *host)
+{
+	bool alive;
+
+	pthread_mutex_lock(&statuses->lock);
+	alive = json_object_get(statuses->alive, host);
+	pthread_mutex_unlock(&statuses->lock);
+	return alive;
+}
+
 json_t *vd_statuses_absent(struct vd_statuses *statuses)
 {
 	json_t *absent = json_object(), *status, *gone;

@@ -23,6 +23,9 @@ void vd_statuses_stop(struct vd_statuses *statuses);
  */
 int vd_statuses_wait(struct vd_statuses *statuses, int64_t revision, unsigned seconds, struct vd_error *error);
 
+/* Whether the host's daemon lives. */
+bool vd_statuses_is_alive(struct vd_statuses *statuses, const char *host);
+
 /* {host: seconds since 1970, when it was heard of last; 0: not known}: those that reported once and do not live. A new reference. */
 json_t *vd_statuses_absent(struct vd_statuses *statuses);
 

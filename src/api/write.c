@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/write.h"
 
+#include "api/holder.h"
 #include "api/item.h"
 #include "api/server.h"
 #include "api/status.h"
@@ -67,16 +68,20 @@ static json_t *changes_reply(const struct vd_changes *changes, const struct vd_w
  * model: it is read and freed under the replica's lock.
  */
 static int changes_finish(struct vd_api *api, struct vd_changes *changes, const struct vd_write_options *options, int64_t revision,
-			  json_t **ret)
+			  json_t **ret_asked, json_t **ret)
 {
-	json_t *reply;
+	json_t *reply, *asked;
 
 	vd_replica_lock(api->replica, NULL, NULL, NULL);
 	reply = changes_reply(changes, options, revision);
+	asked = vd_holders_asked(changes);
 	vd_changes_free(changes);
 	vd_replica_unlock(api->replica);
-	if (!reply)
+	if (!reply) {
+		json_decref(asked);
 		return -ENOMEM;
+	}
+	*ret_asked = asked;
 	*ret = reply;
 	return 0;
 }
@@ -111,6 +116,20 @@ static void absent_note(struct vd_api *api, json_t *notes)
 	json_decref(absent);
 }
 
+/* Until every living host obeys, and those that lead VPCs out are found and do so. */
+static int effect_wait(struct vd_api *api, int64_t revision, const json_t *asked, unsigned seconds, json_t *notes,
+		       struct vd_error *error)
+{
+	time_t started = time(NULL), left;
+	int r = vd_statuses_wait(api->statuses, revision, seconds, error);
+
+	left = (time_t)seconds - (time(NULL) - started);
+	if (!r && json_object_size(asked) > 0)
+		r = vd_holders_wait(api, asked, left > 1 ? (unsigned)left : 1, notes, error);
+	absent_note(api, notes);
+	return r;
+}
+
 /*
  * The write, then what was asked to follow it. When nothing changed, the revision is the last that changed something: hosts may
  * still be behind it. A wait that fails does not undo the change: the reply holds both.
@@ -121,8 +140,8 @@ static int intent_write(struct vd_request *request, struct intent *intent, const
 	struct vd_api *api = request->api;
 	struct vd_changes *changes = NULL;
 	struct vd_error waited = {0};
+	json_t *reply, *asked;
 	int64_t revision = 0;
-	json_t *reply;
 	int r;
 
 	if (options->dry_run)
@@ -130,16 +149,14 @@ static int intent_write(struct vd_request *request, struct intent *intent, const
 	else
 		r = vd_replica_write(api->replica, options->request, intent_decide, intent, &changes, &revision, error);
 	if (!r)
-		r = changes_finish(api, changes, options, revision, &reply);
+		r = changes_finish(api, changes, options, revision, &asked, &reply);
 	if (r)
 		return r;
-	if (options->dry_run)
-		return vd_request_reply(request, MHD_HTTP_OK, reply);
-	vd_replica_wait(api->replica, revision, CATCH_UP_MS);
-	if (options->wait)
-		r = vd_statuses_wait(api->statuses, revision, options->timeout, &waited);
-	if (options->wait)
-		absent_note(api, json_object_get(reply, "notes"));
+	if (!options->dry_run)
+		vd_replica_wait(api->replica, revision, CATCH_UP_MS);
+	if (!options->dry_run && options->wait)
+		r = effect_wait(api, revision, asked, options->timeout, json_object_get(reply, "notes"), &waited);
+	json_decref(asked);
 	if (r)
 		json_object_set_new(reply, "error", json_string(waited.text));
 	return vd_request_reply(request, r ? vd_request_status(r) : MHD_HTTP_OK, reply);

@@ -101,6 +101,27 @@ def test_one_host_is_chosen(lab, vip):
         assert seen_by_tcp(lab.instance(name), lab.outside("web"), WEB, 8000) == address
 
 
+NEW = "{kind: vpc, name: new, cidrs: [10.9.0.0/16], networks: [public]}\n---\n{kind: subnet, name: new, vpc: new, cidrs: [10.9.0.0/24]}"
+
+
+def test_waiting_for_an_attachment_is_waiting_for_its_gateway(lab, vip):
+    """R-RTR-4: when `apply --wait` returns, a host has been chosen and serves the address; what no host can serve is told, not waited for."""
+    host, isp = lab.host("h3"), lab.outside("isp")
+    for _ in range(4):
+        host.viaduct("apply", "-f", "-", "--wait", input=NEW)
+        address = address_of(host, "virtual_ips", "new.public")
+        isp.forget()
+        assert isp.ping(address, count=1).received == 1
+        host.viaduct("delete", "-f", "-", "--wait", input=NEW)
+    nowhere = "{kind: network, name: nowhere, role: public, physnet: nowhere, cidrs: [198.18.0.0/24]}\n---\n" + NEW.replace("[public]", "[nowhere]")
+    started = time.monotonic()
+    said = host.viaduct("apply", "-f", "-", "--wait", input=nowhere)
+    assert time.monotonic() - started < 10
+    notes = [line for line in said.stderr.splitlines() if line.startswith("note:") and "uplink" in line]
+    assert len(notes) == 1 and all(word in notes[0] for word in ("VPC new", "network nowhere", "physical network nowhere")), said.stderr
+    host.viaduct("delete", "-f", "-", "--wait", input=nowhere)
+
+
 def test_killed_and_started_again_it_loses_nothing(lab, vip):
     """R-OPS-5, R-SNAT-1: connections through its translation go on, and it stays the gateway."""
     name = holder(lab, vip)
