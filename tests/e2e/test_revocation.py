@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conversation import connection
+from conversation import connection, family_of
 from crowd import FIRST_TARGET, TARGETS, Crowd
 from policy import Groups, passes_ping, passes_udp, rule
 from reference import Exchange, Rules
@@ -30,14 +30,15 @@ instances:
   s1: {ports: {s1: h1}}
   s2: {ports: {s2: h2}}
 """
+ADDRESS6 = {"c1": "fd00:30::11", "c2": "fd00:30::12", "s1": "fd00:30::21", "s2": "fd00:30::22"}
 ADDRESS = {"c1": "10.30.0.11", "c2": "10.30.0.12", "s1": "10.30.0.21", "s2": "10.30.0.22"}
-PORTS = {name: {"kind": "port", "name": name, "subnet": "flat", "addresses": [address]} for name, address in ADDRESS.items()}
+PORTS = {name: {"kind": "port", "name": name, "subnet": "flat", "addresses": [ADDRESS[name], ADDRESS6[name]]} for name in ADDRESS}
 DOCUMENTS = """
-{kind: vpc, name: flat, cidrs: [10.30.0.0/16]}
+{kind: vpc, name: flat, cidrs: [10.30.0.0/16, "fd00:30::/48"]}
 ---
-{kind: subnet, name: flat, vpc: flat, cidrs: [10.30.0.0/24]}
+{kind: subnet, name: flat, vpc: flat, cidrs: [10.30.0.0/24, "fd00:30::/64"]}
 ---
-""" + "\n---\n".join(f"{{kind: port, name: {name}, subnet: flat, addresses: [{address}]}}" for name, address in ADDRESS.items())
+""" + "\n---\n".join(f"{{kind: port, name: {name}, subnet: flat, addresses: [{ADDRESS[name]}, '{ADDRESS6[name]}']}}" for name in ADDRESS)
 TCP_INFO_SEGMENTS_IN = 140  # tcpi_segs_in in struct tcp_info
 CROWD_PORTS = f"{FIRST_TARGET}-{FIRST_TARGET + TARGETS - 1}"
 
@@ -72,8 +73,8 @@ class Talk:
     def __init__(self, client, server, address, stack):
         self.asking = stack.enter_context(connection(client, server, address, 5002))
         self.answering = stack.enter_context(connection(client, server, address, 5003))
-        self.server_udp = stack.enter_context(server.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self.client_udp = stack.enter_context(client.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.server_udp = stack.enter_context(server.socket(family_of(address), socket.SOCK_DGRAM))
+        self.client_udp = stack.enter_context(client.socket(family_of(address), socket.SOCK_DGRAM))
         self.server_udp.bind((address, 7001))
         self.client_udp.connect((address, 7001))
         for opened in (*self.asking, *self.answering, self.client_udp):
@@ -157,6 +158,33 @@ def test_a_deleted_rule_ends_what_it_alone_allowed_and_nothing_else(lab, groups,
     assert [number for number in flow.arrived if number > reopened]
     assert fewest >= 2 and sent > 20000
     assert losers == 0
+
+
+@pytest.mark.parametrize("direction, server", CASES)
+def test_a_deleted_rule_of_ipv6_ends_what_it_alone_allowed(lab, groups, reach, direction, server):
+    """R-SG-7, by IPv6: TCP and UDP stop both ways when `delete --wait` returns, what another rule allows goes on (IPv4 too), and the
+    rule's return lets the same connections go on.
+    """
+    client = lab.instance("c1")
+    reach(client, ADDRESS6[server])
+    peer = {"remote_cidr": (ADDRESS6["c1"] if direction == "ingress" else ADDRESS6[server]) + "/128"}
+    groups.make("watched", rule("", direction, "icmp", name="echo"), rule("", direction, "udp", name="four", remote_cidr="0.0.0.0/0"),
+                rule("", direction, name="guest", **peer))
+    groups.join(server if direction == "ingress" else "c1", "watched")
+    with contextlib.ExitStack() as stack:
+        talk = Talk(client, lab.instance(server), ADDRESS6[server], stack)
+        sockets = [*talk.asking, *talk.answering]
+        groups.delete_rule("watched/guest")
+        talk.speak_up()
+        time.sleep(0.05)  # what passed before and is being received
+        quiet = [segments_in(opened) for opened in sockets]
+        time.sleep(1.2)  # several retransmissions of either side
+        assert [segments_in(opened) for opened in sockets] == quiet
+        assert talk.heard_nothing()
+        assert client.ping(ADDRESS6[server], count=2).received == 2
+        assert passes_udp(client, lab.instance(server), ADDRESS[server], 7011)
+        groups.allow("watched", direction, name="guest", **peer)
+        talk.goes_on()
 
 
 def test_what_another_rule_allows_too_goes_on(lab, groups):
