@@ -165,6 +165,28 @@ def test_isc_dhclient(lab):
         assert "dhcp6.name-servers fd00:40::1" in userland.read("/tmp/6.leases")
 
 
+@pytest.mark.slow
+def test_isc_dhclient_renews_its_ipv6_lease(lab):
+    """R-SVC-1: by its own clock, after half of the shortest lease, from the server that gave it; it keeps its address."""
+    subnet = '{kind: subnet, name: auto, vpc: auto, cidrs: [10.40.0.0/24, "fd00:40::/64"], dhcp_lease: %u}'
+    host = lab.host("h1")
+    host.apply(subnet % 60)
+    try:
+        with waking(lab, "isc") as (node, userland):
+            wait_until(lambda: "fe80" in node.ip("-6", "address", "show", "dev", "eth0"), "it has a link-local address")
+            with node.capture("eth0") as frames:
+                userland.launch("dhclient", "-6", "-d", "-lf", "/tmp/6.leases", "-pf", "/tmp/6.pid", "eth0")
+                has_ipv6(node, "fd00:40::12")
+                wait_until(lambda: userland.read("/tmp/6.leases").count("lease6 {") > 1, "it has renewed", seconds=45)
+            frames = list(map(Ether, frames))
+            renewals = [frame for frame in frames if DHCP6_Renew in frame]
+            assert renewals
+            assert [frame for frame in frames if DHCP6_Reply in frame and frame[DHCP6_Reply].trid == renewals[-1][DHCP6_Renew].trid]
+            assert "fd00:40::12/" in node.ip("-6", "-o", "address", "show", "dev", "eth0")
+    finally:
+        host.apply(subnet % 3600)
+
+
 def test_dhcpcd(lab):
     """R-SVC-1: one client for both families."""
     with waking(lab, "roy") as (node, userland):
