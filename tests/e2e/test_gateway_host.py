@@ -3,6 +3,8 @@
 
 import contextlib
 import json
+import pathlib
+import re
 import signal
 import socket
 import struct
@@ -11,10 +13,12 @@ import time
 
 import pytest
 
+from lab.namespace import run
 from lab.world import wait_until
 from outside import address_of, converse, seen_by_tcp, tcp
 from traffic import Stream
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # The store is apart from the hosts that die.
 LAB = """
 name: gateway
@@ -210,24 +214,66 @@ class NewFlows:
         self.thread.join()
 
 
+class Refusals:
+    """When a host's data plane first refused for a reason, by its pinned counters: its daemon need not answer."""
+
+    def __init__(self, lab, host, reason):
+        names = re.findall(r'^\tX\([A-Z_]+, "([a-z_]+)"', (ROOT / "bpf/abi/reason.h").read_text(), re.M)
+        counters = next((lab.bpf_directory / host.title).rglob("vd_drop_count"))
+        self.command = ["bpftool", "-j", "map", "lookup", "pinned", counters, "key", names.index(reason), 0, 0, 0]
+        self.first, self.stopping, self.before = None, False, run(*self.command).stdout
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        while not self.stopping and self.first is None:
+            time.sleep(0.1)
+            if run(*self.command).stdout != self.before:
+                self.first = time.monotonic()
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+        return self.first
+
+
 def test_frozen_gateway_does_not_translate_beside_its_follower(lab, vip):
-    """R-SNAT-2, R-OPS-5: the daemon is stopped (SIGSTOP), its data plane runs on: after its deadline it refuses new work by itself, by name."""
+    """R-SNAT-2, R-OPS-5: the daemon is stopped (SIGSTOP), its data plane runs on: after its deadline it refuses new work by itself, by name,
+    before its follower begins. Connections that stand go on through it until then; those of elastic IPs on the other host throughout."""
     name = holder(lab, vip)
     survivor, frozen = other(name), lab.host(name)
     sightings = Sightings(lab, vip, 9000)
     flows = [NewFlows(lab.instance(f"vm{host[1]}"), WEB, 9000) for host in ("h1", "h2")]
     before = frozen.dropped("gateway_deadline")
-    frozen.process.send_signal(signal.SIGSTOP)
+    refusals, rounds = Refusals(lab, frozen, "gateway_deadline"), 0
     try:
-        wait_until(lambda: holder(lab, vip) == survivor, "the other host takes over", PATIENCE)
-        time.sleep(2)
+        with tcp(lab.instance("vm3"), lab.outside("web"), WEB, 9001) as (snat, snat_far, peer), \
+                tcp(lab.instance(f"own{survivor[1]}"), lab.outside("web"), WEB, 9002) as (own, own_far, _):
+            assert peer[0] == vip
+            snat.settimeout(2)
+            frozen.process.send_signal(signal.SIGSTOP)
+            started = time.monotonic()
+            while holder(lab, vip) != survivor:
+                assert time.monotonic() - started < PATIENCE, "the other host takes over"
+                converse(own, own_far, 1000)
+                try:
+                    converse(snat, snat_far, 1000)
+                    rounds += 1
+                except OSError:
+                    assert holder(lab, vip) == survivor, "what stands goes on while nobody took over"
+            converse(own, own_far, 1000)
+            time.sleep(2)
+            converse(own, own_far, 1000)
     finally:
+        refused = refusals.stop()
         for flow in flows:
             flow.stop()
         seen = sightings.stop()
         frozen.process.send_signal(signal.SIGCONT)
     old, new = ([moment for moment, mac in seen if mac == mac_of(lab, host)] for host in (name, survivor))
     assert old and new, "both were seen, one after the other"
+    assert refused is not None and refused < min(new), "it refused by its deadline before its follower translated"
+    assert rounds > 5, "what stood went on meanwhile"
     assert max(old) < min(new), f"both translated for {max(old) - min(new):.2f} s"
     wait_until(lambda: frozen.answers() and frozen.dropped("gateway_deadline") > before, "it says what it refused")
     wait_until(lambda: lab.instance(f"vm{name[1]}").ping(WEB, timeout=0.5).received, "it leaves through its follower now", PATIENCE)
