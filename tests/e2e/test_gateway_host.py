@@ -113,6 +113,8 @@ def test_waiting_for_an_attachment_is_waiting_for_its_gateway(lab, vip):
     host, isp = lab.host("h3"), lab.outside("isp")
     for _ in range(4):
         host.viaduct("apply", "-f", "-", "--wait", input=NEW)
+        led = [one["name"] for name in ("h1", "h2") for one in lab.host(name).live("status")["gateways"]]
+        assert "new.public" in led, "somebody leads it out at once"
         address = address_of(host, "virtual_ips", "new.public")
         isp.forget()
         assert isp.ping(address, count=1).received == 1
