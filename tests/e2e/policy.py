@@ -3,9 +3,11 @@
 
 import contextlib
 import json
+import pathlib
 import socket
 
 from conversation import family_of
+from lab.world import wait_until
 
 PATIENCE = 0.4  # seconds after which what has not come was dropped
 
@@ -98,11 +100,18 @@ def passes_ping(client, address):
     return client.ping(address, timeout=PATIENCE).received == 1
 
 
+def is_listening(server, port):
+    """Whether somebody does, by the kernel's word: state 0A is LISTEN."""
+    tables = server.inside(lambda: "".join(pathlib.Path("/proc/thread-self/net", name).read_text() for name in ("tcp", "tcp6")))
+    return any(words[1].endswith(f":{port:04X}") and words[3] == "0A" for words in map(str.split, tables.splitlines()))
+
+
 @contextlib.contextmanager
 def listening(server, port, word="SSH-2.0-lab"):
     """`busybox nc` behind a port, that greets whoever comes."""
     process = server.launch("busybox", "nc", "-ll", "-p", port, "-e", "echo", word)
     try:
+        wait_until(lambda: is_listening(server, port), f"{server.title} listens on port {port}")
         yield
     finally:
         process.kill()
