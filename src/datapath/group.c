@@ -32,11 +32,17 @@ struct elastic {
 	size_t count;
 };
 
+struct policy {
+	uint32_t priority;
+	struct vd_policy_route route;
+};
+
+/* Policy routes of one table or, in a VPC's main one, of several: by priority, then id. The data plane looks at the first 64. */
 struct table {
 	UT_hash_handle hh;
 	struct vd_policy_routes_key key;
-	uint32_t priorities[VD_POLICY_ROUTES]; /* rising; of value.route */
-	struct vd_policy_routes_value value;
+	struct policy *policies;
+	size_t count;
 };
 
 struct vd_groups {
@@ -128,6 +134,7 @@ static struct table *table_ensure(struct vd_groups *groups, const struct vd_poli
 static void table_drop(struct vd_groups *groups, struct table *table)
 {
 	HASH_DEL(groups->tables, table);
+	free(table->policies);
 	free(table);
 }
 
@@ -321,23 +328,34 @@ static struct vd_policy_routes_key policy_key(const struct vd_plan_policy_route 
 	return (struct vd_policy_routes_key){route->domain, route->table};
 }
 
+/* Two tables that meet in one VPC may use a priority each: the id tells them apart. */
+static int policy_compare(const void *a, const void *b)
+{
+	const struct policy *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return x->priority < y->priority ? -1 : 1;
+	return x->route.id < y->route.id ? -1 : x->route.id > y->route.id;
+}
+
+static struct policy *policy_find(const struct table *table, const struct vd_plan_policy_route *route)
+{
+	const struct policy sought = {.priority = route->priority, .route.id = route->policy_route};
+
+	return table && table->count ? bsearch(&sought, table->policies, table->count, sizeof(sought), policy_compare) : NULL;
+}
+
 static int policy_add(struct vd_groups *groups, const struct vd_plan_policy_route *route)
 {
 	struct vd_policy_routes_key key = policy_key(route);
 	struct table *table = table_ensure(groups, &key);
-	uint32_t count = table ? table->value.count : 0, i = count;
+	struct policy *policies = table ? reallocarray(table->policies, table->count + 1, sizeof(*policies)) : NULL;
 
-	if (!table)
+	if (!policies)
 		return -ENOMEM;
-	if (count == VD_POLICY_ROUTES)
-		return -ENOSPC;
-	for (; i > 0 && table->priorities[i - 1] > route->priority; i--) {
-		table->priorities[i] = table->priorities[i - 1];
-		table->value.route[i] = table->value.route[i - 1];
-	}
-	table->priorities[i] = route->priority;
-	table->value.route[i] = vd_encode_policy_route(route);
-	table->value.count++;
+	table->policies = policies;
+	policies[table->count++] = (struct policy){route->priority, vd_encode_policy_route(route)};
+	qsort(policies, table->count, sizeof(*policies), policy_compare);
 	return 0;
 }
 
@@ -345,26 +363,24 @@ static void policy_remove(struct vd_groups *groups, const struct vd_plan_policy_
 {
 	struct vd_policy_routes_key key = policy_key(route);
 	struct table *table = table_find(groups, &key);
-	uint32_t i = 0;
+	struct policy *found = policy_find(table, route);
 
-	while (table && i < table->value.count && table->priorities[i] != route->priority)
-		i++;
-	if (!table || i == table->value.count)
+	if (!found)
 		return;
-	for (; i + 1 < table->value.count; i++) {
-		table->priorities[i] = table->priorities[i + 1];
-		table->value.route[i] = table->value.route[i + 1];
-	}
-	memset(&table->value.route[i], 0, sizeof(table->value.route[i]));
-	if (!--table->value.count)
+	memmove(found, found + 1, (size_t)(table->policies + table->count - found - 1) * sizeof(*found));
+	if (!--table->count)
 		table_drop(groups, table);
 }
 
 static int table_encode(const struct table *table, struct vd_entries *entries)
 {
-	return table && table->value.count ? vd_entries_add(entries, VD_MAP_POLICY_ROUTES, &table->key, sizeof(table->key),
-							    &table->value, sizeof(table->value))
-					   : 0;
+	struct vd_policy_routes_value value = {};
+
+	if (!table || !table->count)
+		return 0;
+	for (; value.count < table->count && value.count < VD_POLICY_ROUTES; value.count++)
+		value.route[value.count] = table->policies[value.count].route;
+	return vd_entries_add(entries, VD_MAP_POLICY_ROUTES, &table->key, sizeof(table->key), &value, sizeof(value));
 }
 
 /* ---- all of them ---- */

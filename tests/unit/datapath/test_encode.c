@@ -527,6 +527,78 @@ static void test_policy_routes_of_a_table_stand_together(void **state)
 	vd_groups_free(groups);
 }
 
+static struct vd_plan_record policy_record(uint32_t priority, uint32_t id)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_ROUTE);
+	record.policy_route.domain = 7;
+	record.policy_route.priority = priority;
+	record.policy_route.policy_route = id;
+	record.policy_route.route.type = VD_PLAN_ROUTE_TYPE_BLACKHOLE;
+	return record;
+}
+
+static void assert_policies(const struct vd_groups *groups, const uint32_t *ids, uint32_t count)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	const struct vd_plan_record any = policy_record(1, 1);
+	const struct vd_policy_routes_value *value;
+
+	assert_int_equal(vd_groups_encode(groups, &any, &entries), 0);
+	assert_int_equal(entries.count, count ? 1 : 0);
+	if (!count)
+		return;
+	value = entries.items[0].block;
+	assert_int_equal(value->count, count);
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(value->route[i].id, ids[i]);
+}
+
+/* R-RTR-9: two tables that meet in one VPC have priorities each of their own: equal ones both stand, by id, and each goes alone. */
+static void test_policy_routes_of_equal_priority_all_stand(void **state)
+{
+	static const uint32_t ids[] = {40, 11, 12, 13}, without[] = {40, 11, 13};
+	const struct vd_plan_record records[] = {policy_record(10, 12), policy_record(10, 11), policy_record(5, 40),
+						 policy_record(10, 13)};
+	struct vd_groups *groups = vd_groups_new();
+
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(vd_groups_add(groups, &records[i]), 0);
+	assert_policies(groups, ids, 4);
+	vd_groups_remove(groups, &records[0]);
+	assert_policies(groups, without, 3);
+	for (size_t i = 0; i < 4; i++)
+		vd_groups_remove(groups, &records[i]);
+	assert_policies(groups, NULL, 0);
+	vd_groups_free(groups);
+}
+
+/* Together they may be more than the data plane looks at: the last ones wait, the rest works. */
+static void test_policy_routes_beyond_the_last_wait(void **state)
+{
+	uint32_t ids[VD_POLICY_ROUTES];
+	struct vd_groups *groups = vd_groups_new();
+
+	for (uint32_t i = 0; i <= VD_POLICY_ROUTES; i++) {
+		struct vd_plan_record record = policy_record(1 + i, 100 + i);
+
+		assert_int_equal(vd_groups_add(groups, &record), 0);
+	}
+	for (uint32_t i = 0; i < VD_POLICY_ROUTES; i++)
+		ids[i] = 100 + i;
+	assert_policies(groups, ids, VD_POLICY_ROUTES);
+	for (uint32_t i = 0; i < VD_POLICY_ROUTES; i++)
+		ids[i] = 101 + i;
+	{
+		struct vd_plan_record first = policy_record(1, 100);
+
+		vd_groups_remove(groups, &first);
+	}
+	assert_policies(groups, ids, VD_POLICY_ROUTES);
+	vd_groups_free(groups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +619,8 @@ int main(void)
 		cmocka_unit_test(test_elastic_ips_of_an_address_stand_in_for_each_other),
 		cmocka_unit_test(test_virtual_ip_has_the_lengths_of_its_forwards),
 		cmocka_unit_test(test_policy_routes_of_a_table_stand_together),
+		cmocka_unit_test(test_policy_routes_of_equal_priority_all_stand),
+		cmocka_unit_test(test_policy_routes_beyond_the_last_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
