@@ -131,6 +131,7 @@ static void start(uint64_t *ret_seen, uint64_t *ret_generation)
 	*ret_generation = vd_generation_sum(datapath->generation, &slot, 1);
 	*ret_seen = vd_time_monotonic();
 	connection_put(datapath->path, &connection_key, *ret_seen);
+	assert_int_equal(vd_datapath_uplink_attach(datapath, fixture_ifindex(FIXTURE_PORTS), NULL), 0);
 	vd_plan_free(plan);
 	vd_plan_free(with_route);
 	vd_datapath_close(datapath);
@@ -169,7 +170,7 @@ static void assert_settled(const struct vd_upgrade *upgrade, uint64_t seen, uint
 {
 	VD_VERSIONS struct vd_versions versions = {};
 	VD_FREE char *making = vd_version_making(fixture_pins());
-	VD_CLOSE int port = -1, overlay = -1, ports = -1, endpoints = -1, generations = -1;
+	VD_CLOSE int port = -1, overlay = -1, uplink = -1, ports = -1, endpoints = -1, generations = -1;
 	struct vd_generation *opened;
 	const uint32_t slot = vd_slot_table(7, 0);
 	char build[VD_BUILD_TEXT];
@@ -189,6 +190,9 @@ static void assert_settled(const struct vd_upgrade *upgrade, uint64_t seen, uint
 	overlay = pinned(versions.items[0].path, "vd_overlay_ingress");
 	assert_int_equal(vd_program_id(overlay, &id), 0);
 	assert_int_equal(attached(fixture_ifindex(0)), id);
+	uplink = pinned(versions.items[0].path, "vd_uplink_ingress");
+	assert_int_equal(vd_program_id(uplink, &id), 0);
+	assert_int_equal(attached(fixture_ifindex(FIXTURE_PORTS)), id);
 	assert_forwards();
 
 	ports = pinned(versions.items[0].path, "vd_port");
@@ -341,6 +345,128 @@ static void test_share_is_counted_anew(void **state)
 	assert_int_equal(bpf_map_lookup_elem(shares, &domain, &share), 0);
 	assert_int_equal(share.used, 1);
 	assert_int_equal(share.limit, 512);
+	fixture_teardown(NULL);
+}
+
+/* ---- translated connections ---- */
+
+static const struct vd_nat4_key claim_key = {
+	.network = 90, .vip = 5, .remote = 1, .vip_port = 7, .remote_port = 3, .protocol = IPPROTO_TCP};
+
+/* connection_key's high end is inside, and seen as port 7 of address 5 on network 90. */
+static void snat_put(const char *directory, uint64_t last_seen)
+{
+	VD_CLOSE int map = pinned(directory, "vd_conn4");
+	struct vd_map_definition definition;
+	VD_FREE uint8_t *value = NULL;
+	struct vd_connection connection = connection_seen(last_seen);
+
+	connection.network = 90;
+	connection.vip.word[0] = 5;
+	connection.vip_port = 7;
+	connection.inner_is_high = 1;
+	connection.translation = VD_TRANSLATION_SNAT;
+	assert_int_equal(vd_map_definition_read(map, &definition), 0);
+	value = calloc(1, definition.value_size);
+	memcpy(value, &connection, sizeof(connection));
+	assert_int_equal(bpf_map_update_elem(map, &connection_key, value, BPF_ANY), 0);
+}
+
+static void assert_claimed(const char *directory)
+{
+	VD_CLOSE int claims = pinned(directory, "vd_nat4");
+	const struct vd_nat_value expected = {.domain = 7, .inner = {{2}}, .inner_port = 4};
+	struct vd_nat_value value;
+	size_t count;
+
+	assert_int_equal(bpf_map_lookup_elem(claims, &claim_key, &value), 0);
+	assert_memory_equal(&value, &expected, sizeof(value));
+	assert_int_equal(vd_map_entry_count(claims, &count), 0);
+	assert_int_equal(count, 1);
+}
+
+/* R-SNAT-1, R-OPS-5: a running translation keeps its port through an upgrade, and through one that was begun after the copy. */
+static void test_claims_go_with_their_connections(void **state)
+{
+	for (int late = 0; late < 2; late++) {
+		VD_VERSIONS struct vd_versions versions = {};
+		struct vd_upgrade next;
+		uint64_t seen, generation;
+
+		assert_int_equal(fixture_setup(NULL), 0);
+		start(&seen, &generation);
+		assert_int_equal(vd_versions_list(fixture_pins(), &versions, NULL), 0);
+		next = upgrade_next();
+		if (late)
+			run_until(&next, VD_UPGRADE_STEP_SWAP);
+		{
+			VD_CLOSE int connections = pinned(versions.items[0].path, "vd_conn4");
+
+			assert_int_equal(bpf_map_delete_elem(connections, &connection_key), 0);
+		}
+		snat_put(versions.items[0].path, seen + 1);
+		if (late) {
+			VD_VERSIONS struct vd_versions both = {};
+			VD_CLOSE int connections = -1;
+
+			assert_int_equal(vd_versions_list(fixture_pins(), &both, NULL), 0);
+			connections = pinned(both.items[1].path, "vd_conn4");
+			assert_int_equal(bpf_map_delete_elem(connections, &connection_key), 0);
+		}
+		run_until(&next, VD_UPGRADE_STEP_COUNT);
+		vd_versions_done(&versions);
+		assert_int_equal(vd_versions_list(fixture_pins(), &versions, NULL), 0);
+		assert_int_equal(versions.count, 1);
+		assert_claimed(versions.items[0].path);
+		fixture_teardown(NULL);
+	}
+}
+
+/* Both builds gave the port out while interfaces were swapped: it stays with whom the build that stays gave it to. */
+static void test_port_that_is_taken_is_not_claimed_twice(void **state)
+{
+	VD_VERSIONS struct vd_versions versions = {};
+	const struct vd_nat_value other = {.domain = 9, .inner = {{99}}, .inner_port = 4};
+	struct vd_nat_value value;
+	struct vd_upgrade next;
+	uint64_t seen, generation;
+
+	assert_int_equal(fixture_setup(NULL), 0);
+	start(&seen, &generation);
+	next = upgrade_next();
+	run_until(&next, VD_UPGRADE_STEP_SWAP);
+	assert_int_equal(vd_versions_list(fixture_pins(), &versions, NULL), 0);
+	{
+		VD_CLOSE int claims = pinned(versions.items[1].path, "vd_nat4");
+		VD_CLOSE int connections = pinned(versions.items[1].path, "vd_conn4");
+
+		assert_int_equal(bpf_map_update_elem(claims, &claim_key, &other, BPF_ANY), 0);
+		assert_int_equal(bpf_map_delete_elem(connections, &connection_key), 0);
+		snat_put(versions.items[0].path, seen + 1);
+		run_until(&next, VD_UPGRADE_STEP_COUNT);
+		assert_int_equal(bpf_map_lookup_elem(claims, &claim_key, &value), 0);
+		assert_memory_equal(&value, &other, sizeof(value));
+	}
+	assert_true(connection_get(versions.items[1].path, &connection_key) == 0);
+	fixture_teardown(NULL);
+}
+
+/* Another --connections at the next start: the tables are others, what they hold is the same. */
+static void test_claims_outlive_another_size(void **state)
+{
+	VD_VERSIONS struct vd_versions versions = {};
+	struct vd_upgrade third;
+	uint64_t seen, generation;
+
+	assert_int_equal(fixture_setup(NULL), 0);
+	start(&seen, &generation);
+	assert_int_equal(vd_versions_list(fixture_pins(), &versions, NULL), 0);
+	snat_put(versions.items[0].path, seen + 1);
+	third = upgrade_third();
+	run_until(&third, VD_UPGRADE_STEP_COUNT);
+	vd_versions_done(&versions);
+	assert_int_equal(vd_versions_list(fixture_pins(), &versions, NULL), 0);
+	assert_claimed(versions.items[0].path);
 	fixture_teardown(NULL);
 }
 
@@ -527,6 +653,9 @@ int main(void)
 		cmocka_unit_test(test_upgrade_leaves_sync_nothing_to_write),
 		cmocka_unit_test(test_connections_of_the_meantime_are_carried_over),
 		cmocka_unit_test(test_share_is_counted_anew),
+		cmocka_unit_test(test_claims_go_with_their_connections),
+		cmocka_unit_test(test_port_that_is_taken_is_not_claimed_twice),
+		cmocka_unit_test(test_claims_outlive_another_size),
 		cmocka_unit_test(test_replies_pass_between_two_builds),
 		cmocka_unit_test(test_incomplete_version_is_made_anew),
 		cmocka_unit_test(test_killed_upgrades_lose_no_packet),
