@@ -68,6 +68,8 @@ static __always_inline void vd_drop_sample(struct __sk_buff *skb, const struct v
 	event->destination = packet->tuple.destination;
 	event->policy_port_id = packet->policy_port_id;
 	event->policy_direction = packet->policy_direction;
+	event->network = packet->way.network ? packet->way.network : packet->segment.network;
+	event->vip = packet->way.vip;
 	bpf_ringbuf_submit(event, 0);
 }
 

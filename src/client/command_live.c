@@ -73,6 +73,7 @@ static void drop_print(const json_t *drop)
 	VD_FREE char *clock = time_text(drop), *tuple = tuple_text(drop), *reason = vd_json_text(drop, "reason");
 	VD_FREE char *port = vd_json_text(drop, "port"), *interface = vd_json_text(drop, "host_interface");
 	VD_FREE char *route = vd_json_text(drop, "route"), *sentence = vd_json_text(drop, "sentence");
+	VD_FREE char *network = vd_json_text(drop, "network"), *vip = vd_json_text(drop, "vip");
 
 	if (json_object_get(drop, "lost")) {
 		printf("(%" JSON_INTEGER_FORMAT " more were not shown)\n", json_integer_value(json_object_get(drop, "lost")));
@@ -85,6 +86,8 @@ static void drop_print(const json_t *drop)
 		printf(" at %s", interface);
 	if (route && *route)
 		printf(" by route %s", route);
+	if (network && *network)
+		printf(" on network %s%s%s", network, vip && *vip ? " as " : "", vip ? vip : "");
 	policy_print(drop);
 	printf(": %s%s%s\n", tuple, *tuple && *sentence ? ": " : "", sentence);
 }

@@ -85,6 +85,9 @@ static json_t *event_json(const struct vd_datapath *datapath, const struct vd_dr
 	set_policy(drop, datapath, event);
 	vd_json_set_name(drop, "vpc", datapath, event->domain);
 	vd_json_set_name(drop, "route", datapath, event->route_id);
+	vd_json_set_name(drop, "network", datapath, event->network);
+	if (event->vip.word[0] | event->vip.word[1] | event->vip.word[2] | event->vip.word[3])
+		vd_json_set_address(drop, "vip", &event->vip, event->family);
 	if (event->vni)
 		json_object_set_new(drop, "vni", json_integer(event->vni));
 	if (if_indextoname(event->ifindex, interface))

@@ -5,6 +5,7 @@
 #include "datapath/reason.h"
 #include "datapath/state.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -32,6 +33,10 @@ static const char *output_name(uint8_t output)
 		return "device";
 	case VD_OUTPUT_TUNNEL:
 		return "tunnel";
+	case VD_OUTPUT_UPLINK:
+		return "uplink";
+	case VD_OUTPUT_TURN:
+		return "turn";
 	}
 	return "none";
 }
@@ -47,9 +52,47 @@ static void set_output(json_t *object, const struct vd_flow *flow)
 	} else if (if_indextoname(flow->output_ifindex, interface)) {
 		json_object_set_new(object, "to_interface", json_string(interface));
 	}
+	if (flow->vlan)
+		json_object_set_new(object, "to_vlan", json_integer(flow->vlan));
 }
 
-static json_t *flow_json(const struct listing *listing, const struct vd_flow *flow, uint32_t ingress, uint8_t ingress_type)
+static void set_port(json_t *object, const char *key, uint16_t port)
+{
+	if (port)
+		json_object_set_new(object, key, json_integer(ntohs(port)));
+}
+
+/* The tuple beside the packet's own: as it goes on. Only one end of it changes. */
+static void set_translated(json_t *object, const struct vd_flow *flow, const union vd_addr *source,
+			   const union vd_addr *destination, unsigned family, uint16_t source_port, uint16_t destination_port)
+{
+	bool is_source = flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE;
+	json_t *tuple;
+
+	if (!(flow->flags & (VD_FLOW_FLAG_TRANSLATE_SOURCE | VD_FLOW_FLAG_TRANSLATE_DESTINATION)))
+		return;
+	tuple = json_object();
+	vd_json_set_address(tuple, "source", is_source ? &flow->translated_address : source, family);
+	vd_json_set_address(tuple, "destination", is_source ? destination : &flow->translated_address, family);
+	set_port(tuple, "source_port", is_source ? flow->translated_port : source_port);
+	set_port(tuple, "destination_port", is_source ? destination_port : flow->translated_port);
+	json_object_set_new(object, "translated", tuple);
+}
+
+static void set_ingress(json_t *object, uint32_t ingress, uint8_t ingress_type, uint16_t vlan)
+{
+	char interface[IF_NAMESIZE];
+
+	if (ingress_type == VD_INGRESS_TUNNEL)
+		json_object_set_new(object, "from_vni", json_integer(ingress));
+	else if (ingress_type == VD_INGRESS_UPLINK && if_indextoname(ingress, interface))
+		json_object_set_new(object, "from_interface", json_string(interface));
+	if (vlan)
+		json_object_set_new(object, "from_vlan", json_integer(vlan));
+}
+
+static json_t *flow_json(const struct listing *listing, const struct vd_flow *flow, uint32_t ingress, uint8_t ingress_type,
+			 uint16_t vlan)
 {
 	const struct vd_datapath *datapath = listing->datapath;
 	json_t *object =
@@ -59,8 +102,7 @@ static json_t *flow_json(const struct listing *listing, const struct vd_flow *fl
 	vd_json_set_port(object, "from_port", datapath, flow->source_port_id);
 	vd_json_set_port(object, "to_port", datapath, flow->destination_port_id);
 	vd_json_set_name(object, "vpc", datapath, flow->domain);
-	if (ingress_type == VD_INGRESS_TUNNEL)
-		json_object_set_new(object, "from_vni", json_integer(ingress));
+	set_ingress(object, ingress, ingress_type, vlan);
 	set_output(object, flow);
 	set_age(object, "idle", listing->now, flow->last_seen);
 	return object;
@@ -78,8 +120,9 @@ static int flow4_visit(const void *key_bytes, const void *value, void *userdata)
 	memcpy(&flow, value, sizeof(flow));
 	source.word[0] = key.source;
 	destination.word[0] = key.destination;
-	object = flow_json(listing, &flow, key.ingress, key.ingress_type);
+	object = flow_json(listing, &flow, key.ingress, key.ingress_type, key.vlan);
 	vd_json_set_tuple(object, &source, &destination, 4, key.protocol, key.source_port, key.destination_port);
+	set_translated(object, &flow, &source, &destination, 4, key.source_port, key.destination_port);
 	json_array_append_new(listing->list, object);
 	return json_array_size(listing->list) >= listing->limit;
 }
@@ -93,8 +136,9 @@ static int flow6_visit(const void *key_bytes, const void *value, void *userdata)
 
 	memcpy(&key, key_bytes, sizeof(key));
 	memcpy(&flow, value, sizeof(flow));
-	object = flow_json(listing, &flow, key.ingress, key.ingress_type);
+	object = flow_json(listing, &flow, key.ingress, key.ingress_type, key.vlan);
 	vd_json_set_tuple(object, &key.source, &key.destination, 6, key.protocol, key.source_port, key.destination_port);
+	set_translated(object, &flow, &key.source, &key.destination, 6, key.source_port, key.destination_port);
 	json_array_append_new(listing->list, object);
 	return json_array_size(listing->list) >= listing->limit;
 }
@@ -114,6 +158,34 @@ static const char *state_name(uint8_t state)
 	return "unknown";
 }
 
+static const char *translation_name(uint8_t translation)
+{
+	switch (translation) {
+	case VD_TRANSLATION_NONE:
+		return "none";
+	case VD_TRANSLATION_SNAT:
+		return "snat";
+	case VD_TRANSLATION_ELASTIC:
+		return "elastic";
+	case VD_TRANSLATION_FORWARD:
+		return "forward";
+	case VD_TRANSLATION_ROUTER:
+		return "router";
+	}
+	return "unknown";
+}
+
+/* How the inner end is seen outside: the connection's other tuple has it in the inner end's place. */
+static void set_outside(json_t *object, const struct listing *listing, const struct vd_connection *connection)
+{
+	if (!connection->network)
+		return;
+	vd_json_set_name(object, "network", listing->datapath, connection->network);
+	vd_json_set_address(object, "vip", &connection->vip, listing->family);
+	set_port(object, "vip_port", connection->vip_port);
+	json_object_set_new(object, "translation", json_string(translation_name(connection->translation)));
+}
+
 /* From the initiator's side: source is who began. */
 static json_t *connection_json(const struct listing *listing, const struct vd_connection6_key *key,
 			       const struct vd_connection *connection)
@@ -127,6 +199,7 @@ static json_t *connection_json(const struct listing *listing, const struct vd_co
 	vd_json_set_port(object, "to_port", listing->datapath, connection->destination_port_id);
 	vd_json_set_tuple(object, high ? &key->high : &key->low, high ? &key->low : &key->high, listing->family, key->protocol,
 			  high ? key->high_port : key->low_port, high ? key->low_port : key->high_port);
+	set_outside(object, listing, connection);
 	set_age(object, "age", listing->now, connection->created);
 	set_age(object, "idle", listing->now, connection->last_seen);
 	return object;
