@@ -82,6 +82,10 @@ static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *
 	json_object_set_new(question->reply, "uplinks", vd_agent_uplinks_status(agent));
 	json_object_set_new(question->reply, "gateways", gateways_status(agent));
 	json_object_set_new(question->reply, "virtual_ips", vd_agent_announcements_status(agent));
+	json_object_set_new(question->reply, "shares", vd_datapath_shares(agent->datapath));
+	/* All claims are read for it: for a person who asks, not for a scraper. */
+	if (json_is_true(json_object_get(question->arguments, "translations")))
+		json_object_set_new(question->reply, "translations", vd_datapath_translations(agent->datapath));
 	return 0;
 }
 

@@ -29,8 +29,8 @@ static void numbers_print(const json_t *value, const char *path, FILE *file)
 	json_object_foreach ((json_t *)value, member, part) {
 		VD_FREE char *inner = NULL;
 
-		/* maps_print's. */
-		if (!strcmp(member, "maps"))
+		/* maps_print's, shares_print's. */
+		if (!strcmp(member, "maps") || !strcmp(member, "shares"))
 			continue;
 		if (asprintf(&inner, "%s%s%s", path, *path ? "_" : "", member) >= 0)
 			numbers_print(part, inner, file);
@@ -46,6 +46,18 @@ static void maps_print(const json_t *maps, const char *member, const char *help,
 	fprintf(file, "# HELP viaduct_map_%s %s\n# TYPE viaduct_map_%s gauge\n", member, help, member);
 	json_object_foreach ((json_t *)maps, name, map)
 		fprintf(file, "viaduct_map_%s{map=\"%s\"} %.17g\n", member, name, json_number_value(json_object_get(map, member)));
+}
+
+/* {VPC: {"used", "limit"}}: how much of the connection table each VPC has, and may have. */
+static void shares_print(const json_t *shares, const char *member, const char *help, FILE *file)
+{
+	const char *vpc;
+	json_t *share;
+
+	fprintf(file, "# HELP viaduct_connections_%s %s\n# TYPE viaduct_connections_%s gauge\n", member, help, member);
+	json_object_foreach ((json_t *)shares, vpc, share)
+		fprintf(file, "viaduct_connections_%s{vpc=\"%s\"} %.17g\n", member, vpc,
+			json_number_value(json_object_get(share, member)));
 }
 
 static void drops_print(const json_t *drops, FILE *file)
@@ -104,6 +116,8 @@ int vd_answer_metrics(struct vd_request *request, struct vd_error *error)
 			   "Entries in a map of the data plane.", file);
 		maps_print(json_object_get(json_object_get(status, "datapath"), "maps"), "limit", "Entries that the map may have.",
 			   file);
+		shares_print(json_object_get(status, "shares"), "used", "Connections of a VPC in this host's table.", file);
+		shares_print(json_object_get(status, "shares"), "limit", "Connections that the VPC may have here.", file);
 		drops_print(drops, file);
 		resources_print(request->api, file);
 		fclose(file);

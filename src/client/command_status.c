@@ -53,8 +53,8 @@ static void part_print(const json_t *status, const char *part, const char *const
 }
 
 /*
- * The host that is asked, or --host: the routers' processes, its uplinks, the VPCs that it leads out, the virtual IPs that it holds. One that
- * cannot tell leaves the rest as it is.
+ * The host that is asked, or --host: the routers' processes, its uplinks, the VPCs that it leads out, the virtual IPs that it holds, the
+ * ports that SNAT has taken. One that cannot tell leaves the rest as it is.
  */
 static void host_print(struct vd_invocation *invocation)
 {
@@ -66,8 +66,10 @@ static void host_print(struct vd_invocation *invocation)
 	static const char *const gateway_paths[] = {"vpc", "project", NULL, "network", "addresses", "deadline"};
 	static const char *const vips[] = {"VIRTUAL IP", "HOST", "NETWORK", "ADDRESS", "TYPE", "ANNOUNCED"};
 	static const char *const vip_paths[] = {"name", NULL, "network", "address", "type", "announced"};
+	static const char *const snat[] = {"SNAT ADDRESS", "HOST", "NETWORK", "IN USE", "TO ONE DESTINATION", "OF"};
+	static const char *const snat_paths[] = {"vip", NULL, "network", "used", "busiest", "limit"};
 	const char *host = vd_invocation_option(invocation, "host");
-	json_t *arguments = json_pack("{s:s*}", "host", host), *status = NULL;
+	json_t *arguments = json_pack("{s:s*, s:b}", "host", host, "translations", 1), *status = NULL;
 	struct vd_error error = {0};
 
 	if (vd_client_call(invocation->client, "POST", "/v1/live/status", arguments, &status, &error) == 0) {
@@ -75,6 +77,7 @@ static void host_print(struct vd_invocation *invocation)
 		part_print(status, "uplinks", uplinks, uplink_paths, sizeof(uplink_paths) / sizeof(*uplink_paths));
 		part_print(status, "gateways", gateways, gateway_paths, sizeof(gateway_paths) / sizeof(*gateway_paths));
 		part_print(status, "virtual_ips", vips, vip_paths, sizeof(vip_paths) / sizeof(*vip_paths));
+		part_print(status, "translations", snat, snat_paths, sizeof(snat_paths) / sizeof(*snat_paths));
 	}
 	json_decref(arguments);
 	json_decref(status);

@@ -102,6 +102,13 @@ json_t *vd_datapath_drops(struct vd_datapath *datapath);
 json_t *vd_datapath_flows(struct vd_datapath *datapath, size_t limit);
 json_t *vd_datapath_connections(struct vd_datapath *datapath, size_t limit);
 json_t *vd_datapath_status(struct vd_datapath *datapath);
+/*
+ * How many ports SNAT has taken: [{"network", "vip", "used": translations, "busiest": those to the one destination that has most of
+ * them, "limit": ports for each destination}]. And the VPCs' shares of the connection table: {VPC: {"used", "limit"}}. The first
+ * reads the table of claims, so ask when somebody wants to know, not on a timer; the second costs nothing.
+ */
+json_t *vd_datapath_translations(struct vd_datapath *datapath);
+json_t *vd_datapath_shares(struct vd_datapath *datapath);
 
 /* Sampled drops: becomes readable when there are some; vd_datapath_drop_events reads them all and calls back with
  * {"time", "reason", "sentence", "port", "host_interface", "source", "destination", "protocol", …}, borrowed. One that a security
@@ -123,12 +130,14 @@ int vd_datapath_capture_events(struct vd_datapath *datapath,
 
 /*
  * What the next packet would meet: builds it, runs the tracing copy of the programs over the live maps.
- * from_port: plan port id here (0: it comes by tunnel: vni, vtep and destination_mac say how). ret:
+ * from_port: plan port id here; from_network: id of a network whose uplink this host has; neither: it comes by tunnel: vni, vtep and
+ * destination_mac say how. One that turns round to an address of ours is followed. ret:
  * {"verdict": "delivered" | "sent" | "dropped" | "answered", "reason", "sentence", "steps": [{"stage", "text"}],
- *  "to_port": name | "to_host": id, "vni", "destination_mac"}; a new reference.
+ *  "to_port": name | "to_host": id, "vni", "destination_mac", "source_mac", "packet": {"source", "destination", "source_port",
+ *  "destination_port"} as it goes on | "to_interface": uplink, "network"}; a new reference.
  */
 struct vd_trace_request {
-	uint32_t from_port;
+	uint32_t from_port, from_network;
 	uint32_t vni;
 	struct vd_address vtep;
 	struct vd_mac destination_mac; /* zero: the gateway's */
