@@ -99,6 +99,26 @@ static int tunnel_read(const json_t *tunnel, struct vd_trace_request *request, s
 	return 0;
 }
 
+/* "network:NAME:ADDRESS": an outside host, by the uplink that this host has to the network. */
+static int outside_read(const struct vd_model *model, const char *from, struct vd_trace_request *request, struct vd_error *error)
+{
+	const char *name = from + strlen(VD_LIVE_FROM_NETWORK), *colon = strchr(name, ':');
+	char network_name[VD_NAME_SIZE];
+	const struct vd_resource *network;
+
+	if (!colon || (size_t)(colon - name) >= sizeof(network_name) || vd_address_parse(colon + 1, &request->source) < 0)
+		return vd_error_set(error, -EINVAL,
+				    "trace: from outside is network:NAME:ADDRESS, an address beyond that network, not %.80s", from);
+	snprintf(network_name, sizeof(network_name), "%.*s", (int)(colon - name), name);
+	network = vd_model_get(model, VD_KIND_NETWORK, "default", network_name);
+	if (!network)
+		return vd_error_set(error, -ENOENT, "network %s: there is no such network", network_name);
+	if (request->source.family != request->destination.family)
+		return vd_error_set(error, -EINVAL, "trace: source and destination are of one family");
+	request->from_network = network->id;
+	return 0;
+}
+
 static int ends_read(struct vd_agent *agent, const struct vd_model *model, const json_t *arguments, struct trace *trace,
 		     struct vd_error *error)
 {
@@ -118,6 +138,8 @@ static int ends_read(struct vd_agent *agent, const struct vd_model *model, const
 	}
 	if (tunnel)
 		return tunnel_read(tunnel, &trace->request, error);
+	if (trace->from && strncmp(trace->from, VD_LIVE_FROM_NETWORK, strlen(VD_LIVE_FROM_NETWORK)) == 0)
+		return outside_read(model, trace->from, &trace->request, error);
 
 	port = trace->from ? (const struct vd_port *)vd_model_get(model, VD_KIND_PORT, trace->project, trace->from) : NULL;
 	if (!port)
@@ -154,48 +176,58 @@ static int trace_run(struct vd_agent *agent, void *userdata, struct vd_error *er
 	return vd_datapath_trace(agent->datapath, &trace->request, &trace->reply, error);
 }
 
-/* Our tunnel address towards the VPC that this VNI belongs to. */
-static int vtep_find(struct vd_agent *agent, const struct vd_model *model, uint32_t port_id, struct vd_address *ret)
+/* Our tunnel address towards the VPC that this VNI belongs to: its own, or a subnet's of it. */
+static int vtep_find(struct vd_agent *agent, const struct vd_model *model, uint32_t vni, struct vd_address *ret)
 {
-	const struct vd_port *port = (const struct vd_port *)vd_model_get_by_id(model, port_id);
 	const struct vd_claim *claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, "default", agent->options.host);
-	const struct vd_subnet *subnet = NULL;
-	const struct vd_vpc *vpc = NULL;
+	const struct vd_resource *owner = vd_model_get_by_vni(model, vni);
+	const struct vd_vpc *vpc = (const struct vd_vpc *)owner;
 	const struct vd_vxlan_pool *pool;
 
-	if (port && port->head.kind == VD_KIND_PORT && port->subnet)
-		subnet = (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->head.project, port->subnet);
-	if (subnet)
-		vpc = (const struct vd_vpc *)vd_model_get(model, VD_KIND_VPC, subnet->head.project, subnet->vpc);
+	if (owner && owner->kind == VD_KIND_SUBNET)
+		vpc = (const struct vd_vpc *)vd_model_get(model, VD_KIND_VPC, owner->project,
+							  ((const struct vd_subnet *)owner)->vpc);
 	pool = vpc ? vd_model_vxlan_pool(model, vpc->head.project, vpc->vxlan_pool) : NULL;
 	return pool && claim ? vd_claim_vtep(claim, pool, ret) : -ENOENT;
+}
+
+/* The packet as it goes on is what the next host is asked about: it may have been translated here. */
+static json_t *packet_forward(const json_t *arguments, const struct trace *trace, const struct vd_address *vtep)
+{
+	const json_t *packet = json_object_get(trace->reply, "packet");
+	json_t *forwarded = json_copy((json_t *)arguments);
+	char text[VD_ADDRESS_TEXT];
+
+	json_object_del(forwarded, "from");
+	json_object_set(forwarded, "source", json_object_get(packet, "source"));
+	json_object_set(forwarded, "to", json_object_get(packet, "destination"));
+	json_object_set(forwarded, "source_port", json_object_get(packet, "source_port"));
+	if (trace->request.protocol == IPPROTO_TCP || trace->request.protocol == IPPROTO_UDP)
+		json_object_set(forwarded, "port", json_object_get(packet, "destination_port"));
+	json_object_set_new(forwarded, "tunnel",
+			    json_pack("{s:O?, s:s, s:O?, s:O?}", "vni", json_object_get(trace->reply, "vni"), "vtep",
+				      vd_address_format(vtep, text), "destination_mac",
+				      json_object_get(trace->reply, "destination_mac"), "source_mac",
+				      json_object_get(trace->reply, "source_mac")));
+	return forwarded;
 }
 
 static void next_add(struct vd_agent *agent, const json_t *arguments, const struct trace *trace)
 {
 	const json_t *to_host = json_object_get(trace->reply, "to_host");
+	uint32_t vni = (uint32_t)json_integer_value(json_object_get(trace->reply, "vni"));
 	const struct vd_model *model;
 	const struct vd_resource *host;
-	char text[VD_ADDRESS_TEXT];
 	struct vd_address vtep;
-	json_t *forwarded;
 
 	if (!json_is_integer(to_host))
 		return;
 	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	host = vd_model_get_by_id(model, (uint32_t)json_integer_value(to_host));
-	if (host && host->kind == VD_KIND_HOST && vtep_find(agent, model, trace->request.from_port, &vtep) == 0) {
-		forwarded = json_copy((json_t *)arguments);
-		json_object_del(forwarded, "from");
-		json_object_set_new(forwarded, "source", json_string(vd_address_format(&trace->request.source, text)));
-		json_object_set_new(forwarded, "to", json_string(vd_address_format(&trace->request.destination, text)));
-		json_object_set_new(forwarded, "tunnel",
-				    json_pack("{s:O?, s:s, s:O?, s:O?}", "vni", json_object_get(trace->reply, "vni"), "vtep",
-					      vd_address_format(&vtep, text), "destination_mac",
-					      json_object_get(trace->reply, "destination_mac"), "source_mac",
-					      json_object_get(trace->reply, "source_mac")));
-		json_object_set_new(trace->reply, "next", json_pack("{s:s, s:o}", "host", host->name, "arguments", forwarded));
-	}
+	if (host && host->kind == VD_KIND_HOST && vtep_find(agent, model, vni, &vtep) == 0)
+		json_object_set_new(
+			trace->reply, "next",
+			json_pack("{s:s, s:o}", "host", host->name, "arguments", packet_forward(arguments, trace, &vtep)));
 	vd_replica_unlock(agent->replica);
 }
 

@@ -14,17 +14,21 @@
  * verb        arguments -> reply
  * attach      {project, port, netns | tap, ifname?, dhcp?} -> the attachment; returns when this host's data plane has it
  * detach      {project, port} -> {}
- * status      {} -> this host's status
+ * status      {translations?: true} -> this host's status; with "translations": [{"network", "vip", "used", "busiest": to one destination, "limit"}],
+ *             the ports that SNAT has taken, if asked for: that reads a large table
  * drops       {} -> {"drops": [{"reason", "sentence", "packets", "bytes"}], "recent": [sampled ones, newest last], "kernel": packets}
  *             stream "drops": one object per sampled drop
  * flows       {limit, port?} -> {"flows": […], "connections": […]}   stream "flows": newly seen ones, once a second
- * trace       {project, from: port, to: address | port, protocol?: "icmp" | "tcp" | "udp", port?, source?: address, size?, ttl?}
+ * trace       {project, from: port | "network:NAME:ADDRESS", to: address | port, protocol?: "icmp" | "tcp" | "udp", port?, source?: address, size?, ttl?}
  *             -> {"host", "verdict", "reason"?, "sentence"?, "steps": [{"stage", "text"}], "to_port"?, "next"?: {"host", "arguments"}}:
- *             when the packet goes on to another host, the same verb with next.arguments, asked of next.host, tells the rest
+ *             when the packet goes on to another host, the same verb with next.arguments, asked of next.host, tells the rest;
+ *             "packet"?: {"source", "destination", "source_port", "destination_port"} as it goes on
  * capture     stream only: {project, ports: […]} -> {"time": ns since 1970, "port", "size", "data": base64, "direction": "in" | "out"}
  * plan        {} -> {"text": the plan}
  * neighbours  {} -> {"host", "neighbours": [{"network", "address", "state": "known" | "asked" | "silent", "mac"?, "next_hop", "confirmed"?}]}
  */
+#define VD_LIVE_FROM_NETWORK "network:" /* a trace's from: then the network's name, ":", and an outside address */
+
 struct vd_live {
 	/* 0 and a new reference in ret, or a negative errno and a sentence. */
 	int (*call)(void *userdata, const char *verb, const json_t *arguments, json_t **ret, struct vd_error *error);

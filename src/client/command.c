@@ -118,8 +118,8 @@ const struct vd_command vd_commands[] = {
 	{
 		.name = "status",
 		.arguments = "",
-		.summary = "show the hosts: which live, and whether they obey the last change; and a host's routers, uplinks and "
-			   "gateways",
+		.summary = "show the hosts: which live, and whether they obey the last change; and a host's routers, uplinks, "
+			   "gateways and SNAT ports",
 		.example = "viaduct status --host h2",
 		.options = vd_host_options,
 		.run = vd_command_status,
@@ -128,10 +128,13 @@ const struct vd_command vd_commands[] = {
 		.name = "trace",
 		.arguments = "FROM TO [tcp|udp|icmp [PORT]]",
 		.summary = "say what the next packet from a port would meet, stage by stage",
-		.text = "FROM is a port, TO a port or an address. The installed data plane of every host on the way is asked. The "
+		.text = "FROM is a port, or network:NAME:ADDRESS for a host outside that sends to a public address; TO is a port "
+			"or an "
+			"address.\nThe installed data plane of every host on the way is asked. The "
 			"last line is the\n"
 			"verdict; the exit status is 1 when the packet would be dropped.",
-		.example = "viaduct trace web1 db1 tcp 5432\nviaduct trace web1 10.0.3.2",
+		.example = "viaduct trace web1 db1 tcp 5432\nviaduct trace web1 10.0.3.2\n"
+			   "viaduct trace network:public:198.51.100.9 203.0.113.10 tcp 24 --host h2",
 		.options = vd_trace_options,
 		.minimum = 2,
 		.maximum = 4,

@@ -11,6 +11,7 @@
 
 const struct vd_option vd_trace_options[] = {
 	{0, "source", "ADDRESS", "the packet's source, if not the port's own address (an instance that forwards for others)"},
+	{0, "host", "HOST", "from outside: the host whose uplink it comes in by (default: the one that is asked)"},
 	{0, "ttl", "N", "its TTL or hop limit (default 64)"},
 	{0, "size", "BYTES", "of its payload (default 56)"},
 	{0},
@@ -48,9 +49,10 @@ static int arguments_build(const struct vd_invocation *invocation, json_t *argum
 		status = number_add(invocation, arguments, "size", vd_invocation_option(invocation, "size"), 65000);
 	if (status)
 		return status;
-	json_object_update_new(arguments, json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "project", vd_invocation_project(invocation),
-						    "from", given[0], "to", given[1], "protocol", protocol, "source",
-						    vd_invocation_option(invocation, "source")));
+	json_object_update_new(arguments, json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*}", "project",
+						    vd_invocation_project(invocation), "from", given[0], "to", given[1], "protocol",
+						    protocol, "source", vd_invocation_option(invocation, "source"), "host",
+						    vd_invocation_option(invocation, "host")));
 	return VD_EXIT_DONE;
 }
 
@@ -74,6 +76,7 @@ static int verdict_print(const json_t *reply)
 {
 	VD_FREE char *verdict = vd_json_text(reply, "verdict"), *reason = vd_json_text(reply, "reason");
 	VD_FREE char *sentence = vd_json_text(reply, "sentence"), *port = vd_json_text(reply, "to_port");
+	VD_FREE char *interface = vd_json_text(reply, "to_interface"), *network = vd_json_text(reply, "network");
 	bool dropped = verdict && !strcmp(verdict, "dropped");
 
 	fputs(verdict && *verdict ? verdict : "unknown", stdout);
@@ -81,6 +84,8 @@ static int verdict_print(const json_t *reply)
 		printf(": %s: %s", reason, sentence);
 	else if (port && *port)
 		printf(" to port %s", port);
+	else if (interface && *interface)
+		printf(" by uplink %s to network %s", interface, network);
 	else if (sentence && *sentence)
 		printf(": %s", sentence);
 	putchar('\n');

@@ -2,9 +2,12 @@
 #include "datapath/step.h"
 
 #include "abi/reason.h"
+#include "datapath/encode.h"
 #include "datapath/reason.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #define TEXT_SIZE 640
@@ -62,6 +65,10 @@ static void route_text(const struct vd_datapath *datapath, const uint32_t *detai
 	case VD_ROUTE_TYPE_UNUSABLE:
 		snprintf(text, TEXT_SIZE, "table %s: route %s, whose next hop is unusable", where,
 			 name_of(datapath, detail[0], route));
+		return;
+	case VD_ROUTE_TYPE_EXIT:
+		snprintf(text, TEXT_SIZE, "table %s: %s%s, to a provider network", where,
+			 detail[0] ? "route " : "the default route", detail[0] ? name_of(datapath, detail[0], route) : "");
 		return;
 	}
 	snprintf(text, TEXT_SIZE, "table %s: no route", where);
@@ -122,6 +129,11 @@ static void output_text(const struct vd_datapath *datapath, const uint32_t *deta
 
 	if (detail[0] == VD_OUTPUT_TUNNEL)
 		snprintf(text, TEXT_SIZE, "through the tunnel, VNI %u", detail[2]);
+	else if (detail[0] == VD_OUTPUT_UPLINK)
+		snprintf(text, TEXT_SIZE, "out by uplink %s", if_indextoname(detail[1], interface) ? interface : "(gone)");
+	else if (detail[0] == VD_OUTPUT_TURN)
+		snprintf(text, TEXT_SIZE, "to an address of ours on the same network: comes in again as from uplink %s",
+			 if_indextoname(detail[1], interface) ? interface : "(gone)");
 	else if (detail[0])
 		snprintf(text, TEXT_SIZE, "to %s by interface %s", vd_port_name(datapath, detail[3], port),
 			 if_indextoname(detail[1], interface) ? interface : "(gone)");
@@ -145,8 +157,106 @@ static void policy_text(const struct vd_datapath *datapath, const struct vd_trac
 		snprintf(text + length, TEXT_SIZE - (size_t)length, "%s", step->reason ? "no rule allows it" : "no rule closes it");
 }
 
-static void step_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace_step *step,
+/* ---- provider networks ---- */
+
+static void vip_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail, char *text)
+{
+	char vip[16], network[16], forward[VD_PORT_TEXT];
+
+	if (!detail[0]) {
+		snprintf(text, TEXT_SIZE, "network %s: no virtual IP; addresses of a VPC that are routed to from there",
+			 name_of(datapath, detail[3], network));
+		return;
+	}
+	snprintf(text, TEXT_SIZE, "%s virtual IP %s on network %s%s%s",
+		 detail[1] == VD_VIP_TYPE_ELASTIC ? "elastic" : "the router's", name_of(datapath, detail[0], vip),
+		 name_of(datapath, detail[3], network), detail[2] ? ", forward " : "",
+		 detail[2] ? remote_name(datapath, request, detail[2], forward) : "");
+}
+
+static void policy_route_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail,
+			      char *text)
+{
+	char route[VD_PORT_TEXT], table[VD_PORT_TEXT];
+
+	if (detail[3])
+		snprintf(text, TEXT_SIZE, "policy route %s: look up table %s", remote_name(datapath, request, detail[0], route),
+			 remote_name(datapath, request, detail[3], table));
+	else
+		snprintf(text, TEXT_SIZE, "policy route %s decides", remote_name(datapath, request, detail[0], route));
+}
+
+static void exit_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail,
 		      char *text)
+{
+	char network[16], host[16], route[VD_PORT_TEXT];
+	bool by_route = detail[0] && detail[0] != detail[1];
+	const char *way = detail[3]   ? ", back the way that its connection came"
+			  : detail[2] ? ", through host "
+				      : ", from this host";
+
+	snprintf(text, TEXT_SIZE, "to network %s%s%s%s%s", name_of(datapath, detail[1], network), by_route ? " by route " : "",
+		 by_route ? remote_name(datapath, request, detail[0], route) : "", way,
+		 !detail[3] && detail[2] ? name_of(datapath, detail[2], host) : "");
+}
+
+#define TUPLE_TEXT (2 * VD_ADDRESS_TEXT + 40)
+
+static const char *tuple_format(const struct vd_trace_request *request, const struct vd_address *source,
+				const struct vd_address *destination, uint16_t source_port, uint16_t destination_port,
+				char text[TUPLE_TEXT])
+{
+	char from[VD_ADDRESS_TEXT], to[VD_ADDRESS_TEXT];
+	bool has_ports = request->protocol == IPPROTO_TCP || request->protocol == IPPROTO_UDP;
+
+	vd_address_format(source, from);
+	vd_address_format(destination, to);
+	if (has_ports)
+		snprintf(text, TUPLE_TEXT, "%s port %u to %s port %u", from, source_port, to, destination_port);
+	else
+		snprintf(text, TUPLE_TEXT, "%s to %s, identifier %u", from, to, source_port);
+	return text;
+}
+
+static void translation_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_flow *flow,
+			     const uint32_t *detail, char *text)
+{
+	static const char *const kinds[] = {"as it is", "SNAT", "elastic IP", "port forward", "the router itself"};
+	bool is_source = flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE,
+	     is_destination = flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION;
+	struct vd_address translated = vd_decode_address(&flow->translated_address, request->source.family);
+	uint16_t port = ntohs(flow->translated_port);
+	char network[16], before[TUPLE_TEXT], after[TUPLE_TEXT];
+	const char *kind = detail[0] < sizeof(kinds) / sizeof(kinds[0]) ? kinds[detail[0]] : "?";
+
+	if (!is_source && !is_destination) {
+		snprintf(text, TEXT_SIZE, "%s on network %s", kind, name_of(datapath, detail[3], network));
+		return;
+	}
+	tuple_format(request, &request->source, &request->destination, request->source_port, request->destination_port, before);
+	if (is_source)
+		tuple_format(request, &translated, &request->destination, port, request->destination_port, after);
+	else
+		tuple_format(request, &request->source, &translated, request->source_port, port, after);
+	snprintf(text, TEXT_SIZE, "%s on network %s: %s becomes %s", kind, name_of(datapath, detail[3], network), before, after);
+}
+
+static void next_hop_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const uint32_t *detail,
+			  char *text)
+{
+	static const char *const kinds[] = {"unknown", "a virtual IP of ours", "an instance on the network", "a neighbour"};
+	const union vd_addr word = {{detail[3]}};
+	const struct vd_address address = vd_decode_address(&word, VD_FAMILY_IPV4);
+	char network[16], hop[VD_ADDRESS_TEXT] = "";
+
+	if (request->source.family == VD_FAMILY_IPV4)
+		vd_address_format(&address, hop);
+	snprintf(text, TEXT_SIZE, "network %s: %s%s%s", name_of(datapath, detail[0], network), hop, *hop ? ", " : "",
+		 detail[1] < sizeof(kinds) / sizeof(kinds[0]) ? kinds[detail[1]] : "?");
+}
+
+static void step_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_flow *flow,
+		      const struct vd_trace_step *step, char *text)
 {
 	text[0] = 0;
 	switch ((enum vd_stage)step->stage) {
@@ -185,22 +295,31 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		policy_text(datapath, step, text);
 		return;
 	case VD_STAGE_VIP:
+		vip_text(datapath, request, step->detail, text);
+		return;
 	case VD_STAGE_POLICY_ROUTE:
+		policy_route_text(datapath, request, step->detail, text);
+		return;
 	case VD_STAGE_EXIT:
+		exit_text(datapath, request, step->detail, text);
+		return;
 	case VD_STAGE_TRANSLATION:
+		translation_text(datapath, request, flow, step->detail, text);
+		return;
 	case VD_STAGE_NEXT_HOP:
-		snprintf(text, TEXT_SIZE, "%s", step->reason ? vd_reason_sentence(step->reason) : "goes on");
+		next_hop_text(datapath, request, step->detail, text);
 		return;
 	case VD_STAGE_COUNT:
 		break;
 	}
 }
 
-json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace_step *step)
+json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_flow *flow,
+		     const struct vd_trace_step *step)
 {
 	char text[TEXT_SIZE];
 
-	step_text(datapath, request, step, text);
+	step_text(datapath, request, flow, step, text);
 	/* A stage that drops says why; what it knew of the packet may be half of it. Groups know all of it. */
 	if (step->reason && step->stage != VD_STAGE_EGRESS_POLICY && step->stage != VD_STAGE_INGRESS_POLICY)
 		return json_pack("{s:s, s:s, s:s}", "stage", vd_stage_name(step->stage), "text", vd_reason_sentence(step->reason),

@@ -7,8 +7,9 @@
 
 /*
  * One step of a trace in the user's words: {"stage", "text"}. What the numbers of each stage are stands in bpf/lib/trace.h; the
- * request knows names.
+ * request knows names and the packet as it came, flow what becomes of it.
  */
-json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace_step *step);
+json_t *vd_step_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_flow *flow,
+		     const struct vd_trace_step *step);
 
 #endif

@@ -33,8 +33,6 @@ struct vd_model *vd_model_overlay(const struct vd_model *base);
 /* The resources of a kind that refer to another one (group: an enum vd_kind or enum vd_group). */
 int vd_model_each_referrer(const struct vd_model *model, enum vd_kind referrer, int group, const char *project, const char *name,
 			   vd_model_visit *visit, void *userdata);
-/* Who has this VNI: a VPC or a subnet; in the whole installation, since a host's tunnel device knows VNIs only. */
-const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint32_t vni);
 /* What ports with the same groups have in common, and others hardly ever. Returns text. */
 const char *vd_port_groups_hash(const struct vd_port *port, char text[VD_GROUPS_HASH_SIZE]);
 const struct vd_port *vd_model_port_by_mac(const struct vd_model *model, const char *project, const char *vpc,

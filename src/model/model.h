@@ -40,6 +40,8 @@ const struct vd_virtual_ip *vd_model_vip_by_network_address(const struct vd_mode
 							    const struct vd_address *address);
 /* The resource with this id, or NULL. */
 const struct vd_resource *vd_model_get_by_id(const struct vd_model *model, uint32_t id);
+/* Who has this VNI: a VPC or a subnet; in the whole installation, since a host's tunnel device knows VNIs only. */
+const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint32_t vni);
 
 /* Members: what names the owner. Each visits like vd_model_each. */
 int vd_model_each_subnet_of_vpc(const struct vd_model *model, const char *project, const char *vpc,

@@ -4,6 +4,7 @@
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "datapath/encode.h"
+#include "datapath/packet.h"
 #include "datapath/program.h"
 #include "datapath/state.h"
 
@@ -11,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -93,6 +95,7 @@ static void plan_forward(struct vd_plan *plan, uint16_t port)
 	record.forward.port_id = 102;
 	record.forward.inner = address("10.0.1.12");
 	record.forward.to_port = port;
+	snprintf(record.forward.name, sizeof(record.forward.name), "ssh%u", port);
 	put(plan, &record);
 }
 
@@ -510,6 +513,210 @@ static void test_sizes_follow_the_connections_asked_for(void **state)
 	vd_datapath_close(datapath);
 }
 
+/* ---- what a person is told ---- */
+
+static void plan_network_route(struct vd_plan *plan, const char *destination, const char *next_hop)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route = (struct vd_plan_route){.domain = NETWORK,
+					      .type = next_hop ? VD_PLAN_ROUTE_TYPE_NEXT_HOP : VD_PLAN_ROUTE_TYPE_LOCAL};
+	assert_int_equal(vd_prefix_parse(destination, &record.route.destination), 0);
+	if (next_hop)
+		record.route.next_hop = address(next_hop);
+	put(plan, &record);
+}
+
+/* As a packet finds it that goes out and in: the network's routes, its gateway known, port 3 may leave by the router's address. */
+static struct vd_datapath *open_for_packets(struct vd_plan **ret_plan)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *plan = network_plan();
+	const struct vd_neighbour_key key = {.network = NETWORK, .address = {{inet_addr("203.0.113.1")}}};
+	const struct vd_neighbour_value learnt = {.mac = {2, 8, 0, 0, 0, 1}, .family = 4, .known = 1, .confirmed = 77};
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY_ROUTE);
+	record.policy_route.domain = 7;
+	record.policy_route.priority = 10;
+	record.policy_route.policy_route = 3010;
+	assert_int_equal(vd_plan_remove(plan, &record), 1);
+	vd_plan_record_init(&record, VD_PLAN_KIND_PORT);
+	record.port.port = 103;
+	assert_int_equal(vd_plan_get(plan, &record, &record), 0);
+	record.port.snat = true;
+	put(plan, &record);
+	plan_network_route(plan, "203.0.113.0/24", NULL);
+	plan_network_route(plan, "0.0.0.0/0", "203.0.113.1");
+	fixture_sync(datapath, plan);
+	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_NEIGHBOUR], &key, &learnt, BPF_ANY), 0);
+	assert_int_equal(vd_datapath_deadline_set(datapath, UINT64_MAX), 0);
+	*ret_plan = plan;
+	return datapath;
+}
+
+static void assert_trace(struct vd_datapath *datapath, struct vd_trace_request request, const char *source, const char *destination,
+			 uint16_t port, const char *const expected[])
+{
+	struct vd_error error = {""};
+	json_t *reply = NULL;
+	char *text;
+
+	request.protocol = 6;
+	request.source_port = 40000;
+	request.destination_port = port;
+	request.source = address(source);
+	request.destination = address(destination);
+	if (vd_datapath_trace(datapath, &request, &reply, &error))
+		fail_msg("trace: %s", error.text);
+	text = json_dumps(reply, JSON_INDENT(1));
+	for (size_t i = 0; expected[i]; i++)
+		if (!strstr(text, expected[i]))
+			fail_msg("no \"%s\" in %s", expected[i], text);
+	free(text);
+	json_decref(reply);
+}
+
+#define EXPECT(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
+
+/* R-OPS-3: the way out and the way in, in the user's words, both tuples. */
+static void test_trace_names_network_address_and_tuples(void **state)
+{
+	struct vd_plan *plan;
+	struct vd_datapath *datapath = open_for_packets(&plan);
+	const struct vd_trace_request one = {.from_port = 101}, three = {.from_port = 103}, two = {.from_port = 102},
+				      outside = {.from_network = NETWORK};
+
+	assert_trace(datapath, one, "10.0.1.11", "198.51.100.9", 80,
+		     EXPECT("\"verdict\": \"sent\"", "\"to_interface\": \"p4\"", "\"network\": \"public\"",
+			    "\"destination_mac\": \"02:08:",
+			    "elastic IP on network public: 10.0.1.11 port 40000 to 198.51.100.9 port 80 becomes 203.0.113.5 port "
+			    "40000 to 198.51.100.9 port 80"));
+	assert_trace(datapath, three, "10.0.1.13", "198.51.100.9", 80,
+		     EXPECT("\"verdict\": \"sent\"", "SNAT on network public: 10.0.1.13 port 40000", "becomes 203.0.113.2 port ",
+			    "the default route, to a provider network", "network public: 203.0.113.1, a neighbour"));
+	assert_trace(datapath, two, "10.0.1.12", "198.51.100.9", 80, EXPECT("\"reason\": \"no_snat\""));
+	assert_trace(datapath, outside, "198.51.100.9", "203.0.113.2", 24,
+		     EXPECT("\"verdict\": \"delivered\"", "\"to_port\": \"ecs2\"",
+			    "the router's virtual IP vip60 on network public, forward ssh24",
+			    "203.0.113.2 port 24 becomes 198.51.100.9 port 40000 to 10.0.1.12 port 24"));
+	assert_trace(datapath, outside, "198.51.100.9", "203.0.113.5", 80,
+		     EXPECT("\"verdict\": \"delivered\"", "\"to_port\": \"ecs1\"", "elastic virtual IP vip1000 on network public"));
+	assert_trace(datapath, outside, "198.51.100.9", "203.0.113.200", 80, EXPECT("\"verdict\": \"dropped\""));
+	/* From behind one address of ours to another: followed to the end. */
+	assert_trace(datapath, three, "10.0.1.13", "203.0.113.5", 80,
+		     EXPECT("\"verdict\": \"delivered\"", "\"to_port\": \"ecs1\"", "SNAT on network public", "comes in again",
+			    "elastic IP on network public: 203.0.113.2 port"));
+	assert_int_equal(fixture_entries(datapath, "vd_conn4"), 0);
+	assert_int_equal(fixture_entries(datapath, "vd_nat4"), 0);
+	vd_plan_free(plan);
+	vd_datapath_close(datapath);
+}
+
+/* As the instance behind p<port> would send it, through the live program. */
+static void send_packet(struct vd_datapath *datapath, unsigned port, const char *destination, uint16_t source_port)
+{
+	struct vd_trace_request made = {.protocol = 6,
+					.source_port = source_port,
+					.destination_port = 80,
+					.source_mac = {{2, 0, 0, 0, 0, (uint8_t)port}},
+					.destination_mac = {VD_GATEWAY_MAC}};
+	struct __sk_buff context = {.ifindex = fixture_ifindex(port)};
+	uint8_t packet[VD_PACKET_SIZE];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .ctx_in = &context, .ctx_size_in = sizeof(context));
+	char source[32];
+	size_t size;
+
+	snprintf(source, sizeof(source), "10.0.1.%u", 10 + port);
+	made.source = address(source);
+	made.destination = address(destination);
+	assert_int_equal(vd_packet_build(&made, packet, &size), 0);
+	run.data_size_in = (uint32_t)size;
+	assert_int_equal(bpf_prog_test_run_opts(datapath->programs[VD_FUNCTION_PORT], &run), 0);
+}
+
+static void drop_keep(json_t *drop, void *userdata)
+{
+	json_t **kept = userdata;
+
+	json_decref(*kept);
+	*kept = json_incref(drop);
+}
+
+static const char *text_of(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text ? text : "(none)";
+}
+
+static void wanted_keep(uint32_t network, const struct vd_address *wanted, void *userdata)
+{
+	assert_int_equal(network, NETWORK);
+	*(struct vd_address *)userdata = *wanted;
+}
+
+/* Connections say how they are seen outside, flows both tuples, drops the network; claims are counted by address. */
+static void test_live_tables_show_both_sides(void **state)
+{
+	struct vd_plan *plan;
+	struct vd_datapath *datapath = open_for_packets(&plan);
+	struct vd_address asked = {}, unknown = address("203.0.113.77");
+	json_t *drop = NULL, *list, *item, *translations;
+
+	assert_true(vd_datapath_drop_fd(datapath) >= 0);
+	assert_true(vd_datapath_neighbour_fd(datapath) >= 0);
+	for (unsigned i = 0; i < 3; i++)
+		send_packet(datapath, 3, "198.51.100.9", 40000);
+	send_packet(datapath, 3, "198.51.100.9", 40001);
+	send_packet(datapath, 3, "198.51.100.10", 40000);
+	list = vd_datapath_connections(datapath, 10);
+	assert_int_equal(json_array_size(list), 3);
+	item = json_array_get(list, 0);
+	assert_string_equal(text_of(item, "source"), "10.0.1.13");
+	assert_string_equal(text_of(item, "network"), "public");
+	assert_string_equal(text_of(item, "vip"), "203.0.113.2");
+	assert_string_equal(text_of(item, "translation"), "snat");
+	json_decref(list);
+	list = vd_datapath_flows(datapath, 10);
+	assert_int_equal(json_array_size(list), 3);
+	item = json_array_get(list, 0);
+	assert_string_equal(text_of(item, "source"), "10.0.1.13");
+	assert_string_equal(text_of(item, "output"), "uplink");
+	assert_string_equal(text_of(json_object_get(item, "translated"), "source"), "203.0.113.2");
+	assert_string_equal(text_of(json_object_get(item, "translated"), "destination"), text_of(item, "destination"));
+	json_decref(list);
+
+	translations = vd_datapath_translations(datapath);
+	assert_int_equal(json_array_size(translations), 1);
+	item = json_array_get(translations, 0);
+	assert_string_equal(text_of(item, "network"), "public");
+	assert_string_equal(text_of(item, "vip"), "203.0.113.2");
+	assert_int_equal(json_integer_value(json_object_get(item, "used")), 3);
+	assert_int_equal(json_integer_value(json_object_get(item, "busiest")), 2);
+	assert_int_equal(json_integer_value(json_object_get(item, "limit")), 60000);
+	json_decref(translations);
+
+	send_packet(datapath, 2, "198.51.100.9", 40000);
+	assert_int_equal(vd_datapath_drop_events(datapath, drop_keep, &drop), 0);
+	assert_non_null(drop);
+	assert_string_equal(text_of(drop, "reason"), "no_snat");
+	assert_string_equal(text_of(drop, "network"), "public");
+	json_decref(drop);
+
+	/* Someone on the link whom nobody knows yet: the agent is told to ask. */
+	send_packet(datapath, 3, "203.0.113.77", 40000);
+	assert_int_equal(vd_datapath_neighbour_read(datapath, wanted_keep, &asked), 0);
+	assert_true(vd_address_equal(&asked, &unknown));
+	vd_plan_free(plan);
+	vd_datapath_close(datapath);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +731,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_uplink_that_is_gone_is_said, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_neighbour_learnt_is_kept, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_deadline_is_told_to_the_data_plane, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_trace_names_network_address_and_tuples, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_live_tables_show_both_sides, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_sizes_follow_the_connections_asked_for, fixture_setup, fixture_teardown),
 	};
 
