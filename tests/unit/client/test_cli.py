@@ -169,7 +169,7 @@ def row(text, name):
 def test_ways_in_and_out_are_shown_bound_and_deleted(cli):
     document = (EXAMPLES / "outside.yaml").read_text()
     cli.ok("apply", "-f", str(EXAMPLES / "outside.yaml"))
-    assert row(cli.ok("get", "elastic_ips"), "shop-gate")[1:5] == ["wan", "203.0.113.50", "shop-gate", "192.168.0.2"]
+    assert row(cli.ok("get", "elastic_ips"), "shop-gate")[1:5] == ["shop-gate", "203.0.113.50", "shop-gate", "192.168.0.2"]
     assert row(cli.ok("get", "virtual_ips"), "shop-gate")[1:3] == ["wan", "203.0.113.50"]
     assert row(cli.ok("get", "virtual_ips"), "shop.wan")[1:3] == ["wan", "203.0.113.2"]
     assert row(cli.ok("get", "port_forwards"), "shop-web-ssh")[1:6] == ["shop.wan", "tcp", "24", "shop-web", "22"]
