@@ -88,32 +88,36 @@ enum vd_dependency {
 	VD_DEPENDENCY_TRANSLATION,        /* the virtual IP that it is translated to or from */
 };
 
+/*
+ * What a hit of any kind reads comes first, in the order in which it does. MACs stand as they do in a frame, the destination's first,
+ * so that both are compared and written at once.
+ */
 struct vd_flow {
 	__u64 generation_sum;
-	__u32 dependency[VD_FLOW_DEPENDENCIES]; /* slots: enum vd_dependency */
+	__u16 dependency[VD_FLOW_DEPENDENCIES];                   /* slots: enum vd_dependency */
+	__u8 expected_destination_mac[6], expected_source_mac[6]; /* as they must arrive; the source is compared on ports only */
 	__u32 expected_vtep;                    /* tunnels: folded address of the host it came from (abi/generation.h) */
-	__u8 expected_source_mac[6], expected_destination_mac[6]; /* as they must arrive; the source is compared on ports only */
-	__u8 source_mac[6], destination_mac[6];                   /* as they leave */
+	__u8 destination_mac[6], source_mac[6]; /* as they leave */
+	__u32 mtu;                              /* bytes of the IP packet; larger ones go to decide */
 	__u32 output_ifindex;
-	__u32 vni;
-	union vd_addr
-		vtep;     /* of the destination's host; UPLINK: the next hop, an address on the network vni. vtep_family 0: none */
 	__u8 vtep_family; /* 4, 6 */
 	__u8 output;      /* enum vd_output */
 	__u8 flags;       /* enum vd_flow_flag */
 	__u8 zero;
-	__u32 mtu;                                 /* bytes of the IP packet; larger ones go to decide */
+	__u64 packets, bytes;        /* not atomic: a direction of a flow is on one CPU nearly always */
+	__u64 last_seen;             /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
+	__u64 touched;               /* the same clock: the last time its connection was told */
+	__u32 translated_difference; /* of the address, as sums for checksums see it */
+	__be16 translated_port;      /* ICMP: the identifier */
+	__u16 vlan;                  /* UPLINK, TURN */
+	union vd_addr translated_address;
+	union vd_addr
+		vtep; /* of the destination's host; UPLINK: the next hop, an address on the network vni. vtep_family 0: none */
+	__u32 vni;
 	__u32 identity;                            /* of the source port (VXLAN-GBP), 0 none */
 	__u32 domain;                              /* of the connection it belongs to */
 	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
 	__u32 zero2;
-	__u64 packets, bytes; /* not atomic: a direction of a flow is on one CPU nearly always */
-	__u64 last_seen;      /* ns, CLOCK_MONOTONIC (coarse): jiffies would need the kernel's HZ, which nobody tells */
-	__u64 touched;        /* the same clock: the last time its connection was told */
-	union vd_addr translated_address;
-	__be16 translated_port;      /* ICMP: the identifier */
-	__u16 vlan;                  /* UPLINK, TURN */
-	__u32 translated_difference; /* of the address, as sums for checksums see it */
 #ifdef VD_ABI_NEXT
 	__u64 next[4]; /* the build that tests an upgrade to grown values */
 #endif

@@ -36,7 +36,7 @@ static __always_inline bool vd_flow_is_current(const struct vd_flow *flow)
 		return false;
 #pragma unroll
 	for (i = 0; i < VD_FLOW_DEPENDENCIES; i++)
-		sum += generations->value[flow->dependency[i] & (VD_GENERATION_SLOTS - 1)];
+		sum += generations->value[flow->dependency[i]];
 	return sum == flow->generation_sum;
 }
 

@@ -19,7 +19,7 @@
 struct vd_flow_facts {
 	__u32 header_size; /* IP and transport */
 	__u8 ttl;
-	__u8 source_mac[6], destination_mac[6];
+	__u32 macs[VD_MACS_WORDS]; /* of the destination, of the source */
 };
 
 /* Ports of what stands at l4, with length bytes behind it by the IP header. False: decide. */
@@ -62,7 +62,6 @@ static __always_inline bool vd_flow_read_transport(void *l4, void *end, __u32 le
 static __always_inline bool vd_flow4_read(struct __sk_buff *skb, struct vd_flow4_key *key, struct vd_flow_facts *facts)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	struct ethhdr *eth = data;
 	struct iphdr *ip = data + ETH_HLEN;
 	__u32 size;
 
@@ -73,8 +72,9 @@ static __always_inline bool vd_flow4_read(struct __sk_buff *skb, struct vd_flow4
 		return false;
 	facts->header_size = sizeof(*ip);
 	facts->ttl = ip->ttl;
-	vd_mac_copy(facts->source_mac, eth->h_source);
-	vd_mac_copy(facts->destination_mac, eth->h_dest);
+	facts->macs[0] = vd_macs_word(data, 0);
+	facts->macs[1] = vd_macs_word(data, 1);
+	facts->macs[2] = vd_macs_word(data, 2);
 	key->source = ip->saddr;
 	key->destination = ip->daddr;
 	key->protocol = ip->protocol;
@@ -86,7 +86,6 @@ static __always_inline bool vd_flow4_read(struct __sk_buff *skb, struct vd_flow4
 static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6_key *key, struct vd_flow_facts *facts)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	struct ethhdr *eth = data;
 	struct ipv6hdr *ip = data + ETH_HLEN;
 	__u32 length;
 
@@ -97,8 +96,9 @@ static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6
 		return false;
 	facts->header_size = sizeof(*ip);
 	facts->ttl = ip->hop_limit;
-	vd_mac_copy(facts->source_mac, eth->h_source);
-	vd_mac_copy(facts->destination_mac, eth->h_dest);
+	facts->macs[0] = vd_macs_word(data, 0);
+	facts->macs[1] = vd_macs_word(data, 1);
+	facts->macs[2] = vd_macs_word(data, 2);
 	__builtin_memcpy(&key->source, &ip->saddr, sizeof(ip->saddr));
 	__builtin_memcpy(&key->destination, &ip->daddr, sizeof(ip->daddr));
 	key->protocol = ip->nexthdr;
@@ -114,9 +114,12 @@ static __always_inline bool vd_flow6_read(struct __sk_buff *skb, struct vd_flow6
 static __always_inline bool vd_flow_holds(const struct __sk_buff *skb, const struct vd_flow *flow,
 					  const struct vd_flow_facts *facts, bool is_outside, __u32 vtep_fold)
 {
-	if (!vd_flow_is_current(flow) || !vd_mac_equal(flow->expected_destination_mac, facts->destination_mac))
+	const __u8 *macs = flow->expected_destination_mac;
+	__u32 ends = facts->macs[1] ^ vd_macs_word(macs, 1), source = facts->macs[2] ^ vd_macs_word(macs, 2);
+
+	if (!vd_flow_is_current(flow) || facts->macs[0] != vd_macs_word(macs, 0))
 		return false;
-	if (is_outside ? flow->expected_vtep != vtep_fold : !vd_mac_equal(flow->expected_source_mac, facts->source_mac))
+	if (is_outside ? flow->expected_vtep != vtep_fold || (ends & bpf_htonl(0xffff0000)) : ends | source)
 		return false;
 	if ((flow->flags & VD_FLOW_FLAG_TTL) && facts->ttl <= 1)
 		return false;

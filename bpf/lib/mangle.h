@@ -54,6 +54,25 @@ static __always_inline bool vd_mangle_can(__u8 family, __u8 protocol)
 	       protocol == IPPROTO_SCTP || protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
 }
 
+/* offset: 0, 2 or 4 in the transport header. A hit has a constant l4 in the linear part: that saves a helper. */
+static __always_inline bool vd_mangle_port(struct __sk_buff *skb, __u32 l4, __u32 offset, __be16 port)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__be16 *ports = data + l4;
+
+	if (!__builtin_constant_p(l4))
+		return !bpf_skb_store_bytes(skb, l4 + offset, &port, sizeof(port), 0);
+	if (data + l4 + 6 > end)
+		return false;
+	if (offset == 4)
+		ports[2] = port;
+	else if (offset == 2)
+		ports[1] = port;
+	else
+		ports[0] = port;
+	return true;
+}
+
 /* l4: of the transport header, from the Ethernet header. port: what stands there. */
 static __always_inline bool vd_mangle_transport(struct __sk_buff *skb, const struct vd_flow *flow, __u8 family, __u8 protocol,
 						__u32 l4, __be16 port)
@@ -79,7 +98,7 @@ static __always_inline bool vd_mangle_transport(struct __sk_buff *skb, const str
 	if (port == translated)
 		return true;
 	return !bpf_l4_csum_replace(skb, l4 + checksum, port, translated, sizeof(port) | flags) &&
-	       !bpf_skb_store_bytes(skb, l4 + offset, &translated, sizeof(translated), 0);
+	       vd_mangle_port(skb, l4, offset, translated);
 }
 
 static __always_inline bool vd_mangle_address4(struct __sk_buff *skb, const struct vd_flow *flow)

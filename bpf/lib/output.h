@@ -12,7 +12,7 @@
 static __always_inline bool vd_rewrite(struct __sk_buff *skb, const struct vd_flow *flow, __u8 family)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	struct ethhdr *eth = data;
+	__u32 *macs = data;
 
 	if (data + ETH_HLEN + sizeof(struct iphdr) > end)
 		return false;
@@ -29,8 +29,9 @@ static __always_inline bool vd_rewrite(struct __sk_buff *skb, const struct vd_fl
 			ip->hop_limit--;
 		}
 	}
-	vd_mac_copy(eth->h_dest, flow->destination_mac);
-	vd_mac_copy(eth->h_source, flow->source_mac);
+	macs[0] = vd_macs_word(flow->destination_mac, 0);
+	macs[1] = vd_macs_word(flow->destination_mac, 1);
+	macs[2] = vd_macs_word(flow->destination_mac, 2);
 	return true;
 }
 

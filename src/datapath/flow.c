@@ -56,6 +56,15 @@ static void set_output(json_t *object, const struct vd_flow *flow)
 		json_object_set_new(object, "to_vlan", json_integer(flow->vlan));
 }
 
+static bool flow_is_current(const struct vd_datapath *datapath, const struct vd_flow *flow)
+{
+	uint32_t slots[VD_FLOW_DEPENDENCIES];
+
+	for (unsigned i = 0; i < VD_FLOW_DEPENDENCIES; i++)
+		slots[i] = flow->dependency[i];
+	return vd_generation_sum(datapath->generation, slots, VD_FLOW_DEPENDENCIES) == flow->generation_sum;
+}
+
 static void set_port(json_t *object, const char *key, uint16_t port)
 {
 	if (port)
@@ -95,9 +104,8 @@ static json_t *flow_json(const struct listing *listing, const struct vd_flow *fl
 			 uint16_t vlan)
 {
 	const struct vd_datapath *datapath = listing->datapath;
-	json_t *object =
-		json_pack("{s:I, s:I, s:b}", "packets", (json_int_t)flow->packets, "bytes", (json_int_t)flow->bytes, "valid",
-			  vd_generation_sum(datapath->generation, flow->dependency, VD_FLOW_DEPENDENCIES) == flow->generation_sum);
+	json_t *object = json_pack("{s:I, s:I, s:b}", "packets", (json_int_t)flow->packets, "bytes", (json_int_t)flow->bytes,
+				   "valid", flow_is_current(datapath, flow));
 
 	vd_json_set_port(object, "from_port", datapath, flow->source_port_id);
 	vd_json_set_port(object, "to_port", datapath, flow->destination_port_id);

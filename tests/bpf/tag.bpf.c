@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * For the tests: gives a frame the tag that a test run cannot have, as the kernel has it after taking it out of the frame; and stands
- * behind the uplink's program as somebody else's filter, to tell what it sees.
+ * For the tests: gives a frame the tag that a test run cannot have, as the kernel has it after taking it out of the frame; stands
+ * behind the uplink's program as somebody else's filter, to tell what it sees; and gives a test run its packet
+ * back that it has changed.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -23,6 +24,17 @@ int tag_push(struct __sk_buff *skb)
 {
 	if (bpf_skb_vlan_push(skb, bpf_htons(protocol), tag))
 		return 100;
+	bpf_tail_call(skb, &next, 0);
+	return 101;
+}
+
+__u8 again_frame[42]; /* Ethernet, IPv4, UDP */
+
+/* As it came: what is run again and again would find its own translation otherwise. */
+SEC("tc")
+int again(struct __sk_buff *skb)
+{
+	bpf_skb_store_bytes(skb, 0, again_frame, sizeof(again_frame), 0);
 	bpf_tail_call(skb, &next, 0);
 	return 101;
 }
