@@ -145,7 +145,7 @@ static bool claim_of(const struct carrying *carrying, const void *key_bytes, con
 {
 	struct vd_connection6_key key = {};
 
-	if (connection->translation != VD_TRANSLATION_SNAT)
+	if (connection->translation != VD_TRANSLATION_SNAT && connection->translation != VD_TRANSLATION_ROUTER)
 		return false;
 	if (carrying->is_ipv4) {
 		struct vd_connection4_key narrow;
