@@ -25,7 +25,7 @@ outside:
 DOCUMENTS = """
 {kind: network, name: public, role: public, physnet: em01, cidrs: [203.0.113.0/24]}
 ---
-{kind: vpc, name: demo, cidrs: [192.168.0.0/16], networks: [public]}
+{kind: vpc, name: demo, cidrs: [192.168.0.0/16], networks: [{network: public, address: 203.0.113.10}]}
 ---
 {kind: subnet, name: nodes, vpc: demo, cidrs: [192.168.0.0/24], snat: false}
 ---
@@ -40,8 +40,10 @@ WEB, EIP, CONTAINER = "198.51.100.10", "203.0.113.50", "10.0.2.2"
 
 @pytest.fixture(scope="module")
 def ecs(lab, reach):
-    """ECS1 is a SNAT server, as the seed says to configure it."""
+    """ECS1 is a SNAT server, as the seed says to configure it. A router on one leg sends no redirects: Linux would limit its ICMP errors to
+    whom it has just redirected (traceroute's first hop)."""
     one, two = lab.instance("ecs1"), lab.instance("ecs2")
+    one.sysctl("net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.eth0.send_redirects=0")
     one.run("nft", "-f", "-", input="""
 table ip masq {
 	chain postrouting {
