@@ -618,11 +618,22 @@ struct vd_question_value {
 	__u32 zero;
 };
 
-/* Ring buffer: a next hop whose MAC is not known. */
+/*
+ * Ring buffer: a next hop whose MAC is not known, or that was asked for and is known now. The first packet that wanted it comes along in
+ * an event of its own, as it shall leave but for the MAC that it goes to: who asks on the wire sends it when he has the answer.
+ */
+#define VD_NEIGHBOUR_FRAME 1536
 struct vd_neighbour_event {
 	__u32 network;
 	__u32 family;
 	union vd_addr address;
+	__u32 known;
+	__u32 size; /* of the frame that follows, 0: none */
+};
+
+struct vd_neighbour_packet {
+	struct vd_neighbour_event event;
+	__u8 frame[VD_NEIGHBOUR_FRAME];
 };
 
 /* Policy routes of a table, in the order of their priorities; published whole. Hash by {domain, table}. */

@@ -4,6 +4,7 @@
 
 #include "drop.h"
 #include "flow.h"
+#include "hold.h"
 #include "icmp.h"
 #include "install.h"
 #include "mss.h"
@@ -27,6 +28,8 @@ static __always_inline int vd_forward_packet(struct __sk_buff *skb, struct vd_pa
 		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
 	if (!vd_rewrite(skb, flow, packet->family))
 		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
+	if (packet->waits_for.network && flow->output == VD_OUTPUT_UPLINK)
+		return vd_hold(skb, packet);
 	return vd_output(skb, flow);
 }
 

@@ -44,8 +44,8 @@ static __always_inline bool vd_install_may(const struct vd_packet *packet)
 {
 	if (packet->is_first && packet->tuple.protocol != IPPROTO_TCP)
 		return false;
-	return !packet->is_icmp_error && packet->fragment == VD_FRAGMENT_KIND_NONE && !packet->for_service &&
-	       !(packet->tcp_flags & (VD_TCP_FIN | VD_TCP_RST));
+	return !packet->waits_for.network && !packet->is_icmp_error && packet->fragment == VD_FRAGMENT_KIND_NONE &&
+	       !packet->for_service && !(packet->tcp_flags & (VD_TCP_FIN | VD_TCP_RST));
 }
 
 static __always_inline void vd_install_trace(const struct vd_flow *flow)

@@ -58,6 +58,21 @@ static __always_inline void vd_learn_bump(__u32 slot)
 		__sync_fetch_and_add(&generations->value[slot & (VD_GENERATION_SLOTS - 1)], 1);
 }
 
+/* Somebody waits for it. */
+static __always_inline void vd_learn_tell(__u8 family, __u32 network, const union vd_addr *address)
+{
+	struct vd_neighbour_event *event = bpf_ringbuf_reserve(&vd_neighbour_events, sizeof(*event), 0);
+
+	if (!event)
+		return;
+	event->network = network;
+	event->family = family;
+	event->address = *address;
+	event->known = 1;
+	event->size = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
 /*
  * What ARP and ND on a network say, for addresses that somebody wants to know (others have no entry). A changed MAC replaces the
  * entry as a whole, since readers take no lock, and then makes the flows to it stale.
@@ -66,6 +81,7 @@ static __noinline int vd_learn(__u8 family, __u32 network, const union vd_addr *
 {
 	struct vd_neighbour_key key = {.network = network, .address = *address};
 	struct vd_neighbour_value *neighbour = bpf_map_lookup_elem(&vd_neighbour, &key), fresh;
+	bool was_known;
 	__u64 now;
 
 	if (!neighbour || (mac[0] & 1) || !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]))
@@ -80,8 +96,12 @@ static __noinline int vd_learn(__u8 family, __u32 network, const union vd_addr *
 	fresh.family = family;
 	fresh.known = 1;
 	fresh.confirmed = now;
-	if (!bpf_map_update_elem(&vd_neighbour, &key, &fresh, BPF_EXIST))
-		vd_learn_bump(vd_slot_endpoint(network, address));
+	was_known = neighbour->known;
+	if (bpf_map_update_elem(&vd_neighbour, &key, &fresh, BPF_EXIST))
+		return 0;
+	vd_learn_bump(vd_slot_endpoint(network, address));
+	if (!was_known)
+		vd_learn_tell(family, network, address);
 	return 0;
 }
 

@@ -25,7 +25,10 @@ static __always_inline __u32 vd_next_hop_segment(const struct vd_network_value *
 	return segment ? segment->network : 0;
 }
 
-/* Tells the agent, who asks on the wire; the answer is learnt by the uplink's program (learn.h). The reason to drop the packet. */
+/*
+ * Tells the agent, who asks on the wire; the answer is learnt by the uplink's program (learn.h). The reason to drop the packet, or 0:
+ * nobody has asked for it before, so an answer may be waited for.
+ */
 static __noinline int vd_next_hop_ask(__u8 family, __u32 asker, __u32 network, const union vd_addr *address)
 {
 	struct vd_neighbour_key key = {.network = network, .address = *address};
@@ -33,6 +36,7 @@ static __noinline int vd_next_hop_ask(__u8 family, __u32 asker, __u32 network, c
 	struct vd_neighbour_value fresh = {.family = family, .asked = now};
 	struct vd_neighbour_value *neighbour = bpf_map_lookup_elem(&vd_neighbour, &key);
 	struct vd_neighbour_event *event;
+	bool is_first = !neighbour || !neighbour->asked;
 
 	if (neighbour && neighbour->asked && now - neighbour->asked < VD_NEXT_HOP_INTERVAL)
 		return VD_DROP_REASON_NEXT_HOP_UNKNOWN;
@@ -48,11 +52,16 @@ static __noinline int vd_next_hop_ask(__u8 family, __u32 asker, __u32 network, c
 	event->network = network;
 	event->family = family;
 	event->address = *address;
+	event->known = 0;
+	event->size = 0;
 	bpf_ringbuf_submit(event, 0);
-	return VD_DROP_REASON_NEXT_HOP_UNKNOWN;
+	return is_first ? 0 : VD_DROP_REASON_NEXT_HOP_UNKNOWN;
 }
 
-/* Fills in the MAC and whether the packet turns round; 0 or the reason to drop. */
+/*
+ * Fills in the MAC and whether the packet turns round; 0 or the reason to drop. The first packet to a neighbour whom nobody has asked
+ * for goes on without a MAC, and waits with the agent (hold.h).
+ */
 static __always_inline int vd_next_hop_find(struct vd_packet *packet, __u32 segment, const union vd_addr *address,
 					    enum vd_next_hop_kind *ret_kind)
 {
@@ -81,9 +90,12 @@ static __always_inline int vd_next_hop_find(struct vd_packet *packet, __u32 segm
 		return 0;
 	}
 	neighbour = bpf_map_lookup_elem(&vd_neighbour, &key);
-	if (!neighbour || !neighbour->known)
+	if (!neighbour || !neighbour->known) {
+		packet->waits_for.network = segment;
+		packet->waits_for.address = *address;
 		return vd_tracing ? VD_DROP_REASON_NEXT_HOP_UNKNOWN
 				  : vd_next_hop_ask(packet->family, packet->domain, segment, address);
+	}
 	*ret_kind = VD_NEXT_HOP_KIND_NEIGHBOUR;
 	if (!vd_tracing)
 		neighbour->asked = bpf_ktime_get_coarse_ns();

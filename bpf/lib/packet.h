@@ -119,9 +119,10 @@ struct vd_packet {
 	__u8 embedded_icmp_type;
 	__u32 embedded_l4;
 	/* decisions */
-	bool is_first;    /* of its connection, which began with it */
-	bool is_stranger; /* it was looked for already, and has no connection */
-	bool for_service; /* the service port's kernel shall answer it: nothing is installed */
+	bool is_first;                     /* of its connection, which began with it */
+	bool is_stranger;                  /* it was looked for already, and has no connection */
+	bool for_service;                  /* the service port's kernel shall answer it: nothing is installed */
+	struct vd_neighbour_key waits_for; /* network 0: for nobody's MAC */
 	__u32 route_id;
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
 	__u32 delivery_policy;                  /* of the port here that it goes to, 0: unfiltered, or not here */

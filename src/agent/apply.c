@@ -113,13 +113,17 @@ static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch,
 	return 0;
 }
 
-static void applied(struct vd_agent *agent, int64_t revision)
+void vd_agent_applied(struct vd_agent *agent)
 {
+	bool is_news;
+
 	pthread_mutex_lock(&agent->lock);
-	agent->applied = revision;
+	is_news = agent->applied != agent->obeyed;
+	agent->applied = agent->obeyed;
 	pthread_cond_broadcast(&agent->changed);
 	pthread_mutex_unlock(&agent->lock);
-	vd_reporter_applied(agent->reporter, revision);
+	if (is_news)
+		vd_reporter_applied(agent->reporter, agent->obeyed);
 }
 
 /* Everything that is queued is older than the plan or the plan itself: one sync stands for all their differences. */
@@ -164,13 +168,16 @@ void vd_agent_apply(struct vd_agent *agent)
 		if (r == 0)
 			r = batch_carry_out(agent, batch, synced, &error);
 		if (r == 0)
-			applied(agent, batch->revision);
+			agent->obeyed = batch->revision;
 		else
 			/* What netlink must still do is kept for the retry; the maps follow from the plan. */
 			break;
 		DL_DELETE(batches, batch);
 		vd_batch_free(batch);
 	}
+	/* An address that was moved here answers when its move is said to be done. */
+	if (vd_agent_neighbours_are_settled(agent))
+		vd_agent_applied(agent);
 
 	if (r < 0) {
 		vd_log_error("the data plane could not be brought up to date, trying again: %s", error.text);

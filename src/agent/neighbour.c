@@ -4,7 +4,7 @@
 #include "agent/announce.h"
 #include "agent/private.h"
 #include "agent/uplink.h"
-#include "host/solicit.h"
+#include "host/held.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 
 #define CARE_MS 5000 /* the table is looked through so often */
 #define SECOND 1000000000ull
+#define SETTLE_MS 1000 /* a revision is told to be obeyed no later than this after its next hops began to be asked for */
+#define HELD_MAX 256
 
 /* How long after the one before, in ms; those of the plan are asked for again with the table. */
 static const unsigned schedule[] = {0, 100, 300, 1000};
@@ -28,7 +30,9 @@ struct key {
 struct question {
 	struct key key;
 	size_t asked;
-	uint64_t due; /* ms, of the loop */
+	uint64_t due;              /* ms, of the loop */
+	uint64_t settles;          /* ms: a new one of the plan, which may be waited for until then */
+	struct vd_host_held *held; /* the packet that wanted it, NULL: none */
 	UT_hash_handle hh;
 };
 
@@ -41,6 +45,7 @@ struct next_hop {
 struct vd_neighbours {
 	struct question *questions;
 	struct next_hop *next_hops;
+	size_t held_count;
 };
 
 static struct key key_of(uint32_t network, const struct vd_address *address)
@@ -87,21 +92,52 @@ static void ask(struct vd_agent *agent, const struct key *key, const struct vd_m
 
 /* ---- questions ---- */
 
-static void question_remove(struct vd_neighbours *neighbours, struct question *question)
+static void held_drop(struct vd_agent *agent, struct question *question)
 {
-	HASH_DEL(neighbours->questions, question);
+	if (!question->held)
+		return;
+	vd_datapath_neighbour_lost(agent->datapath, question->held->size);
+	free(question->held);
+	question->held = NULL;
+	agent->neighbours->held_count--;
+}
+
+static void held_send(struct vd_agent *agent, struct question *question, const struct vd_mac *mac)
+{
+	const struct key *key = &question->key;
+	struct vd_agent_wire wire;
+
+	if (!question->held)
+		return;
+	if (vd_agent_wire_find(agent, key->network, &key->address, &wire) == 0) {
+		vd_host_held_finish(question->held, &(struct vd_host_wire){wire.mac, wire.vlan}, mac);
+		if (vd_host_held_send(agent->net, wire.ifindex, question->held) == 0) {
+			free(question->held);
+			question->held = NULL;
+			agent->neighbours->held_count--;
+		}
+	}
+	held_drop(agent, question);
+}
+
+static void question_remove(struct vd_agent *agent, struct question *question)
+{
+	held_drop(agent, question);
+	HASH_DEL(agent->neighbours->questions, question);
 	free(question);
 }
 
 static int answer_note(const struct vd_neighbour *neighbour, void *userdata)
 {
-	struct vd_neighbours *neighbours = userdata;
+	struct vd_agent *agent = userdata;
 	struct key key = key_of(neighbour->network, &neighbour->address);
 	struct question *question;
 
-	HASH_FIND(hh, neighbours->questions, &key, sizeof(key), question);
-	if (question && neighbour->known)
-		question_remove(neighbours, question);
+	HASH_FIND(hh, agent->neighbours->questions, &key, sizeof(key), question);
+	if (!question || !neighbour->known)
+		return 0;
+	held_send(agent, question, &neighbour->mac);
+	question_remove(agent, question);
 	return 0;
 }
 
@@ -112,51 +148,100 @@ static void questions_due(uv_timer_t *timer)
 	uint64_t now = uv_now(&agent->loop), next_due = UINT64_MAX;
 	struct question *question, *next;
 
-	vd_datapath_neighbour_each(agent->datapath, answer_note, neighbours);
+	vd_datapath_neighbour_each(agent->datapath, answer_note, agent);
 	HASH_ITER (hh, neighbours->questions, question, next) {
 		if (question->due <= now) {
 			ask(agent, &question->key, NULL);
 			question->asked++;
 			if (question->asked == TIMES) {
-				question_remove(neighbours, question);
+				question_remove(agent, question);
 				continue;
 			}
 			question->due = now + schedule[question->asked];
 		}
 		if (question->due < next_due)
 			next_due = question->due;
+		if (question->settles > now && question->settles < next_due)
+			next_due = question->settles;
 	}
 	if (next_due != UINT64_MAX)
 		uv_timer_start(timer, questions_due, next_due > now ? next_due - now : 0, 0);
+	if (vd_agent_neighbours_are_settled(agent))
+		vd_agent_applied(agent);
 }
 
-/* One that is being asked for is: the data plane says so every second as long as packets come. */
-static void question_begin(struct vd_agent *agent, const struct key *key)
+bool vd_agent_neighbours_are_settled(const struct vd_agent *agent)
+{
+	uint64_t now = uv_now(&agent->loop);
+	struct question *question, *next;
+
+	HASH_ITER (hh, agent->neighbours->questions, question, next)
+		if (question->settles > now)
+			return false;
+	return true;
+}
+
+/* One that is being asked for is: the data plane says so every second as long as packets come. NULL: no memory. */
+static struct question *question_begin(struct vd_agent *agent, const struct key *key)
 {
 	struct question *question;
 
 	HASH_FIND(hh, agent->neighbours->questions, key, sizeof(*key), question);
 	if (question)
-		return;
+		return question;
 	question = calloc(1, sizeof(*question));
 	if (!question)
-		return;
+		return NULL;
 	question->key = *key;
 	question->due = uv_now(&agent->loop);
 	HASH_ADD(hh, agent->neighbours->questions, key, sizeof(question->key), question);
 	uv_timer_start(&agent->question_timer, questions_due, 0, 0);
+	return question;
 }
 
-static void wanted(uint32_t network, const struct vd_address *address, void *userdata)
+static void hold(struct vd_agent *agent, struct question *question, const struct vd_neighbour_news *news)
 {
-	struct key key = key_of(network, address);
+	struct vd_host_held *held = NULL;
 
-	question_begin(userdata, &key);
+	if (question && !question->held && agent->neighbours->held_count < HELD_MAX)
+		held = vd_host_held_new(news->frame, news->frame_size);
+	if (!held) {
+		vd_datapath_neighbour_lost(agent->datapath, news->frame_size);
+		return;
+	}
+	question->held = held;
+	agent->neighbours->held_count++;
+}
+
+static void heard(const struct vd_neighbour_news *news, void *userdata)
+{
+	struct key key = key_of(news->network, &news->address);
+	struct vd_agent *agent = userdata;
+	struct question *question;
+
+	if (news->known) {
+		uv_timer_start(&agent->question_timer, questions_due, 0, 0);
+		return;
+	}
+	question = question_begin(agent, &key);
+	if (news->frame)
+		hold(agent, question, news);
 }
 
 void vd_agent_neighbours_read(struct vd_agent *agent)
 {
-	vd_datapath_neighbour_read(agent->datapath, wanted, agent);
+	vd_datapath_neighbour_read(agent->datapath, heard, agent);
+}
+
+/* What was allowed to leave may not be any more. */
+static void held_drop_all(struct vd_agent *agent)
+{
+	struct question *question, *next;
+
+	if (!agent->neighbours->held_count)
+		return;
+	HASH_ITER (hh, agent->neighbours->questions, question, next)
+		held_drop(agent, question);
 }
 
 /* ---- the table ---- */
@@ -222,6 +307,8 @@ static int next_hop_step(struct vd_agent *agent, const struct vd_plan_step *step
 	const struct vd_plan_next_hop *plan = step->after ? &step->after->next_hop : &step->before->next_hop;
 	struct key key = key_of(plan->network, &plan->address);
 	struct next_hop *next_hop = next_hop_find(agent, &key);
+	struct question *question;
+	bool is_new = !next_hop;
 
 	if (!step->after) {
 		if (next_hop)
@@ -237,13 +324,18 @@ static int next_hop_step(struct vd_agent *agent, const struct vd_plan_step *step
 		HASH_ADD(hh, agent->neighbours->next_hops, key, sizeof(next_hop->key), next_hop);
 	}
 	next_hop->asker = plan->asker;
-	question_begin(agent, &key);
+	question = question_begin(agent, &key);
+	if (question && is_new)
+		question->settles = uv_now(&agent->loop) + SETTLE_MS;
 	return 0;
 }
 
 int vd_agent_neighbours_step(struct vd_agent *agent, const struct vd_plan_step *step)
 {
-	return (step->after ? step->after : step->before)->kind == VD_PLAN_KIND_NEXT_HOP ? next_hop_step(agent, step) : 0;
+	if ((step->after ? step->after : step->before)->kind == VD_PLAN_KIND_NEXT_HOP)
+		return next_hop_step(agent, step);
+	held_drop_all(agent);
+	return 0;
 }
 
 /* ---- what a person sees ---- */
@@ -306,8 +398,11 @@ void vd_agent_neighbours_free(struct vd_agent *agent)
 
 	if (!neighbours)
 		return;
-	HASH_ITER (hh, neighbours->questions, question, next_question)
-		question_remove(neighbours, question);
+	HASH_ITER (hh, neighbours->questions, question, next_question) {
+		HASH_DEL(neighbours->questions, question);
+		free(question->held);
+		free(question);
+	}
 	HASH_ITER (hh, neighbours->next_hops, next_hop, next) {
 		HASH_DEL(neighbours->next_hops, next_hop);
 		free(next_hop);

@@ -101,6 +101,7 @@ struct vd_agent {
 
 	struct vd_gateways *gateways; /* set and read under the replica's lock, or by who made it */
 
+	int64_t obeyed;  /* loop only: the last revision that was carried out */
 	bool needs_sync; /* loop only: make everything as the plan says, not just the difference */
 	unsigned retries;
 	struct vd_channel *drops, *captures;
@@ -149,6 +150,8 @@ int vd_agent_routers_purge(const struct vd_agent_options *options, struct vd_err
 /* ---- apply.c: loop ---- */
 /* Carries out what is queued; on failure logs and asks for a retry. */
 void vd_agent_apply(struct vd_agent *agent);
+/* Says that what was carried out is obeyed. */
+void vd_agent_applied(struct vd_agent *agent);
 /* Removes links, routers and attachments that no plan knows any more (left by a crash in the middle of attach or detach). */
 void vd_agent_sweep(struct vd_agent *agent);
 

@@ -68,10 +68,20 @@ struct vd_neighbour {
 	bool known;
 	uint64_t confirmed, asked; /* ns, CLOCK_MONOTONIC; 0: never */
 };
-/* Becomes readable when packets wait for a MAC; read calls back for each address that is asked for. */
+/* A packet wants a MAC, or one that was wanted is known now. */
+struct vd_neighbour_news {
+	uint32_t network;
+	struct vd_address address;
+	bool known;
+	const void *frame; /* the packet, to be sent once the MAC is known; NULL: it was dropped */
+	size_t frame_size;
+};
+/* Becomes readable when there is news; read calls back for each. */
 int vd_datapath_neighbour_fd(struct vd_datapath *datapath);
-int vd_datapath_neighbour_read(struct vd_datapath *datapath,
-			       void (*wanted)(uint32_t network, const struct vd_address *address, void *userdata), void *userdata);
+int vd_datapath_neighbour_read(struct vd_datapath *datapath, void (*heard)(const struct vd_neighbour_news *news, void *userdata),
+			       void *userdata);
+/* A packet that was given out as news is not sent after all: it counts among the drops. */
+void vd_datapath_neighbour_lost(struct vd_datapath *datapath, size_t size);
 /* Visits until visit returns non-zero; returns that. */
 int vd_datapath_neighbour_each(struct vd_datapath *datapath, int (*visit)(const struct vd_neighbour *neighbour, void *userdata),
 			       void *userdata);

@@ -48,8 +48,13 @@ json_t *vd_datapath_drops(struct vd_datapath *datapath)
 	for (uint32_t reason = VD_DROP_REASON_NONE + 1; reason < VD_DROP_REASON_COUNT; reason++) {
 		struct vd_drop_count sum = {};
 
-		if (per_cpu_sum(datapath, VD_MAP_DROP_COUNT, reason, (uint64_t *)&sum, sizeof(sum) / sizeof(uint64_t)) ||
-		    !sum.packets)
+		if (per_cpu_sum(datapath, VD_MAP_DROP_COUNT, reason, (uint64_t *)&sum, sizeof(sum) / sizeof(uint64_t)))
+			continue;
+		if (reason == VD_DROP_REASON_NEXT_HOP_UNKNOWN) {
+			sum.packets += datapath->lost_packets;
+			sum.bytes += datapath->lost_bytes;
+		}
+		if (!sum.packets)
 			continue;
 		json_array_append_new(drops, json_pack("{s:s, s:s, s:I, s:I}", "reason", vd_reason_name(reason), "sentence",
 						       vd_reason_sentence(reason), "packets", (json_int_t)sum.packets, "bytes",

@@ -17,12 +17,18 @@ static int neighbour_event(void *context, void *data, size_t size)
 {
 	struct vd_datapath *datapath = context;
 	const struct vd_neighbour_event *event = data;
-	struct vd_address address;
+	struct vd_neighbour_news news;
 
-	if (size < sizeof(*event) || !datapath->neighbour_wanted)
+	if (size < sizeof(*event) || event->size > size - sizeof(*event) || !datapath->neighbour_heard)
 		return 0;
-	address = vd_decode_address(&event->address, event->family);
-	datapath->neighbour_wanted(event->network, &address, datapath->event_userdata);
+	news = (struct vd_neighbour_news){
+		.network = event->network,
+		.address = vd_decode_address(&event->address, event->family),
+		.known = event->known,
+		.frame = event->size ? event + 1 : NULL,
+		.frame_size = event->size,
+	};
+	datapath->neighbour_heard(&news, datapath->event_userdata);
 	return 0;
 }
 
@@ -34,18 +40,24 @@ int vd_datapath_neighbour_fd(struct vd_datapath *datapath)
 	return datapath->neighbour_events ? ring_buffer__epoll_fd(datapath->neighbour_events) : -errno;
 }
 
-int vd_datapath_neighbour_read(struct vd_datapath *datapath,
-			       void (*wanted)(uint32_t network, const struct vd_address *address, void *userdata), void *userdata)
+int vd_datapath_neighbour_read(struct vd_datapath *datapath, void (*heard)(const struct vd_neighbour_news *news, void *userdata),
+			       void *userdata)
 {
 	int r = vd_datapath_neighbour_fd(datapath);
 
 	if (r < 0)
 		return r;
-	datapath->neighbour_wanted = wanted;
+	datapath->neighbour_heard = heard;
 	datapath->event_userdata = userdata;
 	r = ring_buffer__consume(datapath->neighbour_events);
-	datapath->neighbour_wanted = NULL;
+	datapath->neighbour_heard = NULL;
 	return r < 0 ? r : 0;
+}
+
+void vd_datapath_neighbour_lost(struct vd_datapath *datapath, size_t size)
+{
+	datapath->lost_packets++;
+	datapath->lost_bytes += size;
 }
 
 struct visiting {

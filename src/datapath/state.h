@@ -34,13 +34,15 @@ struct vd_datapath {
 	uint32_t *captured; /* port ids, for as long as this process captures */
 	size_t captured_count;
 
+	uint64_t lost_packets, lost_bytes; /* that waited for a MAC in vain */
+
 	/* Opened when first asked for. */
 	struct ring_buffer *drop_events, *capture_events, *neighbour_events;
 	struct vd_tracer *tracer;
 	/* Whom drop_events and capture_events call while they read. */
 	void (*drop_event)(json_t *drop, void *userdata);
 	void (*captured_packet)(const struct vd_captured_packet *packet, void *userdata);
-	void (*neighbour_wanted)(uint32_t network, const struct vd_address *address, void *userdata);
+	void (*neighbour_heard)(const struct vd_neighbour_news *news, void *userdata);
 	void *event_userdata;
 };
 

@@ -162,7 +162,7 @@ void vd_host_frame_announce(const struct vd_host_wire *wire, const struct vd_add
 	put_discovery(ret, wire, ND_NEIGHBOR_ADVERT, 0x20000000, address, &all_nodes, address);
 }
 
-int vd_host_frame_send(struct vd_host_net *net, uint32_t ifindex, const struct vd_host_frame *frame)
+int vd_host_bytes_send(struct vd_host_net *net, uint32_t ifindex, const void *bytes, size_t size)
 {
 	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)ifindex};
 
@@ -172,5 +172,10 @@ int vd_host_frame_send(struct vd_host_net *net, uint32_t ifindex, const struct v
 		if (net->frames < 0)
 			return -errno;
 	}
-	return sendto(net->frames, frame->bytes, frame->size, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
+	return sendto(net->frames, bytes, size, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
+}
+
+int vd_host_frame_send(struct vd_host_net *net, uint32_t ifindex, const struct vd_host_frame *frame)
+{
+	return vd_host_bytes_send(net, ifindex, frame->bytes, frame->size);
 }

@@ -32,5 +32,6 @@ void vd_host_frame_announce(const struct vd_host_wire *wire, const struct vd_add
 
 /* 0 or a negative errno: -ENXIO, -ENETDOWN when the interface is gone or down. */
 int vd_host_frame_send(struct vd_host_net *net, uint32_t ifindex, const struct vd_host_frame *frame);
+int vd_host_bytes_send(struct vd_host_net *net, uint32_t ifindex, const void *bytes, size_t size);
 
 #endif

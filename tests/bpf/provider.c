@@ -245,8 +245,9 @@ uint32_t read_generation(struct provider *provider, uint32_t slot)
 }
 
 struct event_counter {
-	size_t count;
+	size_t count, held_count;
 	struct vd_neighbour_event last;
+	struct vd_neighbour_packet held;
 };
 
 static int count_event(void *context, void *data, size_t size)
@@ -256,18 +257,39 @@ static int count_event(void *context, void *data, size_t size)
 	assert_true(size >= sizeof(counter->last));
 	counter->count++;
 	memcpy(&counter->last, data, sizeof(counter->last));
+	if (counter->last.size) {
+		assert_true(size >= sizeof(counter->held));
+		memcpy(&counter->held, data, sizeof(counter->held));
+		counter->held_count++;
+	}
 	return 0;
+}
+
+static void read_neighbour_events(struct provider *provider, struct event_counter *counter)
+{
+	struct ring_buffer *ring =
+		ring_buffer__new(bpf_map__fd(provider->fixture->bpf->maps.vd_neighbour_events), count_event, counter, NULL);
+
+	assert_non_null(ring);
+	assert_true(ring_buffer__consume(ring) >= 0);
+	ring_buffer__free(ring);
 }
 
 size_t count_neighbour_events(struct provider *provider, struct vd_neighbour_event *ret)
 {
 	struct event_counter counter = {0};
-	struct ring_buffer *ring =
-		ring_buffer__new(bpf_map__fd(provider->fixture->bpf->maps.vd_neighbour_events), count_event, &counter, NULL);
 
-	assert_non_null(ring);
-	assert_true(ring_buffer__consume(ring) >= 0);
-	ring_buffer__free(ring);
+	read_neighbour_events(provider, &counter);
 	*ret = counter.last;
+	return counter.count;
+}
+
+size_t take_held_packet(struct provider *provider, struct vd_neighbour_packet *ret)
+{
+	struct event_counter counter = {0};
+
+	read_neighbour_events(provider, &counter);
+	assert_int_equal(counter.held_count, 1);
+	*ret = counter.held;
 	return counter.count;
 }

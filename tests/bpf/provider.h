@@ -64,7 +64,9 @@ bool find_uplink_flow(struct provider *provider, uint16_t vlan, const struct pac
 void put_neighbour(struct provider *provider, uint32_t network, const char *address, const char *mac);
 bool find_neighbour(struct provider *provider, uint32_t network, const char *address, struct vd_neighbour_value *ret);
 uint32_t read_generation(struct provider *provider, uint32_t slot);
-/* Questions for next hops since the last look; the newest is *ret. */
+/* Questions for next hops since the last look, and answers to them; the newest is *ret. */
 size_t count_neighbour_events(struct provider *provider, struct vd_neighbour_event *ret);
+/* The same when exactly one of them brought a packet. */
+size_t take_held_packet(struct provider *provider, struct vd_neighbour_packet *ret);
 
 #endif

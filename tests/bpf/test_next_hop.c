@@ -59,6 +59,19 @@ static void age_flow(struct provider *provider, const struct packet_spec *spec)
 	assert_int_equal(bpf_map__update_elem(provider->fixture->bpf->maps.vd_flow4, &key, sizeof(key), &flow, sizeof(flow), 0), 0);
 }
 
+/* It goes nowhere, and counts as no drop. */
+static void assert_held(struct provider *provider, const char *destination)
+{
+	uint64_t drops = 0;
+
+	for (enum vd_drop_reason reason = VD_DROP_REASON_NONE + 1; reason < VD_DROP_REASON_COUNT; reason++)
+		new_drops(provider->fixture, reason);
+	assert_int_equal(run_to(provider, destination), VERDICT_DROP);
+	for (enum vd_drop_reason reason = VD_DROP_REASON_NONE + 1; reason < VD_DROP_REASON_COUNT; reason++)
+		drops += new_drops(provider->fixture, reason);
+	assert_int_equal(drops, 0);
+}
+
 static void test_the_unknown_is_asked_for_once_a_second(void **state)
 {
 	struct provider *provider = *state;
@@ -67,25 +80,27 @@ static void test_the_unknown_is_asked_for_once_a_second(void **state)
 	struct vd_neighbour_value neighbour;
 	uint8_t address[16];
 
+	assert_held(provider, "198.51.100.77");
 	for (int i = 0; i < 10; i++)
 		assert_unknown(provider, "198.51.100.77");
-	assert_int_equal(count_neighbour_events(provider, &event), 1);
+	assert_int_equal(count_neighbour_events(provider, &event), 2); /* the question, and the packet */
 	text_to_address("203.0.113.1", address);
 	assert_int_equal(event.network, NETWORK);
 	assert_int_equal(event.family, 4);
 	assert_memory_equal(event.address.byte, address, 16);
 	/* Every address for itself; one that nobody had asked for gets an entry, to be learnt into. */
+	assert_held(provider, "203.0.113.99");
 	for (int i = 0; i < 10; i++)
 		assert_unknown(provider, "203.0.113.99");
-	assert_int_equal(count_neighbour_events(provider, &event), 1);
+	assert_int_equal(count_neighbour_events(provider, &event), 2);
 	assert_true(find_neighbour(provider, NETWORK, "203.0.113.99", &neighbour));
 	assert_int_equal(neighbour.known, 0);
 	assert_int_equal(neighbour.family, 4);
 	nanosleep(&second, NULL);
-	assert_unknown(provider, "198.51.100.77");
+	assert_unknown(provider, "198.51.100.77"); /* who was silent is not waited for again */
 	assert_int_equal(count_neighbour_events(provider, &event), 1);
-	assert_unknown(provider, "2001:db8:9::77");
-	assert_int_equal(count_neighbour_events(provider, &event), 1);
+	assert_held(provider, "2001:db8:9::77");
+	assert_int_equal(count_neighbour_events(provider, &event), 2);
 	assert_int_equal(event.family, 6);
 	text_to_address("2001:db8:1::1", address);
 	assert_memory_equal(event.address.byte, address, 16);
@@ -104,6 +119,55 @@ static void test_a_known_neighbour_is_sent_to(void **state)
 	assert_int_equal(run_to(provider, "2001:db8:9::77"), VERDICT_REDIRECT);
 	assert_true(packet_has_macs(&provider->fixture->out, MAC_F, MAC_OUTSIDE2));
 	assert_int_equal(count_neighbour_events(provider, &event), 0);
+}
+
+static void test_the_first_packet_waits_for_the_answer(void **state)
+{
+	static const char *const destinations[] = {"198.51.100.77", "2001:db8:9::77"}, *const gateways[] = {"203.0.113.1",
+													    "2001:db8:1::1"};
+	struct provider *provider = *state;
+	struct vd_neighbour_packet held;
+	struct vd_neighbour_event event;
+	uint8_t address[16], mac[6];
+	struct packet arp;
+
+	for (int i = 0; i < 2; i++) {
+		struct packet_spec spec = to_gateway(i ? "2001:db8:1::21" : "203.0.113.21", destinations[i]);
+		struct packet packet;
+
+		packet_build(&spec, &packet);
+		assert_held(provider, destinations[i]);
+		assert_int_equal(take_held_packet(provider, &held), 2);
+		text_to_address(gateways[i], address);
+		assert_memory_equal(held.event.address.byte, address, 16);
+		assert_int_equal(held.event.network, NETWORK);
+		/* As it came, from the instance: only whom it goes to is open. */
+		assert_int_equal(held.event.size, packet.size);
+		assert_memory_equal(held.frame + 6, packet.data + 6, packet.size - 6);
+		text_to_mac(MAC_F, mac);
+		assert_memory_equal(held.frame + 6, mac, 6);
+	}
+	packet_build_arp(MAC_OUTSIDE, MAC_OUTSIDE, "203.0.113.1", "203.0.113.1", 1, &arp);
+	assert_passes(provider, 0, &arp);
+	assert_int_equal(count_neighbour_events(provider, &event), 1);
+	assert_int_equal(event.known, 1);
+	assert_int_equal(event.network, NETWORK);
+	/* Once: it is known already. */
+	assert_passes(provider, 0, &arp);
+	assert_int_equal(count_neighbour_events(provider, &event), 0);
+	assert_int_equal(run_to(provider, destinations[0]), VERDICT_REDIRECT);
+	assert_true(packet_has_macs(&provider->fixture->out, MAC_F, MAC_OUTSIDE));
+}
+
+static void test_what_does_not_fit_does_not_wait(void **state)
+{
+	struct provider *provider = *state;
+	struct packet_spec spec = to_gateway("203.0.113.21", "198.51.100.77");
+	struct packet packet;
+
+	spec.payload = VD_NEIGHBOUR_FRAME;
+	packet_build(&spec, &packet);
+	assert_dropped(provider->fixture, provider->f, &packet, VD_DROP_REASON_NEXT_HOP_UNKNOWN);
 }
 
 static void test_a_moved_neighbour_is_followed_at_once(void **state)
@@ -269,6 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_unknown_is_asked_for_once_a_second),     TEST(test_a_known_neighbour_is_sent_to),
+		TEST(test_the_first_packet_waits_for_the_answer),      TEST(test_what_does_not_fit_does_not_wait),
 		TEST(test_a_moved_neighbour_is_followed_at_once),      TEST(test_our_own_addresses_need_no_asking),
 		TEST(test_a_virtual_ip_that_comes_or_goes_is_noticed), TEST(test_without_an_uplink_it_ends_here),
 		TEST(test_who_is_sent_to_from_the_cache_stays_wanted), TEST(test_a_scan_is_held_back_by_name),

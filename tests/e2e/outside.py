@@ -5,7 +5,6 @@ import contextlib
 import socket
 
 from conversation import family_of
-import policy
 from policy import PATIENCE
 
 
@@ -72,11 +71,6 @@ def seen_by_udp(client, server, address, port, to_port=None, source_port=0):
         other.sendto(b"answer to " + question, peer)
         assert one.recv(100) == b"answer to question"
         return peer[:2]
-
-
-def greeting(client, address, port):
-    """As policy.greeting, with time for one retransmission: a host's first packet to a neighbour may be lost while its MAC is asked for."""
-    return policy.greeting(client, address, port, seconds=3)
 
 
 def is_closed(client, address, port):

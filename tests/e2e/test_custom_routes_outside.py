@@ -181,8 +181,8 @@ def test_on_link_gateway_as_next_hop(lab, ecs, route):
     isp = lab.outside("isp")
     isp.ip("address", "add", "203.0.113.2/24", "dev", "eth0")
     try:
-        route("{gateway: 203.0.113.2}", "198.51.100.0/24")
         with isp.capture("eth0") as frames:
+            route("{gateway: 203.0.113.2}", "198.51.100.0/24")
             assert ecs[1].ping(WEB, count=2).ttls == [62] * 2
         assert any(frame[12:14] == b"\x08\x06" and frame[38:42] == bytes([203, 0, 113, 2]) for frame in frames), "asked for"
         assert seen_by_tcp(ecs[1], lab.outside("web"), WEB, 8004) == address_of(host, "virtual_ips", "demo.public")

@@ -5,8 +5,8 @@ network, lead to them.
 
 import pytest
 
-from outside import greeting, ping_source, seen_by_tcp, seen_by_udp, tag_of
-from policy import listening
+from outside import ping_source, seen_by_tcp, seen_by_udp, tag_of
+from policy import greeting, listening
 from userland import Userland
 
 LAB = """

@@ -3,8 +3,8 @@
 
 import pytest
 
-from outside import address_of, greeting, is_closed, seen_by_tcp, seen_by_udp
-from policy import listening
+from outside import address_of, is_closed, seen_by_tcp, seen_by_udp
+from policy import greeting, listening
 
 LAB = """
 name: forward

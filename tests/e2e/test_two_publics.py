@@ -3,8 +3,8 @@
 
 import pytest
 
-from outside import address_of, greeting, ping_source, seen_by_tcp, tag_of
-from policy import listening
+from outside import address_of, ping_source, seen_by_tcp, tag_of
+from policy import greeting, listening
 
 # The wide-area network between the sites is one segment; each site's own em01 is another.
 LAB = """
