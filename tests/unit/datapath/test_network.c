@@ -655,10 +655,13 @@ static const char *text_of(const json_t *object, const char *member)
 	return text ? text : "(none)";
 }
 
-static void wanted_keep(uint32_t network, const struct vd_address *wanted, void *userdata)
+static void wanted_keep(const struct vd_neighbour_news *news, void *userdata)
 {
-	assert_int_equal(network, NETWORK);
-	*(struct vd_address *)userdata = *wanted;
+	struct vd_address *asked = userdata;
+
+	assert_int_equal(news->network, NETWORK);
+	assert_false(news->known);
+	*asked = news->address;
 }
 
 /* Connections say how they are seen outside, flows both tuples, drops the network; claims are counted by address. */
