@@ -501,15 +501,17 @@ static void test_sizes_follow_the_connections_asked_for(void **state)
 			{"vd_nat6", 300000},  {"vd_flow4", 600000}, {"vd_flow6", 600000}};
 	struct vd_datapath_options options = fixture_options();
 	struct vd_datapath *datapath = NULL;
-	json_t *status;
+	json_t *status, *maps;
 
 	options.flow_entries = 0;
 	options.connection_entries = 300000;
 	assert_int_equal(vd_datapath_open(&options, &datapath, NULL), 0);
-	status = json_object_get(vd_datapath_status(datapath), "maps");
+	status = vd_datapath_status(datapath);
+	maps = json_object_get(status, "maps");
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
-		assert_int_equal(json_integer_value(json_object_get(json_object_get(status, expected[i].map), "limit")),
+		assert_int_equal(json_integer_value(json_object_get(json_object_get(maps, expected[i].map), "limit")),
 				 expected[i].entries);
+	json_decref(status);
 	vd_datapath_close(datapath);
 }
 
