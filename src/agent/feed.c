@@ -163,6 +163,9 @@ int vd_feed_step(struct vd_batch *batch, const struct vd_model *model, const str
 	case VD_PLAN_KIND_NETWORK:
 	case VD_PLAN_KIND_SEGMENT:
 	case VD_PLAN_KIND_EXIT:
+	case VD_PLAN_KIND_BLOCK:
+	case VD_PLAN_KIND_EXEMPT:
+	case VD_PLAN_KIND_HOST_ROUTE:
 	case VD_PLAN_KIND_VIP:
 	case VD_PLAN_KIND_FORWARD:
 	case VD_PLAN_KIND_POLICY_ROUTE:

@@ -220,6 +220,9 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 		case VD_PLAN_KIND_NETWORK:
 		case VD_PLAN_KIND_SEGMENT:
 		case VD_PLAN_KIND_EXIT:
+		case VD_PLAN_KIND_BLOCK:
+		case VD_PLAN_KIND_EXEMPT:
+		case VD_PLAN_KIND_HOST_ROUTE:
 		case VD_PLAN_KIND_FORWARD:
 		case VD_PLAN_KIND_POLICY_ROUTE:
 		case VD_PLAN_KIND_INWARD:

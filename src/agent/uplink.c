@@ -348,6 +348,9 @@ int vd_agent_uplinks_step(struct vd_agent *agent, const struct vd_plan_step *ste
 	case VD_PLAN_KIND_TUNNEL_HOST:
 	case VD_PLAN_KIND_DOMAIN:
 	case VD_PLAN_KIND_EXIT:
+	case VD_PLAN_KIND_BLOCK:
+	case VD_PLAN_KIND_EXEMPT:
+	case VD_PLAN_KIND_HOST_ROUTE:
 	case VD_PLAN_KIND_POLICY:
 	case VD_PLAN_KIND_POLICY_REMOTE:
 	case VD_PLAN_KIND_POLICY_PORT:

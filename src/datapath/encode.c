@@ -161,6 +161,9 @@ static uint8_t encode_route_type(enum vd_plan_route_type type)
 	case VD_PLAN_ROUTE_TYPE_BLACKHOLE:
 		return VD_ROUTE_TYPE_BLACKHOLE;
 	case VD_PLAN_ROUTE_TYPE_UNUSABLE:
+	case VD_PLAN_ROUTE_TYPE_TUNNEL:
+	case VD_PLAN_ROUTE_TYPE_STACK:
+	case VD_PLAN_ROUTE_TYPE_PEER:
 		return VD_ROUTE_TYPE_UNUSABLE;
 	case VD_PLAN_ROUTE_TYPE_EXIT:
 		return VD_ROUTE_TYPE_EXIT;
@@ -460,6 +463,9 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 	case VD_PLAN_KIND_VIP:
 	case VD_PLAN_KIND_POLICY_ROUTE: /* with others of their group */
 	case VD_PLAN_KIND_NAME:         /* not in the maps */
+	case VD_PLAN_KIND_BLOCK:        /* the kernel's affair */
+	case VD_PLAN_KIND_EXEMPT:
+	case VD_PLAN_KIND_HOST_ROUTE:
 		return 0;
 	case VD_PLAN_KIND_COUNT:
 		break;

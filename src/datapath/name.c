@@ -89,6 +89,9 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 	case VD_PLAN_KIND_ENDPOINT:
 	case VD_PLAN_KIND_SEGMENT:
 	case VD_PLAN_KIND_EXIT:
+	case VD_PLAN_KIND_BLOCK:
+	case VD_PLAN_KIND_EXEMPT:
+	case VD_PLAN_KIND_HOST_ROUTE:
 	case VD_PLAN_KIND_POLICY_ROUTE:
 	case VD_PLAN_KIND_INWARD:
 	case VD_PLAN_KIND_NEXT_HOP:

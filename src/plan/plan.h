@@ -21,6 +21,8 @@
 	X(SEGMENT, "segment", vd_plan_segment) \
 	X(DOMAIN, "domain", vd_plan_domain) \
 	X(EXIT, "exit", vd_plan_exit) \
+	X(BLOCK, "block", vd_plan_block) \
+	X(EXEMPT, "exempt", vd_plan_exempt) \
 	X(SUBNET, "subnet", vd_plan_subnet) \
 	X(POLICY, "policy", vd_plan_policy) \
 	X(POLICY_REMOTE, "policy_remote", vd_plan_policy_remote) \
@@ -30,6 +32,7 @@
 	X(SOURCE, "source", vd_plan_source) \
 	X(ENDPOINT, "endpoint", vd_plan_endpoint) \
 	X(ROUTE, "route", vd_plan_route) \
+	X(HOST_ROUTE, "host_route", vd_plan_host_route) \
 	X(VIP, "vip", vd_plan_vip) \
 	X(FORWARD, "forward", vd_plan_forward) \
 	X(POLICY_ROUTE, "policy_route", vd_plan_policy_route) \
@@ -80,17 +83,50 @@ struct vd_plan_segment {
 enum vd_plan_domain_type {
 	VD_PLAN_DOMAIN_TYPE_VPC = 1,
 	VD_PLAN_DOMAIN_TYPE_NETWORK, /* instances sit on it directly: no router */
+	/*
+	 * A container network that this host is a node of: in place of a router's namespace it has a host port, both ends in the
+	 * node's own namespace.
+	 */
+	VD_PLAN_DOMAIN_TYPE_CONTAINER,
+	/*
+	 * A VPC that is here only because a peer of it is: no router, no services. The data plane has its VNI, where its ports are
+	 * and what is in its main table but for ways out.
+	 */
+	VD_PLAN_DOMAIN_TYPE_PEER,
 };
 
-/* A VPC that is present here: a port of it is attached here, or this host is its gateway. Its router comes to life. Key: domain. */
+/*
+ * A VPC that is present here: a port of it is attached here, or this host is its gateway. Its router comes to life. Or its peer, or
+ * a container network that this host is a node of. Key: domain.
+ */
 struct vd_plan_domain {
-	uint32_t domain; /* the VPC's id, or the network's */
+	uint32_t domain; /* the id of the VPC, of the network or of the container network */
 	enum vd_plan_domain_type type;
 	uint32_t vni;
 	uint32_t mtu; /* bytes of an IP packet on an instance's interface: the smallest underlay's, less 50 (IPv6 underlay: 70) */
 	uint32_t cpu_milli; /* what its router's processes may use: thousandths of a core … */
 	uint64_t memory;    /* … and bytes */
+	bool tunnel_only;   /* CONTAINER: of mode tunnel, containers have nothing but the tunnel and the node's own address */
 	char project[VD_PLAN_NAME_SIZE], name[VD_PLAN_NAME_SIZE];
+};
+
+/*
+ * A block of a container network that this host holds: its containers' addresses, or one address that a container brought along
+ * from another node (then its gateway is another block's, and it has none of its own). Key: domain, prefix.
+ */
+struct vd_plan_block {
+	uint32_t domain;
+	struct vd_prefix prefix;
+	uint32_t block;               /* id */
+	struct vd_address gateway;    /* the first address; family none: see above. Also an endpoint, of place GATEWAY */
+	bool masquerade;              /* what leaves for addresses outside the domain's exempt prefixes takes the node's own */
+	char name[VD_PLAN_NAME_SIZE]; /* "10.0.2.0/24": its identity in the network */
+};
+
+/* Where containers of a network go with their own addresses. Key: domain, prefix. */
+struct vd_plan_exempt {
+	uint32_t domain;
+	struct vd_prefix prefix;
 };
 
 /* A subnet of a VPC present here. Key: subnet. Its gateways are also endpoints. */
@@ -199,6 +235,8 @@ struct vd_plan_port {
 	uint32_t policy; /* identity, 0: unfiltered */
 	bool dhcp;       /* of its subnet */
 	bool snat;       /* may leave by its router's own virtual IP */
+	/* What it may receive (in) and send (out): bytes of frames per second, and bytes at once. 0: as much as there is. */
+	uint64_t rate_in, burst_in, rate_out, burst_out;
 	char project[VD_PLAN_NAME_SIZE], name[VD_PLAN_NAME_SIZE];
 };
 
@@ -232,7 +270,10 @@ enum vd_plan_route_type {
 	VD_PLAN_ROUTE_TYPE_NEXT_HOP,
 	VD_PLAN_ROUTE_TYPE_BLACKHOLE,
 	VD_PLAN_ROUTE_TYPE_UNUSABLE,
-	VD_PLAN_ROUTE_TYPE_EXIT, /* to a provider network */
+	VD_PLAN_ROUTE_TYPE_EXIT,   /* to a provider network */
+	VD_PLAN_ROUTE_TYPE_TUNNEL, /* to another node, host; in a container network's domain */
+	VD_PLAN_ROUTE_TYPE_STACK,  /* to this node's kernel, by the domain's host port; likewise */
+	VD_PLAN_ROUTE_TYPE_PEER,   /* on in the peer's domain */
 };
 
 /* Key: domain, table, destination. */
@@ -245,6 +286,15 @@ struct vd_plan_route {
 	char table_name[VD_PLAN_NAME_SIZE]; /* with the destination, the route's identity; empty: route 0 */
 	uint32_t exit;                      /* EXIT */
 	bool is_default;                    /* of length 0: who has an elastic IP leaves with that instead */
+	uint32_t host;                      /* TUNNEL: id of the node. STACK: of the node that the block belongs to, 0: anyone's */
+	uint32_t peer_domain;               /* PEER */
+};
+
+/* A route of this node's kernel, by which its own blocks and those of other nodes are reached. Key: prefix. */
+struct vd_plan_host_route {
+	struct vd_prefix prefix;
+	struct vd_address next_hop; /* family none: into the domain's host port */
+	uint32_t domain, block;     /* ids */
 };
 
 enum vd_plan_vip_type {
@@ -334,6 +384,8 @@ struct vd_plan_record {
 		struct vd_plan_segment segment;
 		struct vd_plan_domain domain;
 		struct vd_plan_exit exit;
+		struct vd_plan_block block;
+		struct vd_plan_exempt exempt;
 		struct vd_plan_subnet subnet;
 		struct vd_plan_policy policy;
 		struct vd_plan_policy_remote policy_remote;
@@ -343,6 +395,7 @@ struct vd_plan_record {
 		struct vd_plan_source source;
 		struct vd_plan_endpoint endpoint;
 		struct vd_plan_route route;
+		struct vd_plan_host_route host_route;
 		struct vd_plan_vip vip;
 		struct vd_plan_forward forward;
 		struct vd_plan_policy_route policy_route;

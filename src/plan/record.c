@@ -61,9 +61,19 @@ static const struct field vd_plan_tunnel_host_fields[] = {
 };
 
 static const struct field vd_plan_domain_fields[] = {
-	FIELD(domain, domain, NUMBER), FIELD(domain, type, DOMAIN_TYPE), FIELD(domain, vni, NUMBER),
-	FIELD(domain, mtu, NUMBER),    FIELD(domain, cpu_milli, NUMBER), FIELD(domain, memory, NUMBER64),
-	FIELD(domain, project, NAME),  FIELD(domain, name, NAME),
+	FIELD(domain, domain, NUMBER),    FIELD(domain, type, DOMAIN_TYPE), FIELD(domain, vni, NUMBER),
+	FIELD(domain, mtu, NUMBER),       FIELD(domain, cpu_milli, NUMBER), FIELD(domain, memory, NUMBER64),
+	FIELD(domain, tunnel_only, BOOL), FIELD(domain, project, NAME),     FIELD(domain, name, NAME),
+};
+
+static const struct field vd_plan_block_fields[] = {
+	FIELD(block, domain, NUMBER),   FIELD(block, prefix, PREFIX),   FIELD(block, block, NUMBER),
+	FIELD(block, gateway, ADDRESS), FIELD(block, masquerade, BOOL), FIELD(block, name, NAME),
+};
+
+static const struct field vd_plan_exempt_fields[] = {
+	FIELD(exempt, domain, NUMBER),
+	FIELD(exempt, prefix, PREFIX),
 };
 
 static const struct field vd_plan_subnet_fields[] = {
@@ -148,6 +158,10 @@ static const struct field vd_plan_port_fields[] = {
 	FIELD(port, policy, NUMBER),
 	FIELD(port, dhcp, BOOL),
 	FIELD(port, snat, BOOL),
+	FIELD(port, rate_in, NUMBER64),
+	FIELD(port, burst_in, NUMBER64),
+	FIELD(port, rate_out, NUMBER64),
+	FIELD(port, burst_out, NUMBER64),
 	FIELD(port, project, NAME),
 	FIELD(port, name, NAME),
 };
@@ -165,9 +179,17 @@ static const struct field vd_plan_endpoint_fields[] = {
 };
 
 static const struct field vd_plan_route_fields[] = {
-	FIELD(route, domain, NUMBER),   FIELD(route, table, NUMBER),    FIELD(route, destination, PREFIX),
-	FIELD(route, route, NUMBER),    FIELD(route, type, ROUTE_TYPE), FIELD(route, next_hop, ADDRESS),
-	FIELD(route, table_name, NAME), FIELD(route, exit, NUMBER),     FIELD(route, is_default, BOOL),
+	FIELD(route, domain, NUMBER),   FIELD(route, table, NUMBER),       FIELD(route, destination, PREFIX),
+	FIELD(route, route, NUMBER),    FIELD(route, type, ROUTE_TYPE),    FIELD(route, next_hop, ADDRESS),
+	FIELD(route, table_name, NAME), FIELD(route, exit, NUMBER),        FIELD(route, is_default, BOOL),
+	FIELD(route, host, NUMBER),     FIELD(route, peer_domain, NUMBER),
+};
+
+static const struct field vd_plan_host_route_fields[] = {
+	FIELD(host_route, prefix, PREFIX),
+	FIELD(host_route, next_hop, ADDRESS),
+	FIELD(host_route, domain, NUMBER),
+	FIELD(host_route, block, NUMBER),
 };
 
 static const struct field vd_plan_vip_fields[] = {
@@ -206,6 +228,7 @@ static const struct field vd_plan_policy_route_fields[] = {
 	FIELD(policy_route, route.table_name, NAME),
 	FIELD(policy_route, route.exit, NUMBER),
 	FIELD(policy_route, route.is_default, BOOL),
+	FIELD(policy_route, route.peer_domain, NUMBER),
 };
 
 static const struct field vd_plan_inward_fields[] = {
@@ -241,7 +264,8 @@ static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
 	[VD_PLAN_KIND_POLICY_PORT] = 7, [VD_PLAN_KIND_NAME] = 2,         [VD_PLAN_KIND_NETWORK] = 1,
 	[VD_PLAN_KIND_SEGMENT] = 2,     [VD_PLAN_KIND_EXIT] = 2,         [VD_PLAN_KIND_VIP] = 2,
 	[VD_PLAN_KIND_FORWARD] = 5,     [VD_PLAN_KIND_POLICY_ROUTE] = 4, [VD_PLAN_KIND_INWARD] = 2,
-	[VD_PLAN_KIND_NEXT_HOP] = 2,    [VD_PLAN_KIND_POLICY_SPAN] = 6,
+	[VD_PLAN_KIND_NEXT_HOP] = 2,    [VD_PLAN_KIND_POLICY_SPAN] = 6,  [VD_PLAN_KIND_BLOCK] = 2,
+	[VD_PLAN_KIND_EXEMPT] = 2,      [VD_PLAN_KIND_HOST_ROUTE] = 1,
 };
 
 size_t vd_plan_record_size(enum vd_plan_kind kind)
@@ -398,6 +422,12 @@ static const char *route_type_word(enum vd_plan_route_type type)
 		return "unusable";
 	case VD_PLAN_ROUTE_TYPE_EXIT:
 		return "exit";
+	case VD_PLAN_ROUTE_TYPE_TUNNEL:
+		return "tunnel";
+	case VD_PLAN_ROUTE_TYPE_STACK:
+		return "stack";
+	case VD_PLAN_ROUTE_TYPE_PEER:
+		return "peer";
 	}
 	return "none";
 }
@@ -409,6 +439,10 @@ static const char *domain_type_word(enum vd_plan_domain_type type)
 		return "vpc";
 	case VD_PLAN_DOMAIN_TYPE_NETWORK:
 		return "network";
+	case VD_PLAN_DOMAIN_TYPE_CONTAINER:
+		return "container";
+	case VD_PLAN_DOMAIN_TYPE_PEER:
+		return "peer";
 	}
 	return "none";
 }

@@ -66,6 +66,40 @@ static void test_what_is_of_a_provider_network_prints(void **state)
 			       "destination_port_last=53 type=exit route.exit=5");
 }
 
+static void test_what_is_of_a_container_network_prints(void **state)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_BLOCK);
+	record.block.domain = 5;
+	vd_prefix_parse("10.0.2.0/24", &record.block.prefix);
+	record.block.block = 40;
+	vd_address_parse("10.0.2.1", &record.block.gateway);
+	record.block.masquerade = true;
+	assert_prints(&record, "block domain=5 prefix=10.0.2.0/24 block=40 gateway=10.0.2.1 masquerade=true");
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_EXEMPT);
+	record.exempt.domain = 5;
+	vd_prefix_parse("10.0.0.0/16", &record.exempt.prefix);
+	assert_prints(&record, "exempt domain=5 prefix=10.0.0.0/16");
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_HOST_ROUTE);
+	vd_prefix_parse("10.0.3.0/24", &record.host_route.prefix);
+	vd_address_parse("192.168.10.11", &record.host_route.next_hop);
+	record.host_route.domain = 5;
+	record.host_route.block = 41;
+	assert_prints(&record, "host_route prefix=10.0.3.0/24 next_hop=192.168.10.11 domain=5 block=41");
+
+	record = route(5, 0, "10.0.3.0/24");
+	record.route.type = VD_PLAN_ROUTE_TYPE_TUNNEL;
+	record.route.host = 2;
+	assert_prints(&record, "route domain=5 table=0 destination=10.0.3.0/24 type=tunnel host=2");
+	record = route(6, 0, "10.1.0.0/16");
+	record.route.type = VD_PLAN_ROUTE_TYPE_PEER;
+	record.route.peer_domain = 7;
+	assert_prints(&record, "route domain=6 table=0 destination=10.1.0.0/16 type=peer peer_domain=7");
+}
+
 static void test_a_policy_prints_its_lengths_as_numbers(void **state)
 {
 	struct vd_plan_record record;
@@ -232,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_a_key_prints_also_when_zero),
 		cmocka_unit_test(test_a_port_prints_all_its_addresses),
 		cmocka_unit_test(test_what_is_of_a_provider_network_prints),
+		cmocka_unit_test(test_what_is_of_a_container_network_prints),
 		cmocka_unit_test(test_a_policy_prints_its_lengths_as_numbers),
 		cmocka_unit_test(test_a_remote_and_its_ports_print),
 		cmocka_unit_test(test_a_subnet_prints_its_services),
