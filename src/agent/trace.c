@@ -176,18 +176,21 @@ static int trace_run(struct vd_agent *agent, void *userdata, struct vd_error *er
 	return vd_datapath_trace(agent->datapath, &trace->request, &trace->reply, error);
 }
 
-/* Our tunnel address towards the VPC that this VNI belongs to: its own, or a subnet's of it. */
+/* Our tunnel address towards whom this VNI belongs to: a VPC, by its own or a subnet's, or a container network. */
 static int vtep_find(struct vd_agent *agent, const struct vd_model *model, uint32_t vni, struct vd_address *ret)
 {
 	const struct vd_claim *claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, "default", agent->options.host);
 	const struct vd_resource *owner = vd_model_get_by_vni(model, vni);
-	const struct vd_vpc *vpc = (const struct vd_vpc *)owner;
 	const struct vd_vxlan_pool *pool;
+	const char *name;
 
 	if (owner && owner->kind == VD_KIND_SUBNET)
-		vpc = (const struct vd_vpc *)vd_model_get(model, VD_KIND_VPC, owner->project,
-							  ((const struct vd_subnet *)owner)->vpc);
-	pool = vpc ? vd_model_vxlan_pool(model, vpc->head.project, vpc->vxlan_pool) : NULL;
+		owner = vd_model_get(model, VD_KIND_VPC, owner->project, ((const struct vd_subnet *)owner)->vpc);
+	if (!owner)
+		return -ENOENT;
+	name = owner->kind == VD_KIND_VPC ? ((const struct vd_vpc *)owner)->vxlan_pool
+					  : ((const struct vd_container_network *)owner)->vxlan_pool;
+	pool = vd_model_vxlan_pool(model, owner->project, name);
 	return pool && claim ? vd_claim_vtep(claim, pool, ret) : -ENOENT;
 }
 

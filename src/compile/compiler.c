@@ -104,6 +104,10 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 	case VD_KIND_ROUTER_PROFILE:
 	case VD_KIND_SECURITY_GROUP:
 	case VD_KIND_ROUTE_TABLE:
+	case VD_KIND_PEERING:
+	case VD_KIND_CONTAINER_NETWORK:
+	case VD_KIND_NODE:
+	case VD_KIND_CONTAINER_BLOCK:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_COUNT:

@@ -58,6 +58,9 @@ void vd_hop_stand(const struct vd_view *view, const struct vd_next_hop *hop, uin
 		if (ret->state == VD_HOP_STATE_ACTIVE)
 			ret->state = find_port_host(view, vpc, ret);
 		break;
+	case VD_NEXT_HOP_TYPE_PEERING:
+		ret->state = VD_HOP_STATE_NO_NETWORK;
+		break;
 	case VD_NEXT_HOP_TYPE_PUBLIC:
 	case VD_NEXT_HOP_TYPE_GATEWAY:
 		ret->state = find_network(view, vpc, ret);

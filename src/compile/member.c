@@ -59,6 +59,10 @@ void vd_member_touch(struct vd_graph *graph, const struct vd_resource *resource)
 	case VD_KIND_PORT_FORWARD:
 	case VD_KIND_ROUTE:
 	case VD_KIND_POLICY_ROUTE:
+	case VD_KIND_PEERING:
+	case VD_KIND_CONTAINER_NETWORK:
+	case VD_KIND_NODE:
+	case VD_KIND_CONTAINER_BLOCK:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_GATEWAY:

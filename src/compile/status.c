@@ -312,6 +312,10 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 	case VD_KIND_SECURITY_GROUP_RULE:
 		return security_group_rule_status(&view, (const struct vd_security_group_rule *)resource);
 	case VD_KIND_VXLAN_POOL:
+	case VD_KIND_PEERING:
+	case VD_KIND_CONTAINER_NETWORK:
+	case VD_KIND_NODE:
+	case VD_KIND_CONTAINER_BLOCK:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_GATEWAY:

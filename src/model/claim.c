@@ -23,6 +23,9 @@ static const struct vd_field fields[] = {
 	{"version", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(version), .help = "Of its viaductd."},
 	{"uplinks", .type = VD_FIELD_TYPE_UPLINKS, .offset = OFFSET(uplinks), .count_offset = OFFSET(uplink_count),
 	 .help = "Its links to physical networks."},
+	{"lan", .type = VD_FIELD_TYPE_PREFIX, .offset = OFFSET(lan), .help = "What is on the link of the underlay address."},
+	{"occupied", .type = VD_FIELD_TYPE_OCCUPIED, .offset = OFFSET(occupied), .count_offset = OFFSET(occupied_count),
+	 .max = VD_OCCUPIED_MAX, .help = "What it has routes to already, other than ours."},
 };
 
 uint32_t vd_claim_mtu(const struct vd_claim *claim, const struct vd_address *address)

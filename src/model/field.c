@@ -40,7 +40,8 @@ const char *vd_field_type_text(enum vd_field_type type)
 	case VD_FIELD_TYPE_VNI_RANGE:
 		return "a range of VNIs like 5000-5999";
 	case VD_FIELD_TYPE_NEXT_HOP:
-		return "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}";
+		return "{address: ADDRESS}, {vip: NAME}, {peering: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or "
+		       "{blackhole: true}";
 	case VD_FIELD_TYPE_CORES:
 		return "a number of cores like 0.5, at least 0.01";
 	case VD_FIELD_TYPE_MEMORY:
@@ -67,6 +68,8 @@ const char *vd_field_type_text(enum vd_field_type type)
 		return "a list of networks' names, or of {network: NAME, address: ADDRESS}";
 	case VD_FIELD_TYPE_UPLINKS:
 		return "a list of uplinks";
+	case VD_FIELD_TYPE_OCCUPIED:
+		return "a list of prefixes with names";
 	}
 	return "";
 }
@@ -88,7 +91,7 @@ static enum vd_field_type item_type(enum vd_field_type type)
 static bool is_list(enum vd_field_type type)
 {
 	return item_type(type) != type || type == VD_FIELD_TYPE_RANGES || type == VD_FIELD_TYPE_GATEWAYS ||
-	       type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_UPLINKS;
+	       type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_UPLINKS || type == VD_FIELD_TYPE_OCCUPIED;
 }
 
 /* Lists whose items are strings, and those whose items begin with the pointer to one. */
@@ -99,7 +102,7 @@ static bool has_strings(enum vd_field_type type)
 
 static bool owns_strings(enum vd_field_type type)
 {
-	return has_strings(type) || type == VD_FIELD_TYPE_VPC_NETWORKS;
+	return has_strings(type) || type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_OCCUPIED;
 }
 
 static size_t item_size(enum vd_field_type type)
@@ -112,6 +115,8 @@ static size_t item_size(enum vd_field_type type)
 		return sizeof(struct vd_vpc_network);
 	if (type == VD_FIELD_TYPE_UPLINKS)
 		return sizeof(struct vd_uplink);
+	if (type == VD_FIELD_TYPE_OCCUPIED)
+		return sizeof(struct vd_occupied);
 	return type == VD_FIELD_TYPE_ADDRESSES || type == VD_FIELD_TYPE_GATEWAYS ? sizeof(struct vd_address)
 										 : sizeof(struct vd_prefix);
 }
@@ -300,6 +305,8 @@ static int read_item(const struct vd_field *field, const json_t *value, void *pl
 		return vd_vpc_network_read(value, place, reading);
 	case VD_FIELD_TYPE_UPLINKS:
 		return vd_uplink_read(value, place) < 0 ? refuse(field, type, value, reading) : 0;
+	case VD_FIELD_TYPE_OCCUPIED:
+		return vd_occupied_read(value, place) < 0 ? refuse(field, type, value, reading) : 0;
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
@@ -319,6 +326,8 @@ static bool item_equal(enum vd_field_type type, const void *a, const void *b)
 		return vd_vpc_network_equal(a, b);
 	if (type == VD_FIELD_TYPE_UPLINKS)
 		return vd_uplink_equal(a, b);
+	if (type == VD_FIELD_TYPE_OCCUPIED)
+		return vd_occupied_equal(a, b);
 	if (type == VD_FIELD_TYPE_ADDRESSES || type == VD_FIELD_TYPE_GATEWAYS)
 		return vd_address_equal(a, b);
 	return vd_prefix_equal(a, b);
@@ -442,6 +451,8 @@ static json_t *write_list(const struct vd_field *field, const struct vd_resource
 			json_array_append_new(list, vd_vpc_network_write(item));
 		else if (field->type == VD_FIELD_TYPE_UPLINKS)
 			json_array_append_new(list, vd_uplink_write(item));
+		else if (field->type == VD_FIELD_TYPE_OCCUPIED)
+			json_array_append_new(list, vd_occupied_write(item));
 		else
 			json_array_append_new(list, write_prefix(item));
 	}
@@ -492,6 +503,7 @@ json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *r
 	case VD_FIELD_TYPE_TEXTS:
 	case VD_FIELD_TYPE_GATEWAYS:
 	case VD_FIELD_TYPE_UPLINKS:
+	case VD_FIELD_TYPE_OCCUPIED:
 		return write_list(field, resource);
 	case VD_FIELD_TYPE_VPC_NETWORKS:
 		/* None is said: left out, a new VPC would take its profile's. */
@@ -548,7 +560,7 @@ bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, c
 		return memcmp(left, right, 2 * sizeof(uint32_t)) == 0;
 	case VD_FIELD_TYPE_NEXT_HOP:
 		return hop->type == other->type && vd_address_equal(&hop->address, &other->address) &&
-		       text_equal(hop->vip, other->vip);
+		       text_equal(hop->vip, other->vip) && text_equal(hop->peering, other->peering);
 	case VD_FIELD_TYPE_CORES:
 	case VD_FIELD_TYPE_MEMORY:
 	case VD_FIELD_TYPE_PORTS:
@@ -563,6 +575,7 @@ bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, c
 	case VD_FIELD_TYPE_GATEWAYS:
 	case VD_FIELD_TYPE_VPC_NETWORKS:
 	case VD_FIELD_TYPE_UPLINKS:
+	case VD_FIELD_TYPE_OCCUPIED:
 		return list_equal(field, a, b);
 	}
 	return false;

@@ -34,6 +34,7 @@ enum vd_field_type {
 	VD_FIELD_TYPE_GATEWAYS,     /* struct vd_address; "none" is one of no family */
 	VD_FIELD_TYPE_VPC_NETWORKS, /* struct vd_vpc_network; each of them names a resource of the kind "reference" */
 	VD_FIELD_TYPE_UPLINKS,      /* struct vd_uplink */
+	VD_FIELD_TYPE_OCCUPIED,     /* struct vd_occupied */
 };
 
 /* Where a kind's resources have their names from. */

@@ -40,7 +40,7 @@ extern const struct vd_kind_type vd_kind_type_host, vd_kind_type_vxlan_pool, vd_
 	vd_kind_type_subnet, vd_kind_type_port, vd_kind_type_route, vd_kind_type_claim, vd_kind_type_attachment,
 	vd_kind_type_router_profile, vd_kind_type_security_group, vd_kind_type_security_group_rule, vd_kind_type_network,
 	vd_kind_type_virtual_ip, vd_kind_type_elastic_ip, vd_kind_type_port_forward, vd_kind_type_policy_route,
-	vd_kind_type_gateway;
+	vd_kind_type_gateway, vd_kind_type_container_network, vd_kind_type_node, vd_kind_type_container_block, vd_kind_type_peering;
 
 const struct vd_kind_type *vd_kind_type(enum vd_kind kind);
 
@@ -94,6 +94,10 @@ bool vd_vpc_network_equal(const struct vd_vpc_network *a, const struct vd_vpc_ne
 int vd_uplink_read(const json_t *value, struct vd_uplink *uplink);
 json_t *vd_uplink_write(const struct vd_uplink *uplink);
 bool vd_uplink_equal(const struct vd_uplink *a, const struct vd_uplink *b);
+/* {name: docker0, prefix: 172.17.0.0/16}; as for vd_vpc_network_read(). */
+int vd_occupied_read(const json_t *value, struct vd_occupied *occupied);
+json_t *vd_occupied_write(const struct vd_occupied *occupied);
+bool vd_occupied_equal(const struct vd_occupied *a, const struct vd_occupied *b);
 int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading);
 json_t *vd_next_hop_write(const struct vd_next_hop *hop);
 

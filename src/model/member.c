@@ -200,3 +200,63 @@ int vd_model_each_route_of_vip(const struct vd_model *model, const char *project
 {
 	return vd_model_each_referrer(model, VD_KIND_ROUTE, VD_KIND_VIRTUAL_IP, project, vip, visit, userdata);
 }
+
+int vd_model_each_route_of_peering(const struct vd_model *model, const char *project, const char *peering, vd_model_visit *visit,
+				   void *userdata)
+{
+	int r = vd_model_each_referrer(model, VD_KIND_ROUTE, VD_KIND_PEERING, project, peering, visit, userdata);
+
+	return r != 0 ? r : vd_model_each_referrer(model, VD_KIND_POLICY_ROUTE, VD_KIND_PEERING, project, peering, visit, userdata);
+}
+
+int vd_model_each_peering_of_vpc(const struct vd_model *model, const char *project, const char *vpc, vd_model_visit *visit,
+				 void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_PEERING, VD_KIND_VPC, project, vpc, visit, userdata);
+}
+
+int vd_model_each_container_network_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
+					   vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_CONTAINER_NETWORK, VD_KIND_VPC, project, vpc, visit, userdata);
+}
+
+int vd_model_each_container_network_of_subnet(const struct vd_model *model, const char *project, const char *subnet,
+					      vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_CONTAINER_NETWORK, VD_KIND_SUBNET, project, subnet, visit, userdata);
+}
+
+int vd_model_each_node_of_container_network(const struct vd_model *model, const char *project, const char *network,
+					    vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_NODE, VD_KIND_CONTAINER_NETWORK, project, network, visit, userdata);
+}
+
+int vd_model_each_node_of_port(const struct vd_model *model, const char *project, const char *port, vd_model_visit *visit,
+			       void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_NODE, VD_KIND_PORT, project, port, visit, userdata);
+}
+
+int vd_model_each_node_of_host(const struct vd_model *model, const char *host, vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_NODE, VD_KIND_HOST, VD_PROJECT_DEFAULT, host, visit, userdata);
+}
+
+int vd_model_each_block_of_host(const struct vd_model *model, const char *host, vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_CONTAINER_BLOCK, VD_KIND_HOST, VD_PROJECT_DEFAULT, host, visit, userdata);
+}
+
+int vd_model_each_block_of_container_network(const struct vd_model *model, const char *project, const char *network,
+					     vd_model_visit *visit, void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_CONTAINER_BLOCK, VD_KIND_CONTAINER_NETWORK, project, network, visit, userdata);
+}
+
+int vd_model_each_block_of_port(const struct vd_model *model, const char *project, const char *port, vd_model_visit *visit,
+				void *userdata)
+{
+	return vd_model_each_referrer(model, VD_KIND_CONTAINER_BLOCK, VD_KIND_PORT, project, port, visit, userdata);
+}

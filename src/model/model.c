@@ -235,6 +235,8 @@ static int add_uniques(struct vd_model *model, struct entry *entry)
 		vni = ((const struct vd_vpc *)resource)->assigned_vni;
 	else if (resource->kind == VD_KIND_SUBNET)
 		vni = ((const struct vd_subnet *)resource)->assigned_vni;
+	else if (resource->kind == VD_KIND_CONTAINER_NETWORK)
+		vni = ((const struct vd_container_network *)resource)->assigned_vni;
 	if (r == 0 && vni != 0) {
 		key = number_key('v', vni);
 		r = add_unique(model, entry, &key);

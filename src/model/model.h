@@ -40,7 +40,7 @@ const struct vd_virtual_ip *vd_model_vip_by_network_address(const struct vd_mode
 							    const struct vd_address *address);
 /* The resource with this id, or NULL. */
 const struct vd_resource *vd_model_get_by_id(const struct vd_model *model, uint32_t id);
-/* Who has this VNI: a VPC or a subnet; in the whole installation, since a host's tunnel device knows VNIs only. */
+/* Who has this VNI: a VPC, a subnet or a container network; in the whole installation, since a host's tunnel device knows VNIs only. */
 const struct vd_resource *vd_model_get_by_vni(const struct vd_model *model, uint32_t vni);
 
 /* Members: what names the owner. Each visits like vd_model_each. */
@@ -100,6 +100,30 @@ int vd_model_each_forward_of_port(const struct vd_model *model, const char *proj
 /* Routes whose next hop is this virtual_ip. */
 int vd_model_each_route_of_vip(const struct vd_model *model, const char *project, const char *vip,
 			       int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Routes, then policy routes, whose next hop is this peering. */
+int vd_model_each_route_of_peering(const struct vd_model *model, const char *project, const char *peering,
+				   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Those that it is one of the two of. */
+int vd_model_each_peering_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
+				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* Those that say vpc; the native ones of the subnet. */
+int vd_model_each_container_network_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
+					   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_container_network_of_subnet(const struct vd_model *model, const char *project, const char *subnet,
+					      int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_node_of_container_network(const struct vd_model *model, const char *project, const char *network,
+					    int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_node_of_port(const struct vd_model *model, const char *project, const char *port,
+			       int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* A host is of no project; what it takes part in and holds may be of any. */
+int vd_model_each_node_of_host(const struct vd_model *model, const char *host,
+			       int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_block_of_host(const struct vd_model *model, const char *host,
+				int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_block_of_container_network(const struct vd_model *model, const char *project, const char *network,
+					     int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+int vd_model_each_block_of_port(const struct vd_model *model, const char *project, const char *port,
+				int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 /* Those that stand in it; that others name it as lookup_table does not count. */
 int vd_model_each_policy_route_of_table(const struct vd_model *model, const char *project, const char *table,
 					int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);

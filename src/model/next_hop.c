@@ -7,18 +7,18 @@
 #include <errno.h>
 #include <string.h>
 
-#define NEXT_HOPS "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"
+#define NEXT_HOPS "{address: ADDRESS}, {vip: NAME}, {peering: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"
 
 static const struct {
 	const char *key;
 	enum vd_next_hop_type type;
 } next_hops[] = {
 	{"address", VD_NEXT_HOP_TYPE_ADDRESS}, {"blackhole", VD_NEXT_HOP_TYPE_BLACKHOLE}, {"vip", VD_NEXT_HOP_TYPE_VIP},
-	{"public", VD_NEXT_HOP_TYPE_PUBLIC},   {"gateway", VD_NEXT_HOP_TYPE_GATEWAY},
+	{"public", VD_NEXT_HOP_TYPE_PUBLIC},   {"gateway", VD_NEXT_HOP_TYPE_GATEWAY},     {"peering", VD_NEXT_HOP_TYPE_PEERING},
 };
 
 /* Its one key says what it is; false when the value does not suit it. */
-static bool read_next_hop(const char *key, const json_t *value, struct vd_next_hop *hop, const char **ret_vip)
+static bool read_next_hop(const char *key, const json_t *value, struct vd_next_hop *hop, const char **ret_name)
 {
 	const char *text = json_string_value(value);
 
@@ -33,7 +33,8 @@ static bool read_next_hop(const char *key, const json_t *value, struct vd_next_h
 	case VD_NEXT_HOP_TYPE_BLACKHOLE:
 		return json_is_true(value);
 	case VD_NEXT_HOP_TYPE_VIP:
-		*ret_vip = text;
+	case VD_NEXT_HOP_TYPE_PEERING:
+		*ret_name = text;
 		return text && vd_name_is_valid(text);
 	}
 	return false;
@@ -41,9 +42,10 @@ static bool read_next_hop(const char *key, const json_t *value, struct vd_next_h
 
 int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading)
 {
-	static const char *const later[] = {"peering", "vpn"};
+	static const char *const later[] = {"vpn"};
 	struct vd_next_hop parsed = {};
-	const char *key, *vip = NULL;
+	const char *key, *name = NULL;
+	char *copy;
 	json_t *item;
 
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
@@ -51,15 +53,17 @@ int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct 
 			return vd_error_set(reading->error, -EINVAL, "%s: next_hop: %s is not supported yet; write " NEXT_HOPS,
 					    reading->object, later[i]);
 	json_object_foreach ((json_t *)value, key, item)
-		if (parsed.type != 0 || !read_next_hop(key, item, &parsed, &vip))
+		if (parsed.type != 0 || !read_next_hop(key, item, &parsed, &name))
 			return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be one of " NEXT_HOPS "; look at \"%.40s\"",
 					    reading->object, key);
 	if (parsed.type == 0)
 		return vd_error_set(reading->error, -EINVAL, "%s: next_hop must be one of " NEXT_HOPS, reading->object);
-	parsed.vip = vip ? strdup(vip) : NULL;
-	if (vip && !parsed.vip)
+	copy = name ? strdup(name) : NULL;
+	if (name && !copy)
 		return -ENOMEM;
+	*(parsed.type == VD_NEXT_HOP_TYPE_VIP ? &parsed.vip : &parsed.peering) = copy;
 	free(hop->vip);
+	free(hop->peering);
 	*hop = parsed;
 	return 0;
 }
@@ -75,6 +79,8 @@ json_t *vd_next_hop_write(const struct vd_next_hop *hop)
 		return json_pack("{s:b}", "blackhole", 1);
 	case VD_NEXT_HOP_TYPE_VIP:
 		return json_pack("{s:s}", "vip", hop->vip);
+	case VD_NEXT_HOP_TYPE_PEERING:
+		return json_pack("{s:s}", "peering", hop->peering);
 	case VD_NEXT_HOP_TYPE_PUBLIC:
 		return json_pack("{s:s}", "public", vd_address_format(&hop->address, text));
 	case VD_NEXT_HOP_TYPE_GATEWAY:
@@ -144,6 +150,15 @@ static bool search_network(struct search *search, const char *project, const cha
 	return false;
 }
 
+/* Is the VPC one of the two? */
+static bool search_peering(const struct search *search, const char *project, const char *vpc)
+{
+	const struct vd_peering *peering =
+		(const struct vd_peering *)vd_model_get(search->model, VD_KIND_PEERING, project, search->hop->peering);
+
+	return peering && (strcmp(peering->vpc, vpc) == 0 || strcmp(peering->peer, vpc) == 0);
+}
+
 /* 1 when it leads somewhere in this VPC. */
 static int search_vpc(const char *project, const char *vpc, void *userdata)
 {
@@ -158,6 +173,8 @@ static int search_vpc(const char *project, const char *vpc, void *userdata)
 		return 1;
 	case VD_NEXT_HOP_TYPE_VIP:
 		return search_vip(search, project, vpc) ? 1 : 0;
+	case VD_NEXT_HOP_TYPE_PEERING:
+		return search_peering(search, project, vpc) ? 1 : 0;
 	case VD_NEXT_HOP_TYPE_PUBLIC:
 	case VD_NEXT_HOP_TYPE_GATEWAY:
 		return search_network(search, project, vpc) ? 1 : 0;
@@ -193,6 +210,9 @@ static int refuse(struct vd_validation *validation, const struct vd_resource *re
 	vd_address_format(&search->hop->address, text);
 	if (search->hop->type == VD_NEXT_HOP_TYPE_VIP)
 		return refuse_vip(validation, resource, search, users);
+	if (search->hop->type == VD_NEXT_HOP_TYPE_PEERING)
+		return vd_error_set(validation->error, -EINVAL, "%s: peering %s is none of %s; choose one that is", object,
+				    search->hop->peering, users);
 	if (search->is_own)
 		return vd_error_set(validation->error, -EINVAL, "%s: next hop %s is the router's own address; give another's",
 				    object, text);

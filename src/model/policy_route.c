@@ -61,6 +61,8 @@ static const struct vd_field fields[] = {
 	 .help = "Where they go, as a route's; one of this, set_mark and lookup_table."},
 	{NULL, "next_hop", VD_FIELD_TYPE_NAME, .offset = OFFSET(next_hop.vip), .is_reference = true,
 	 .reference = VD_KIND_VIRTUAL_IP},
+	{NULL, "next_hop", VD_FIELD_TYPE_NAME, .offset = OFFSET(next_hop.peering), .is_reference = true,
+	 .reference = VD_KIND_PEERING},
 	{"set_mark", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(set_mark), .applies = has_mark, .min = 1, .max = UINT32_MAX,
 	 .help = "Marks them for the policy routes behind this one."},
 	{"lookup_table", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(lookup_table), .applies = has_table, .is_reference = true,

@@ -23,8 +23,12 @@ static const struct vd_kind_type *const types[VD_KIND_COUNT] = {
 	[VD_KIND_VIRTUAL_IP] = &vd_kind_type_virtual_ip,
 	[VD_KIND_ELASTIC_IP] = &vd_kind_type_elastic_ip,
 	[VD_KIND_PORT_FORWARD] = &vd_kind_type_port_forward,
+	[VD_KIND_PEERING] = &vd_kind_type_peering,
 	[VD_KIND_ROUTE] = &vd_kind_type_route,
 	[VD_KIND_POLICY_ROUTE] = &vd_kind_type_policy_route,
+	[VD_KIND_CONTAINER_NETWORK] = &vd_kind_type_container_network,
+	[VD_KIND_NODE] = &vd_kind_type_node,
+	[VD_KIND_CONTAINER_BLOCK] = &vd_kind_type_container_block,
 	[VD_KIND_CLAIM] = &vd_kind_type_claim,
 	[VD_KIND_ATTACHMENT] = &vd_kind_type_attachment,
 	[VD_KIND_GATEWAY] = &vd_kind_type_gateway,
@@ -444,8 +448,8 @@ static int read_kind(const json_t *document, enum vd_kind *ret, struct vd_error 
 	return vd_error_set(
 		error, -EINVAL,
 		"unknown kind \"%.40s\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, subnet, "
-		"security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and "
-		"policy_route",
+		"security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, peering, "
+		"route, policy_route, container_network, node and container_block",
 		word ? word : "(no text)");
 }
 

@@ -33,8 +33,12 @@
 	X(VIRTUAL_IP, "virtual_ip", "virtual_ips", vd_virtual_ip) \
 	X(ELASTIC_IP, "elastic_ip", "elastic_ips", vd_elastic_ip) \
 	X(PORT_FORWARD, "port_forward", "port_forwards", vd_port_forward) \
+	X(PEERING, "peering", "peerings", vd_peering) \
 	X(ROUTE, "route", "routes", vd_route) \
-	X(POLICY_ROUTE, "policy_route", "policy_routes", vd_policy_route)
+	X(POLICY_ROUTE, "policy_route", "policy_routes", vd_policy_route) \
+	X(CONTAINER_NETWORK, "container_network", "container_networks", vd_container_network) \
+	X(NODE, "node", "nodes", vd_node) \
+	X(CONTAINER_BLOCK, "container_block", "container_blocks", vd_container_block)
 
 /* X(ENUMERATOR, word in store keys, struct) — facts, written by hosts, never by users. */
 #define VD_FACTS(X) \
@@ -59,7 +63,11 @@ struct vd_resource {
 	 */
 	uint32_t id;
 	char *project;
-	char *name; /* the identity; a route's is "<table>/<destination>", a policy route's "<table>/<priority>", a rule's "<group>/<name, or what it says>" */
+	/*
+	 * The identity; a route's is "<table>/<destination>", a policy route's "<table>/<priority>", a rule's "<group>/<name, or what it
+	 * says>", a block's "<container network>/<cidr>".
+	 */
+	char *name;
 	char *description; /* NULL when not given */
 };
 
@@ -271,12 +279,26 @@ enum vd_next_hop_type {
 	VD_NEXT_HOP_TYPE_VIP,     /* a virtual_ip of a subnet of the same VPC */
 	VD_NEXT_HOP_TYPE_PUBLIC,  /* another router's address on a network: private sources travel untranslated */
 	VD_NEXT_HOP_TYPE_GATEWAY, /* an address on a network: sources are translated */
+	VD_NEXT_HOP_TYPE_PEERING, /* the other VPC of a peering, by that one's own routes */
 };
 
 struct vd_next_hop {
 	enum vd_next_hop_type type;
 	struct vd_address address;
 	char *vip;
+	char *peering;
+};
+
+enum vd_peering_routes {
+	VD_PEERING_ROUTES_AUTO = 1, /* each side reaches the other's CIDRs and those of its routed container networks */
+	VD_PEERING_ROUTES_MANUAL,   /* what routes with this peering as their next hop lead to, on both sides */
+};
+
+/* Two VPCs of one project reach each other. Which of the two is vpc and which peer makes no difference. */
+struct vd_peering {
+	struct vd_resource head;
+	char *vpc, *peer;
+	enum vd_peering_routes routes;
 };
 
 struct vd_route {
@@ -310,6 +332,67 @@ struct vd_policy_route {
 	char *lookup_table; /* a route_table */
 };
 
+enum vd_container_mode {
+	VD_CONTAINER_MODE_TUNNEL = 1, /* other nodes' blocks by tunnel; everything else leaves with the node's address */
+	VD_CONTAINER_MODE_ROUTED,     /* untranslated, by routes that a provider makes; by tunnel where those do not reach */
+	VD_CONTAINER_MODE_NATIVE,     /* no blocks: each container is a port of a VPC's subnet */
+};
+
+enum vd_route_provider {
+	VD_ROUTE_PROVIDER_VPC = 1, /* routes in the VPC's main table to the node's port */
+	VD_ROUTE_PROVIDER_HOST,    /* every node of a LAN knows all others */
+	VD_ROUTE_PROVIDER_GATEWAY, /* only the LAN's gateways know the nodes */
+};
+
+/* Where containers of several nodes have their addresses from; a routing domain of its own (its id), but in native mode. */
+struct vd_container_network {
+	struct vd_resource head;
+	struct vd_prefix *cidrs; /* what blocks are cut from; at most one per family, none in native mode */
+	size_t cidr_count;
+	uint32_t block_size, block_size6; /* prefix lengths of an IPv4 and an IPv6 block */
+	enum vd_container_mode mode;
+	char *vpc;                       /* NULL: of none; in native mode the subnet's */
+	char *subnet;                    /* in native mode; else NULL */
+	enum vd_route_provider provider; /* in routed mode; else 0 */
+	char **gateways;                 /* hosts; with the provider gateway only */
+	size_t gateway_count;
+	bool masquerade;       /* sources that leave for what knows no blocks get the node's address */
+	uint32_t quarantine;   /* seconds that the block of a dead node is given to nobody */
+	char *vxlan_pool;      /* default: the pool "default" */
+	uint32_t vni;          /* as asked for; 0: allocated */
+	uint32_t assigned_vni; /* of what goes by tunnel; 0 in native mode */
+};
+
+/* A host that takes part in container networks of this project; it is called as the host is. */
+struct vd_node {
+	struct vd_resource head;
+	char *host; /* the name once more, for references */
+	char **container_networks;
+	size_t container_network_count;
+	char *port; /* the instance that it is, in a VPC of this project; NULL: a host beside all VPCs */
+	char *lan;  /* nodes with the same text reach each other without gateways; NULL: see vd_model_node_lan() */
+};
+
+enum vd_block_state {
+	VD_BLOCK_STATE_CHOSEN = 1,  /* by a user, for a node that has not taken it up yet: it may go at once */
+	VD_BLOCK_STATE_HELD,        /* containers may stand in it */
+	VD_BLOCK_STATE_QUARANTINED, /* its node is dead: nobody's, no routes, but not free yet either */
+};
+
+/*
+ * Part of a container network that is one node's, or stands behind a port without a node (an instance without viaductd). A block
+ * of one address inside another node's block is a container that moved with its address.
+ */
+struct vd_container_block {
+	struct vd_resource head;
+	char *container_network;
+	struct vd_prefix cidr;
+	char *node; /* a host's name, which need not be a node now: it may be about to leave; NULL: port was given */
+	char *port;
+	enum vd_block_state assigned_state;  /* a port's is always held */
+	uint64_t assigned_quarantined_until; /* seconds since 1970; 0 unless quarantined */
+};
+
 /* A host's link to a physical network. */
 struct vd_uplink {
 	char physnet[VD_NAME_SIZE];
@@ -319,6 +402,14 @@ struct vd_uplink {
 	uint32_t mtu;
 	uint32_t vf_count; /* SR-IOV's virtual functions; 0: none */
 };
+
+/* What a host has routes to already, other than ours: no block of its may lie there. */
+struct vd_occupied {
+	char *name; /* "docker0", "Docker network web", "route via 10.0.0.1" */
+	struct vd_prefix prefix;
+};
+
+#define VD_OCCUPIED_MAX 64
 
 /* What a host says of itself. Its resource name is the host's, its project "default". Stays when the daemon is gone: see
  * VD_STORE_PREFIX_STATUS_ALIVE for who lives. */
@@ -334,6 +425,9 @@ struct vd_claim {
 	char *version;
 	struct vd_uplink *uplinks; /* one per physical network */
 	size_t uplink_count;
+	struct vd_prefix lan;         /* what is on the link of the underlay address; family none: of a daemon that did not say */
+	struct vd_occupied *occupied; /* at most VD_OCCUPIED_MAX, sorted by prefix */
+	size_t occupied_count;
 };
 
 enum vd_attachment_type {

@@ -25,11 +25,13 @@ static const struct vd_field fields[] = {
 	{"destination", .type = VD_FIELD_TYPE_PREFIX, .offset = OFFSET(destination), .value = "0.0.0.0/0",
 	 .help = "The CIDR that it leads to, unique in its table."},
 	{"next_hop", .type = VD_FIELD_TYPE_NEXT_HOP, .required = true, .offset = OFFSET(next_hop),
-	 .help = "Where packets go: {address: …}, of a port in the VPC; {vip: …}, of a subnet in it; on a network {public: …}, "
-		 "another "
-		 "router's address, untranslated, or {gateway: …}; or {blackhole: true}."},
+	 .help = "Where packets go: {address: …}, of a port in the VPC; {vip: …}, of a subnet in it; {peering: …}, to the VPC "
+		 "on its other side; on a network {public: …}, another router's address, untranslated, or {gateway: …}; or "
+		 "{blackhole: true}."},
 	{NULL, "next_hop", VD_FIELD_TYPE_NAME, .offset = OFFSET(next_hop.vip), .is_reference = true,
 	 .reference = VD_KIND_VIRTUAL_IP},
+	{NULL, "next_hop", VD_FIELD_TYPE_NAME, .offset = OFFSET(next_hop.peering), .is_reference = true,
+	 .reference = VD_KIND_PEERING},
 };
 
 int vd_route_prepare_table(const json_t *document, const char *object, bool *ret_is_vpc, struct vd_error *error)

@@ -154,6 +154,13 @@ static int check_subnet(const struct vd_resource *resource, void *userdata)
 	return check_vni(check->validation, resource, check->pool, ((const struct vd_subnet *)resource)->assigned_vni);
 }
 
+static int check_container_network(const struct vd_resource *resource, void *userdata)
+{
+	const struct pool_check *check = userdata;
+
+	return check_vni(check->validation, resource, check->pool, ((const struct vd_container_network *)resource)->assigned_vni);
+}
+
 static int check_vpc(const struct vd_resource *resource, void *userdata)
 {
 	const struct pool_check *check = userdata;
@@ -236,6 +243,9 @@ static int pool_check(struct vd_validation *validation, const struct vd_resource
 
 	r = vd_model_each_referrer(validation->model, VD_KIND_VPC, VD_KIND_VXLAN_POOL, after->project, after->name, check_vpc,
 				   &check);
+	if (r == 0)
+		r = vd_model_each_referrer(validation->model, VD_KIND_CONTAINER_NETWORK, VD_KIND_VXLAN_POOL, after->project,
+					   after->name, check_container_network, &check);
 	return r < 0 ? r : vd_model_each(validation->model, VD_KIND_CLAIM, NULL, check_claim, &check);
 }
 

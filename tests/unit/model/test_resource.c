@@ -226,13 +226,16 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		{"{'kind':'subnets','name':'x'}", "unknown kind \"subnets\"; did you mean \"subnet\"?"},
 		{"{'kind':'firewall','name':'x'}",
 		 "unknown kind \"firewall\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, "
-		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and policy_route"},
+		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, peering, route, "
+		 "policy_route, container_network, node and container_block"},
 		{"{'kind':'claim','name':'x','#line':4}",
 		 "line 4: unknown kind \"claim\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, "
-		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and policy_route"},
+		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, peering, route, "
+		 "policy_route, container_network, node and container_block"},
 		{"{'kind':7}",
 		 "unknown kind \"(no text)\"; the kinds are host, vxlan_pool, network, router_profile, vpc, route_table, "
-		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, route and policy_route"},
+		 "subnet, security_group, security_group_rule, port, virtual_ip, elastic_ip, port_forward, peering, route, "
+		 "policy_route, container_network, node and container_block"},
 		{"{'kind':'vpc','cidr':'10.0.0.0/8'}",
 		 "vpc: name is missing; it must be a name (1-63 of a-z 0-9 . _ -, a letter or digit first)"},
 		{"{'kind':'vpc','name':'Demo','cidr':'10.0.0.0/8'}",

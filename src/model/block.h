@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_MODEL_BLOCK_H
+#define VD_MODEL_BLOCK_H
+
+#include "model/change.h"
+
+/*
+ * Blocks of container networks, for those who hold them: which one is free, and the writes about them. Pure: the caller knows the
+ * time. No two blocks of a network overlap, but for a single address that moved out of another node's block: whatever is written
+ * through model/change.h or from here is compared with the model as it will be, and every write compares the epoch.
+ */
+
+/* A block that is a single address, inside a block of another node. */
+bool vd_block_is_moved(const struct vd_container_network *network, const struct vd_container_block *block);
+/* Its first address behind the network's own: what the node answers as (10.0.2.1). A moved one has none: family none. */
+struct vd_address vd_block_gateway(const struct vd_container_network *network, const struct vd_container_block *block);
+/* The prefix length of a block of this family. */
+uint8_t vd_block_length(const struct vd_container_network *network, unsigned family);
+
+struct vd_block_request {
+	const struct vd_container_network *network;
+	const char *host; /* the node that asks */
+	unsigned family;
+	int64_t now;                        /* seconds since 1970: what is quarantined until after it is not free */
+	const struct vd_occupied *occupied; /* of the host; what the model's claim of it says is looked at besides */
+	size_t occupied_count;
+};
+
+/*
+ * A free block: next to one of the host's own, so that both may be one route (the block that completes the pair first), else the
+ * lowest that leaves a neighbour free, else the lowest. -ENOSPC when there is none: ret_occupied (may be NULL) is then what stands
+ * in the way of one that would be free otherwise, or NULL. Borrowed.
+ */
+int vd_block_choose(const struct vd_model *model, const struct vd_block_request *request, struct vd_prefix *ret,
+		    const struct vd_occupied **ret_occupied);
+/* What a prefix collides with on a host, by its claim; NULL: nothing. Borrowed. */
+const struct vd_occupied *vd_block_collision(const struct vd_model *model, const char *host, const struct vd_prefix *prefix);
+
+/* How one block shall be afterwards. */
+struct vd_block_write {
+	const char *project, *container_network;
+	struct vd_prefix cidr;
+	const char *node; /* NULL: the block goes */
+	enum vd_block_state state;
+	uint64_t quarantined_until;
+};
+
+/*
+ * What a host writes about blocks, to be returned from a vd_replica_decide(): unlike a user it may give a block another state or
+ * node, and delete one that is held. Whether it should is the caller's to decide on the same model. -EEXIST naming both when two
+ * blocks would overlap; -ENOENT when a reference leads nowhere or a block that shall go is not there.
+ */
+int vd_changes_from_blocks(const struct vd_model *model, const struct vd_block_write *writes, size_t count, uint32_t next_id,
+			   struct vd_changes **ret, struct vd_error *error);
+
+/* The text that says on which LAN a node is: as given, or the prefix that its host's claim names; "" when nobody knows. */
+const char *vd_model_node_lan(const struct vd_model *model, const struct vd_node *node, char text[VD_NAME_SIZE]);
+/* Does the host take part in this network? Its node document, or NULL. */
+const struct vd_node *vd_model_node_in_network(const struct vd_model *model, const struct vd_container_network *network,
+					       const char *host);
+
+#endif
