@@ -25,6 +25,28 @@
  *             "packet"?: {"source", "destination", "source_port", "destination_port"} as it goes on
  * capture     stream only: {project, ports: […]} -> {"time": ns since 1970, "port", "size", "data": base64, "direction": "in" | "out"}
  * plan        {} -> {"text": the plan}
+ *
+ * Containers of this host's networks (docs: model/container_network). key: text that the caller chooses, 1-255 bytes, unique on the
+ * host; the same order with the same key is done once and answered the same. A refusal carries a word of containers/code.h as "code".
+ * container_add      {network: "[project/]name", key, netns?, ifname?, addresses?: [text], hostname?,
+ *                     bandwidth?: {ingress_rate?, ingress_burst?, egress_rate?, egress_burst?}, move?: bool}
+ *                    -> {"key", "network": "project/name", "addresses": ["10.0.2.5/24"], "gateways": ["10.0.2.1"], "routes":
+ *                    [{"destination", "gateway"}], "mac", "mtu", "ifname": of this side, "peer_ifname": of the container's, "dns":
+ *                    {"nameservers"?: […], "domain"?}}. netns: path, name or pid:N; the link is in it when this returns, as ifname
+ *                    (default eth0), with addresses, routes, MTU, up, and lo up too. Without netns the container's end stays here
+ *                    as peer_ifname, for the caller to move and configure; its MAC is set and must stay.
+ *                    addresses: one of a family at most; one that was reserved needs its key ("reserved": key); move: also one
+ *                    of another node's block, when no container there has it (any more). bandwidth: bits each second, bits of
+ *                    burst (default: what 10 ms take, 64 kB at least); ingress: into the container. 0 or absent: no limit.
+ * container_reserve  {network, key, address? | family?: 4 | 6, gateway?: true} -> {"address": "10.0.2.5/24", "gateway"}: no link.
+ *                    gateway: the address is a gateway's own and is not taken.
+ * container_release  {key} -> {}   of a reservation; one that is not there is released already
+ * container_check    {key, netns?, ifname?} -> {}: all that add made stands; else the sentence says what does not
+ * container_delete   {key} -> {}: link, map entries and addresses are gone; unknown is success
+ * container_list     {network?} -> {"containers": [{"key", "network", "state": "up" | "reserved", "addresses", "mac"?, "ifname"?,
+ *                    "peer_ifname"?, "netns"?, "hostname"?, "since": unix seconds, "bandwidth"?}]}
+ * container_gc       {network?, prefix, valid: [keys]} -> {"removed": [keys]}: those whose key begins with prefix and is not in valid
+ *
  * neighbours  {} -> {"host", "neighbours": [{"network", "address", "state": "known" | "asked" | "silent", "mac"?, "next_hop", "confirmed"?}]}
  */
 #define VD_LIVE_FROM_NETWORK "network:" /* a trace's from: then the network's name, ":", and an outside address */

@@ -16,10 +16,25 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{"attach", true, false, NULL},     {"detach", true, false, "port"}, {"status", true, false, NULL},
-	{"drops", true, true, NULL},       {"flows", true, true, "port"},   {"trace", true, false, "from"},
-	{"capture", false, true, "ports"}, {"plan", true, false, NULL},     {"neighbours", true, false, NULL},
+	{"attach", true, false, NULL},
+	{"detach", true, false, "port"},
+	{"status", true, false, NULL},
+	{"drops", true, true, NULL},
+	{"flows", true, true, "port"},
+	{"trace", true, false, "from"},
+	{"capture", false, true, "ports"},
+	{"plan", true, false, NULL},
+	{"neighbours", true, false, NULL},
+	{"container_add", true, false, NULL},
+	{"container_reserve", true, false, NULL},
+	{"container_release", true, false, NULL},
+	{"container_check", true, false, NULL},
+	{"container_delete", true, false, NULL},
+	{"container_list", true, false, NULL},
+	{"container_gc", true, false, NULL},
 };
+
+#define CONTAINER_PREFIX "container_"
 
 struct question {
 	const struct verb *verb;
@@ -121,21 +136,27 @@ static int question_host(const struct vd_request *request, struct question *ques
 	return r;
 }
 
-/* The verb, its arguments from body or query, and who answers. ret is to be cleaned up also on failure. */
-static int question_read(const struct vd_request *request, struct question *ret, struct vd_error *error)
+/* The verb's arguments from body or query, and who answers. ret is to be cleaned up also on failure. */
+static int question_fill(const struct vd_request *request, struct question *ret, struct vd_error *error)
 {
-	int r;
+	int r = 0;
 
-	r = verb_find(request->parameter[0], &ret->verb, error);
-	if (!r && request->path->method == VD_METHOD_POST)
+	if (request->path->method == VD_METHOD_POST)
 		r = vd_request_object(request, &ret->arguments, error);
-	else if (!r)
+	else
 		ret->arguments = json_object();
 	if (r)
 		return r;
 	if (request->path->method == VD_METHOD_GET)
 		MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, argument_add, ret->arguments);
 	return question_host(request, ret, error);
+}
+
+static int question_read(const struct vd_request *request, struct question *ret, struct vd_error *error)
+{
+	int r = verb_find(request->parameter[0], &ret->verb, error);
+
+	return r ? r : question_fill(request, ret, error);
 }
 
 /*
@@ -326,6 +347,7 @@ static int question_call(struct vd_request *request, struct question *question, 
 	json_t *reply = NULL;
 	int r;
 
+	request->has_code = !strncmp(question->verb->name, CONTAINER_PREFIX, strlen(CONTAINER_PREFIX));
 	if (question->host[0])
 		r = vd_peer_call(request->api, question->host, question->verb->name, question->arguments, &reply, error);
 	else
@@ -347,6 +369,37 @@ int vd_answer_live_call(struct vd_request *request, struct vd_error *error)
 	if (stream || !question.verb->call)
 		return question_stream(request, &question, error);
 	return question_call(request, &question, error);
+}
+
+/* The container verbs by paths of their own: what CNI and Docker programs ask for. */
+static int container_verb(const struct vd_request *request, const char *word, const struct verb **ret, struct vd_error *error)
+{
+	char name[64];
+
+	if (snprintf(name, sizeof(name), CONTAINER_PREFIX "%s", word) >= (int)sizeof(name))
+		return vd_error_set(error, -ENOENT, "there is no /v1/containers/%.40s", word);
+	return verb_find(name, ret, error);
+}
+
+static int container_answer(struct vd_request *request, const char *word, struct vd_error *error)
+{
+	VD_CLEANUP(question_cleanup) struct question question = {0};
+	int r;
+
+	r = container_verb(request, word, &question.verb, error);
+	if (!r)
+		r = question_fill(request, &question, error);
+	return r ? r : question_call(request, &question, error);
+}
+
+int vd_answer_containers(struct vd_request *request, struct vd_error *error)
+{
+	return container_answer(request, "list", error);
+}
+
+int vd_answer_container_call(struct vd_request *request, struct vd_error *error)
+{
+	return container_answer(request, request->parameter[0], error);
 }
 
 int vd_answer_live_stream(struct vd_request *request, struct vd_error *error)

@@ -4,6 +4,7 @@
 #include "api/identity.h"
 #include "api/server.h"
 #include "base/cleanup.h"
+#include "containers/code.h"
 #include "model/document.h"
 
 #include <errno.h>
@@ -255,6 +256,7 @@ unsigned vd_request_status(int code)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
+	case ENONET:
 		return MHD_HTTP_NOT_FOUND;
 	case EBUSY:
 	case EEXIST:
@@ -265,6 +267,8 @@ unsigned vd_request_status(int code)
 	case EDQUOT:
 	case EALREADY:
 	case ELOOP:
+	case ENOLINK:
+	case ENOMEDIUM:
 		return MHD_HTTP_CONFLICT;
 	case E2BIG:
 	case EMSGSIZE:
@@ -288,13 +292,16 @@ unsigned vd_request_status(int code)
 int vd_request_reply_error(struct vd_request *request, int code, const struct vd_error *error)
 {
 	const char *text = error->text[0] ? error->text : strerror(-code);
-	json_t *sentence = json_string(text);
+	json_t *sentence = json_string(text), *body;
 	int r;
 
 	/* A sentence quotes what the user sent: bytes that are no UTF-8 cannot be in JSON. */
 	if (!sentence)
 		sentence = json_string("the request is not valid, and holds bytes that are no UTF-8 text");
-	r = vd_request_reply(request, vd_request_status(code), json_pack("{s:o}", "error", sentence));
+	body = json_pack("{s:o}", "error", sentence);
+	if (request->has_code && vd_container_code_word(code))
+		json_object_set_new(body, "code", json_string(vd_container_code_word(code)));
+	r = vd_request_reply(request, vd_request_status(code), body);
 	if (!r && request->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(request->response, "WWW-Authenticate", "Bearer realm=\"viaduct\"");
 	return r;

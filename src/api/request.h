@@ -36,6 +36,7 @@ struct vd_request {
 	char *body;         /* NUL-terminated behind size; NULL: none */
 	size_t size, capacity;
 	size_t discarded; /* bytes over the limit: read, not kept */
+	bool has_code;    /* a refusal carries its word of containers/code.h */
 	struct MHD_Response *response;
 	unsigned status;
 };
@@ -68,7 +69,7 @@ bool vd_request_accepts(const struct vd_request *request, const char *type);
 int vd_request_reply(struct vd_request *request, unsigned status, json_t *body);
 /* text is taken over. */
 int vd_request_reply_text(struct vd_request *request, unsigned status, const char *type, char *text);
-/* {"error": sentence} with the status that fits the errno. */
+/* {"error": sentence, "code"?: word} with the status that fits the errno. */
 int vd_request_reply_error(struct vd_request *request, int code, const struct vd_error *error);
 /* 4xx or 5xx for a negative errno. */
 unsigned vd_request_status(int code);

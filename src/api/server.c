@@ -29,6 +29,8 @@ const struct vd_path vd_paths[] = {
 	{VD_METHOD_GET, "/v1/watch", "kind project", vd_answer_watch},
 	{VD_METHOD_POST, "/v1/live/{verb}", "stream", vd_answer_live_call},
 	{VD_METHOD_GET, "/v1/live/{verb}", "host project port ports", vd_answer_live_stream},
+	{VD_METHOD_GET, "/v1/containers", "host", vd_answer_containers},
+	{VD_METHOD_POST, "/v1/containers/{verb}", "", vd_answer_container_call},
 	{VD_METHOD_POST, "/v3/{call}", "", vd_answer_gateway},
 	{VD_METHOD_GET, "/v1/{kinds}", "project format", vd_answer_list},
 	{VD_METHOD_GET, "/v1/{kinds}/{name}", "project format", vd_answer_get},

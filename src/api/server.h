@@ -71,6 +71,8 @@ int vd_answer_watch(struct vd_request *request, struct vd_error *error);
 /* live_call.c */
 int vd_answer_live_call(struct vd_request *request, struct vd_error *error);
 int vd_answer_live_stream(struct vd_request *request, struct vd_error *error);
+int vd_answer_containers(struct vd_request *request, struct vd_error *error);
+int vd_answer_container_call(struct vd_request *request, struct vd_error *error);
 /* gateway_http.c */
 int vd_answer_gateway(struct vd_request *request, struct vd_error *error);
 
