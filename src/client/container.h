@@ -2,16 +2,9 @@
 #ifndef VD_CLIENT_CONTAINER_H
 #define VD_CLIENT_CONTAINER_H
 
-#include "base/error.h"
+#include "client/client.h"
 
-#include <jansson.h>
-
-/*
- * How the CNI and Docker programs ask the daemon of their own host: the container verbs of api/live.h over its unix socket. Each call
- * is a connection of its own, so any thread may ask at any time; no libcurl, whose start would cost a short-lived program more than
- * the question.
- */
-#define VD_CONTAINER_SOCKET_DEFAULT "/run/viaduct/viaduct.sock"
+/* How the CNI and Docker programs ask the daemon of their own host: the container verbs of api/live.h. */
 
 enum vd_container_verb {
 	VD_CONTAINER_VERB_ADD,
@@ -24,12 +17,12 @@ enum vd_container_verb {
 };
 
 /*
- * socket: a path ("unix:" before it does no harm); NULL: VIADUCT_SERVER when that names a socket, else the default. arguments (NULL:
- * none) and ret as api/live.h says; ret NULL: not wanted. Waits timeout_ms for the answer. A refusal is the daemon's own sentence and
- * the errno of containers/code.h; -ECONNREFUSED: no daemon answers (try again later), -ETIMEDOUT, -ESHUTDOWN: it is stopping,
- * -EIO: the connection broke, and whether the order was carried out is unknown: repeat it, with the same key it is the same order.
+ * server: as vd_client_options has it. arguments (borrowed, NULL: none) and ret as api/live.h says; ret NULL: not wanted. A refusal
+ * is the daemon's own sentence and the errno of containers/code.h; otherwise vd_client_request's. -ECONNREFUSED: no daemon answers,
+ * try again later; -EIO, -ETIMEDOUT: whether the order was carried out is unknown: with the same key it may be repeated. Each call is
+ * a connection of its own: from any thread.
  */
-int vd_client_container(const char *socket, enum vd_container_verb verb, const json_t *arguments, unsigned timeout_ms, json_t **ret,
+int vd_client_container(const char *server, enum vd_container_verb verb, const json_t *arguments, json_t **ret,
 			struct vd_error *error);
 
 #endif

@@ -93,7 +93,7 @@ static int pool_of(const json_t *networks, const json_t *request, json_t **ret, 
 {
 	uint8_t family = json_is_true(json_object_get(request, "V6")) ? VD_FAMILY_IPV6 : VD_FAMILY_IPV4;
 	const char *cidr, *name, *wanted = optional(request, "Pool");
-	const json_t *network;
+	const json_t *network = NULL;
 	char id[512];
 	int r;
 
