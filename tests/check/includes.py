@@ -42,6 +42,8 @@ ONLY = [
     (r"bpf/bpf_\w+\.h$", {"bpf", "bpf/lib"}),
     (r"netlink/|linux/(rtnetlink|netlink|if_link|if_addr|neighbour)\.h$", {"src/host"}),
     (r"sqlite3\.h$", {"src/store", "src/containers"}),
+    (r"nftables/|linux/netfilter", {"src/host"}),
+    (r"sqlite3\.h$", {"src/store"}),
     (r"curl/", {"src/store", "src/client", "src/api"}),
     (r"microhttpd\.h$", {"src/api", "src/services", "src/docker"}),
     (r"ldns/|unbound\.h$", {"src/services"}),
