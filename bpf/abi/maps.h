@@ -72,6 +72,8 @@ enum vd_flow_flag {
 	VD_FLOW_FLAG_CAPTURE_DESTINATION = 4,
 	VD_FLOW_FLAG_TRANSLATE_SOURCE = 8,       /* write translated_address and _port over the packet's source … */
 	VD_FLOW_FLAG_TRANSLATE_DESTINATION = 16, /* … or its destination: never both, a packet turns round for that */
+	VD_FLOW_FLAG_RATE_OUT = 32,              /* its source port may send so much and no more (vd_rate) … */
+	VD_FLOW_FLAG_RATE_IN = 64,               /* … its destination port receive */
 };
 
 #define VD_FLOW_DEPENDENCIES 8
@@ -200,17 +202,24 @@ struct vd_share_value {
 enum vd_port_flag {
 	VD_PORT_FLAG_SOURCE_CHECK = 1,
 	VD_PORT_FLAG_TAP = 2,     /* output by bpf_redirect */
-	VD_PORT_FLAG_SERVICE = 4, /* the router's namespace */
+	VD_PORT_FLAG_SERVICE = 4, /* the router's namespace; with HOST: the node's kernel */
 	VD_PORT_FLAG_CAPTURE = 8,
 	VD_PORT_FLAG_DHCP = 16, /* its subnet answers DHCP and solicitations */
 	VD_PORT_FLAG_SNAT = 32, /* may leave by its router's own VIP */
+	/*
+	 * The host port, the service port of a container domain: the inner end of a veth pair of which both ends are in the node's own
+	 * namespace, where bpf_redirect_peer drops in silence. What it sends comes from the node's kernel and may have any source.
+	 */
+	VD_PORT_FLAG_HOST = 64,
+	VD_PORT_FLAG_RATE_IN = 128,  /* there is a vd_rate for what it receives (in an endpoint's flags too) … */
+	VD_PORT_FLAG_RATE_OUT = 256, /* … and for what it sends */
 };
 
 /* Hash by ifindex (__u32). */
 struct vd_port_value {
 	__u32 id;
 	__u32 domain;
-	__u32 subnet; /* id; 0 for a service port */
+	__u32 subnet; /* id; 0 for a service port, and for containers: their domain has none */
 	__u32 table;  /* 0: the domain's main table */
 	__u32 mtu;
 	__u32 identity;
@@ -243,6 +252,16 @@ struct vd_domain_value {
 	__u32 mtu;             /* of an instance's interface; what a tunnel carries */
 	__u32 service_ifindex; /* 0: no router here */
 	__u32 service_port_id;
+	__u32 flags; /* enum vd_domain_flag */
+	__u32 zero;
+};
+
+enum vd_domain_flag {
+	/*
+	 * A container network: no subnets, one table. What the data plane does not deliver by itself goes to the node's kernel, through
+	 * the service port; what comes by tunnel is delivered by its destination address, and believed by its source's.
+	 */
+	VD_DOMAIN_FLAG_CONTAINER = 1,
 };
 
 /* Hash by VNI (__u32). */
@@ -276,7 +295,7 @@ struct vd_endpoint_value {
 	__u32 identity; /* of its set of groups, for rules with a remote group; 0: none */
 	__u8 mac[6];
 	__u8 place; /* enum vd_endpoint_place */
-	__u8 flags; /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
+	__u8 flags; /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE | VD_PORT_FLAG_RATE_IN */
 #ifdef VD_ABI_NEXT
 	__u64 next[4];
 #endif
@@ -308,11 +327,14 @@ struct vd_route6_key {
 };
 
 enum vd_route_type {
-	VD_ROUTE_TYPE_LOCAL = 1, /* inside the VPC's CIDRs: the endpoint table decides */
+	VD_ROUTE_TYPE_LOCAL = 1, /* inside the VPC's CIDRs, a container block of this node: the endpoint table decides */
 	VD_ROUTE_TYPE_NEXT_HOP,  /* next_hop, an address of the domain */
 	VD_ROUTE_TYPE_BLACKHOLE,
 	VD_ROUTE_TYPE_UNUSABLE, /* the next hop is not there */
 	VD_ROUTE_TYPE_EXIT,     /* to a provider network: exit is the key of vd_exit */
+	VD_ROUTE_TYPE_TUNNEL,   /* container domains: to the node target (key of vd_host), which delivers by address */
+	VD_ROUTE_TYPE_STACK,    /* container domains: to this node's kernel; target: the node whose block it is, 0: anyone's */
+	VD_ROUTE_TYPE_PEER,     /* to a peered VPC: target is its domain, whose main table goes on */
 };
 
 struct vd_route_value {
@@ -322,7 +344,7 @@ struct vd_route_value {
 	__u8 zero[2];
 	union vd_addr next_hop;
 	__u32 exit;
-	__u32 zero2;
+	__u32 target; /* TUNNEL, STACK, PEER */
 };
 
 /* LPM tries: sources opened in spite of source check. Value: __u32 1. */
@@ -345,6 +367,29 @@ struct vd_host_value {
 };
 
 /* Hash of folded vtep addresses that are ours: value __u32 1 (abi/generation.h: vd_vtep_fold). Several hosts may share one: counted. */
+
+/* ---- rate limits ----------------------------------------------------------------------------------------------------------------- */
+
+enum vd_rate_direction {
+	VD_RATE_DIRECTION_IN = 1, /* what the port receives */
+	VD_RATE_DIRECTION_OUT,    /* what it sends */
+};
+
+struct vd_rate_key {
+	__u32 port_id;
+	__u32 direction; /* enum vd_rate_direction */
+};
+
+/*
+ * Hash: a token bucket, told by the time until which it is spent: a packet passes if that is not more than the burst ahead of now,
+ * and moves it on by what it takes at that rate. One word, so that CPUs need no lock.
+ */
+struct vd_rate_value {
+	__u64 rate;           /* bytes per second, from the Ethernet header on; never 0 */
+	__u64 burst;          /* ns: what the whole bucket takes at that rate */
+	__u64 spent;          /* ns, CLOCK_MONOTONIC; the data plane's, as are those below */
+	__u64 packets, bytes; /* that were dropped */
+};
 
 /* ---- policy: the rules of a set of security groups, as an allow-list ------------------------------------------------------------
  *
@@ -430,6 +475,13 @@ struct vd_span_value {
 /* Followed by the exit's id in network byte order; id 0: as its connection says (replies, and everything that comes from outside). */
 #define VD_EXIT_MAC_0 0x02
 #define VD_EXIT_MAC_1 0x77
+
+/*
+ * Between hosts, what comes from a peered VPC carries a source MAC that says which: followed by its domain in network byte order. The
+ * VNI is that of the VPC that it goes to.
+ */
+#define VD_PEER_MAC_0 0x02
+#define VD_PEER_MAC_1 0x78
 
 /* SNAT takes these: 60,000. */
 #define VD_NAT_PORT_FIRST 5536

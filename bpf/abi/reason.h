@@ -54,7 +54,9 @@
 	X(NO_UPLINK, "no_uplink", "this host has no uplink to the segment") \
 	X(TURNED_TOO_OFTEN, "turned_too_often", "the packet keeps coming back to an address of ours") \
 	X(NEXT_HOP_LIMIT, "next_hop_limit", \
-	  "more next hops are asked for on the provider network than the VPC, or the host, may in a second")
+	  "more next hops are asked for on the provider network than the VPC, or the host, may in a second") \
+	X(RATE_LIMIT, "rate_limit", "more than the port's bandwidth limit allows") \
+	X(SOURCE_HOST, "source_host", "a tunnel packet whose source address belongs to another host than the sender")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,
@@ -81,7 +83,8 @@ enum vd_drop_reason {
 	X(POLICY_ROUTE, "policy route") \
 	X(EXIT, "exit") \
 	X(TRANSLATION, "translation") \
-	X(NEXT_HOP, "next hop")
+	X(NEXT_HOP, "next hop") \
+	X(PEERING, "peering")
 
 enum vd_stage {
 #define X(enumerator, name) VD_STAGE_##enumerator,

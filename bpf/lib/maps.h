@@ -63,6 +63,8 @@ VD_MAP(vd_route6, BPF_MAP_TYPE_LPM_TRIE, struct vd_route6_key, struct vd_route_v
 VD_MAP(vd_source4, BPF_MAP_TYPE_LPM_TRIE, struct vd_source4_key, __u32, 262144, BPF_F_NO_PREALLOC);
 VD_MAP(vd_source6, BPF_MAP_TYPE_LPM_TRIE, struct vd_source6_key, __u32, 262144, BPF_F_NO_PREALLOC);
 
+VD_MAP(vd_rate, BPF_MAP_TYPE_HASH, struct vd_rate_key, struct vd_rate_value, 65536, BPF_F_NO_PREALLOC);
+
 VD_MAP(vd_policy, BPF_MAP_TYPE_HASH, struct vd_policy_key, struct vd_policy_value, 131072, BPF_F_NO_PREALLOC);
 VD_MAP(vd_remote, BPF_MAP_TYPE_HASH, struct vd_remote_key, struct vd_remote_value, 262144, BPF_F_NO_PREALLOC);
 VD_MAP(vd_allow, BPF_MAP_TYPE_HASH, struct vd_allow_key, __u32, 262144, BPF_F_NO_PREALLOC);

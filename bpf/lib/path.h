@@ -20,6 +20,10 @@ static __always_inline int vd_path_judge(const struct vd_packet *packet, const s
 		return VD_DROP_REASON_NEXT_HOP_UNUSABLE;
 	case VD_ROUTE_TYPE_EXIT: /* what came in does not go out again */
 		return packet->way.is_in ? VD_DROP_REASON_NO_ROUTE : 0;
+	case VD_ROUTE_TYPE_TUNNEL: /* container domains have a stage of their own */
+	case VD_ROUTE_TYPE_STACK:
+	case VD_ROUTE_TYPE_PEER:
+		break;
 	}
 	return VD_DROP_REASON_NO_ROUTE;
 }

@@ -108,6 +108,7 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_NAT6:
 	case VD_MAP_NAT_CURSOR:
 	case VD_MAP_QUESTION:
+	case VD_MAP_RATE: /* a packet of a flow asks it by itself */
 	case VD_MAP_DEADLINE:
 	case VD_MAP_NEIGHBOUR_EVENTS:
 	case VD_MAP_CONNECTION4:

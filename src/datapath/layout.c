@@ -23,6 +23,7 @@ KEY_SIZE(vd_route4_key, 16);
 KEY_SIZE(vd_route6_key, 28);
 KEY_SIZE(vd_source4_key, 12);
 KEY_SIZE(vd_source6_key, 24);
+KEY_SIZE(vd_rate_key, 8);
 KEY_SIZE(vd_policy_key, 8);
 KEY_SIZE(vd_remote_key, 32);
 KEY_SIZE(vd_allow_key, 36);

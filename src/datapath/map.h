@@ -38,6 +38,7 @@ enum vd_map_role {
 	X(SPAN, "vd_span", PLAN) \
 	X(REMOTE, "vd_remote", PLAN) \
 	X(POLICY, "vd_policy", PLAN) \
+	X(RATE, "vd_rate", PLAN) \
 	X(MAC, "vd_mac", PLAN) \
 	X(PORT, "vd_port", PLAN) \
 	X(SOURCE4, "vd_source4", PLAN) \

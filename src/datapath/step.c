@@ -255,6 +255,17 @@ static void next_hop_text(const struct vd_datapath *datapath, const struct vd_tr
 		 detail[1] < sizeof(kinds) / sizeof(kinds[0]) ? kinds[detail[1]] : "?");
 }
 
+/* ---- VPCs that are peered ---- */
+
+static void peering_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	char from[16], to[16], route[16];
+
+	snprintf(text, TEXT_SIZE, "from VPC %s to its peer %s%s%s", name_of(datapath, detail[0], from),
+		 name_of(datapath, detail[1], to), detail[2] ? ", where route " : "",
+		 detail[2] ? name_of(datapath, detail[2], route) : "");
+}
+
 static void step_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_flow *flow,
 		      const struct vd_trace_step *step, char *text)
 {
@@ -308,6 +319,9 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		return;
 	case VD_STAGE_NEXT_HOP:
 		next_hop_text(datapath, request, step->detail, text);
+		return;
+	case VD_STAGE_PEERING:
+		peering_text(datapath, step->detail, text);
 		return;
 	case VD_STAGE_COUNT:
 		break;
