@@ -100,14 +100,22 @@ static bool unit_type_of(enum vd_kind kind, enum vd_unit_type *ret)
 	case VD_KIND_GATEWAY:
 		*ret = VD_UNIT_TYPE_GATEWAY;
 		return true;
+	case VD_KIND_PEERING:
+		*ret = VD_UNIT_TYPE_PEERING;
+		return true;
+	case VD_KIND_CONTAINER_NETWORK:
+		*ret = VD_UNIT_TYPE_CONTAINER_NETWORK;
+		return true;
+	case VD_KIND_NODE:
+		*ret = VD_UNIT_TYPE_NODE;
+		return true;
+	case VD_KIND_CONTAINER_BLOCK:
+		*ret = VD_UNIT_TYPE_CONTAINER_BLOCK;
+		return true;
 	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_ROUTER_PROFILE:
 	case VD_KIND_SECURITY_GROUP:
 	case VD_KIND_ROUTE_TABLE:
-	case VD_KIND_PEERING:
-	case VD_KIND_CONTAINER_NETWORK:
-	case VD_KIND_NODE:
-	case VD_KIND_CONTAINER_BLOCK:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_COUNT:
@@ -199,10 +207,20 @@ static int derive_records(const struct vd_view *view, const struct vd_unit *unit
 		return vd_derive_policy_route(view, unit, ret);
 	case VD_UNIT_TYPE_GATEWAY:
 		return vd_derive_gateway(view, unit, ret);
+	case VD_UNIT_TYPE_PEERING:
+		return vd_derive_peering(view, unit, ret);
+	case VD_UNIT_TYPE_CONTAINER_NETWORK:
+		return vd_derive_container_network(view, unit, ret);
+	case VD_UNIT_TYPE_CONTAINER_BLOCK:
+		return vd_derive_container_block(view, unit, ret);
+	case VD_UNIT_TYPE_NODE:
+		return vd_derive_node(view, unit, ret);
 	case VD_UNIT_TYPE_MTU:
 	case VD_UNIT_TYPE_REACH:
 	case VD_UNIT_TYPE_UPLINK:
 	case VD_UNIT_TYPE_LINK:
+	case VD_UNIT_TYPE_STATION:
+	case VD_UNIT_TYPE_NODE_MTU:
 	case VD_UNIT_TYPE_RULE:
 		break;
 	}
@@ -321,6 +339,11 @@ static int locate_marked(const struct vd_view *view)
 	return r < 0 ? r : graph->error;
 }
 
+static void touch_block(const struct vd_allotment *allotment, const struct vd_fit_block *block, void *userdata)
+{
+	vd_graph_touch(userdata, vd_key_allotment(allotment->project, allotment->vpc, &block->prefix));
+}
+
 static int derive_values(const struct vd_view *view)
 {
 	struct vd_graph *graph = view->graph;
@@ -349,6 +372,9 @@ static int derive_marked(const struct vd_view *view, const struct turnover *turn
 	if (r < 0)
 		return r;
 	r = locate_marked(view);
+	if (r < 0)
+		return r;
+	r = vd_allotments_settle(&graph->allotments, touch_block, graph);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < graph->dirty_count; i++) {

@@ -32,7 +32,13 @@ int vd_derive_virtual_ip(const struct vd_view *view, const struct vd_unit *unit,
 int vd_derive_elastic_ip(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);   /* VIP (ELASTIC) */
 int vd_derive_port_forward(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* FORWARD */
 int vd_derive_policy_route(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* POLICY_ROUTE, EXIT */
-int vd_derive_gateway(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);      /* none */
+int vd_derive_peering(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);      /* ROUTE (PEER) */
+int vd_derive_container_network(const struct vd_view *view, const struct vd_unit *unit,
+				struct vd_records *ret); /* DOMAIN, ROUTE, EXEMPT */
+int vd_derive_container_block(const struct vd_view *view, const struct vd_unit *unit,
+			      struct vd_records *ret); /* BLOCK, ENDPOINT (GATEWAY), ROUTE, HOST_ROUTE, SOURCE */
+int vd_derive_node(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret);    /* none */
+int vd_derive_gateway(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* none */
 
 /* What a rule grants to the identities on this host, in order; ret belongs to the caller, also on failure. */
 int vd_derive_rule(const struct vd_view *view, const struct vd_unit *unit, struct vd_grants *ret);
@@ -78,8 +84,10 @@ int vd_policy_route_each_vpc(const struct vd_view *view, const struct vd_policy_
 /* What they count for. */
 int vd_route_hold(const struct vd_view *view, const struct vd_route *route, struct vd_holdings *holdings);
 int vd_policy_route_hold(const struct vd_view *view, const struct vd_policy_route *policy, struct vd_holdings *holdings);
-#define VD_DEFAULT_TEXT 24
-/* What a table's default route is called in VD_RELATION_TYPE_DEFAULTS; returns text. */
-const char *vd_default_text(uint32_t table, uint8_t family, char text[VD_DEFAULT_TEXT]);
+int vd_peering_hold(const struct vd_view *view, const struct vd_peering *peering, struct vd_holdings *holdings);
+int vd_node_hold(const struct vd_view *view, const struct vd_node *node, struct vd_holdings *holdings);
+int vd_container_block_hold(const struct vd_view *view, const struct vd_container_block *block, struct vd_holdings *holdings);
+/* Whether the user has a route to exactly this in the VPC's table: it stands in place of what comes by itself. Needs a graph. */
+bool vd_view_has_route(const struct vd_view *view, const struct vd_vpc *vpc, uint32_t table, const struct vd_prefix *destination);
 
 #endif

@@ -37,6 +37,7 @@ void vd_graph_clear(struct vd_graph *graph)
 		vd_relation_clear(&graph->relations[i]);
 	vd_group_sets_clear(&graph->group_sets);
 	vd_policies_clear(&graph->policies);
+	vd_allotments_clear(&graph->allotments);
 	free(graph->reads);
 	free(graph->dirty);
 	*graph = (struct vd_graph){.derived = graph->derived};
@@ -146,6 +147,17 @@ static void touch_pair(struct vd_graph *graph, enum vd_relation_type type, const
 	vd_graph_touch(graph, vd_key_pairs_of_other(type, pair->other));
 }
 
+/* What counts against a VPC's quota of routes. */
+static int count_pair(struct vd_graph *graph, enum vd_relation_type type, const struct vd_pair *pair, bool is_added)
+{
+	if (type == VD_RELATION_TYPE_CUSTOMS)
+		return vd_allotments_count(&graph->allotments, pair->project, pair->vpc, is_added ? 1 : -1);
+	if (type == VD_RELATION_TYPE_BLOCKS)
+		return is_added ? vd_allotments_add(&graph->allotments, pair->project, pair->vpc, pair->other)
+				: vd_allotments_remove(&graph->allotments, pair->project, pair->vpc, pair->other);
+	return 0;
+}
+
 int vd_graph_hold(struct vd_graph *graph, struct vd_holdings *holdings, enum vd_relation_type type, const char *project,
 		  const char *vpc, const char *other)
 {
@@ -159,10 +171,12 @@ int vd_graph_hold(struct vd_graph *graph, struct vd_holdings *holdings, enum vd_
 	r = vd_relation_add(&graph->relations[type], project, vpc, other, &pair);
 	if (r < 0)
 		return r;
-	if (r > 0)
+	if (r > 0) {
+		r = count_pair(graph, type, pair, true);
 		touch_pair(graph, type, pair);
+	}
 	items[holdings->count++] = (struct vd_holding){type, pair};
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 void vd_graph_release(struct vd_graph *graph, struct vd_holdings *holdings)
@@ -170,8 +184,11 @@ void vd_graph_release(struct vd_graph *graph, struct vd_holdings *holdings)
 	for (uint32_t i = 0; i < holdings->count; i++) {
 		struct vd_holding *holding = &holdings->items[i];
 
-		if (holding->pair->count == 1)
+		if (holding->pair->count == 1) {
+			/* Taking something away needs no memory. */
+			count_pair(graph, holding->type, holding->pair, false);
 			touch_pair(graph, holding->type, holding->pair);
+		}
 		vd_relation_release(&graph->relations[holding->type], holding->pair);
 	}
 	free(holdings->items);

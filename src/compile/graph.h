@@ -2,6 +2,7 @@
 #ifndef VD_COMPILE_GRAPH_H
 #define VD_COMPILE_GRAPH_H
 
+#include "compile/allotment.h"
 #include "compile/group_set.h"
 #include "compile/policy.h"
 #include "compile/relation.h"
@@ -14,10 +15,12 @@
  */
 enum vd_unit_type {
 	/* Values that others read, derived first: when the value stays, its readers are left alone. */
-	VD_UNIT_TYPE_MTU,    /* of a pool */
-	VD_UNIT_TYPE_REACH,  /* of a host in a pool: its id, 0 when it cannot be reached */
-	VD_UNIT_TYPE_UPLINK, /* of a host to a physical network */
-	VD_UNIT_TYPE_LINK,   /* the networks on one VLAN of a physical network */
+	VD_UNIT_TYPE_MTU,      /* of a pool */
+	VD_UNIT_TYPE_REACH,    /* of a host in a pool: its id, 0 when it cannot be reached */
+	VD_UNIT_TYPE_UPLINK,   /* of a host to a physical network */
+	VD_UNIT_TYPE_LINK,     /* the networks on one VLAN of a physical network */
+	VD_UNIT_TYPE_STATION,  /* of a host: where it stands in the underlay */
+	VD_UNIT_TYPE_NODE_MTU, /* of a container network */
 	/* What becomes records. */
 	VD_UNIT_TYPE_HOST,
 	VD_UNIT_TYPE_VPC,
@@ -29,8 +32,12 @@ enum vd_unit_type {
 	VD_UNIT_TYPE_ELASTIC_IP,
 	VD_UNIT_TYPE_PORT_FORWARD,
 	VD_UNIT_TYPE_POLICY_ROUTE,
+	VD_UNIT_TYPE_PEERING,
+	VD_UNIT_TYPE_CONTAINER_NETWORK,
+	VD_UNIT_TYPE_CONTAINER_BLOCK,
 	/* What only counts for others. */
 	VD_UNIT_TYPE_GATEWAY,
+	VD_UNIT_TYPE_NODE,
 	/* What becomes grants, and only together with others records. */
 	VD_UNIT_TYPE_RULE,
 };
@@ -40,13 +47,17 @@ enum vd_relation_type {
 	VD_RELATION_TYPE_PRESENCE, /* (VPC, host): ports attached there; being its gateway */
 	VD_RELATION_TYPE_USES,     /* (VPC, route table): subnets that name it */
 	VD_RELATION_TYPE_LOOKUPS,  /* (VPC, route table): policy routes that look it up */
-	VD_RELATION_TYPE_DEFAULTS, /* (VPC, table's id/family): routes of its own to everywhere */
+	VD_RELATION_TYPE_ROUTES,   /* (VPC, table's id/destination): routes of its own */
+	VD_RELATION_TYPE_CUSTOMS,  /* (VPC, route): the same, each once; counts against the quota */
+	VD_RELATION_TYPE_BLOCKS,   /* (VPC, vd_allotment_text()): blocks that want a route in it; likewise */
 	VD_RELATION_TYPE_PUBLICS,  /* (VPC, network): routes to another router's address there */
 	VD_RELATION_TYPE_SERVES,   /* (virtual IP, VPC): forwards */
 	VD_RELATION_TYPE_NEEDS,    /* (link, ""): what needs it here */
 	VD_RELATION_TYPE_SEATS,    /* (link, ""): ports on it that are attached here */
 	VD_RELATION_TYPE_ASKERS,   /* (link, addresses): virtual IPs held here */
 	VD_RELATION_TYPE_HOPS,     /* (link, address): next hops of exits here */
+	VD_RELATION_TYPE_NEARBY,   /* (VPC, ""): peers of it that are present here */
+	VD_RELATION_TYPE_MEMBERS,  /* (container network, host): that it takes part; blocks that it still holds */
 	VD_RELATION_TYPE_COUNT,
 };
 
@@ -76,15 +87,14 @@ struct vd_key {
 struct vd_unit {
 	struct vd_table_node node;
 	struct vd_edge *edges;
-	/* vd_plan_records one behind the other, each with the bytes of its kind; RULE: vd_grants' items; UPLINK, LINK: the value. */
+	/* vd_plan_records one behind the other, each with the bytes of its kind; RULE: vd_grants' items; of values the value. */
 	void *records;
 	struct vd_holdings holdings;
 	uint64_t instance;              /* PORT: key of its instance, 0: none */
 	struct vd_group_set *group_set; /* PORT: what it counts for, NULL: in no group */
 	size_t records_size;
 	uint32_t edge_count;
-	uint32_t value; /* MTU, REACH */
-	uint8_t type;   /* enum vd_unit_type */
+	uint8_t type; /* enum vd_unit_type */
 	bool is_dirty;
 	bool is_here;                       /* PORT: attached on this host */
 	const char *project, *name, *extra; /* extra: the host of a REACH or UPLINK, the VLAN of a LINK, "" otherwise */
@@ -96,6 +106,7 @@ struct vd_graph {
 	struct vd_relation relations[VD_RELATION_TYPE_COUNT];
 	struct vd_group_sets group_sets;
 	struct vd_policies policies;
+	struct vd_allotments allotments;
 	struct vd_unit **dirty; /* units to derive again, in the order they were marked */
 	size_t dirty_count, dirty_size;
 	uint64_t *reads; /* keys read by the units being derived: a stack */

@@ -2,6 +2,7 @@
 #include "compile/hop.h"
 
 #include "compile/gateway.h"
+#include "compile/reach.h"
 
 #include <string.h>
 
@@ -42,6 +43,16 @@ static enum vd_hop_state find_network(const struct vd_view *view, const struct v
 	return standing->host ? VD_HOP_STATE_ACTIVE : VD_HOP_STATE_NO_GATEWAY;
 }
 
+static const struct vd_vpc *find_peer(const struct vd_view *view, const struct vd_next_hop *hop, const struct vd_vpc *vpc)
+{
+	const struct vd_peering *peering = vd_view_peering(view, vpc->head.project, hop->peering);
+	const char *name = vpc->head.name;
+
+	if (!peering || (strcmp(peering->vpc, name) != 0 && strcmp(peering->peer, name) != 0))
+		return NULL;
+	return vd_view_vpc(view, vpc->head.project, vd_peering_other(peering, name));
+}
+
 void vd_hop_stand(const struct vd_view *view, const struct vd_next_hop *hop, uint8_t family, const struct vd_vpc *vpc,
 		  struct vd_hop_standing *ret)
 {
@@ -59,7 +70,8 @@ void vd_hop_stand(const struct vd_view *view, const struct vd_next_hop *hop, uin
 			ret->state = find_port_host(view, vpc, ret);
 		break;
 	case VD_NEXT_HOP_TYPE_PEERING:
-		ret->state = VD_HOP_STATE_NO_NETWORK;
+		ret->peer = find_peer(view, hop, vpc);
+		ret->state = ret->peer ? VD_HOP_STATE_ACTIVE : VD_HOP_STATE_NO_PEER;
 		break;
 	case VD_NEXT_HOP_TYPE_PUBLIC:
 	case VD_NEXT_HOP_TYPE_GATEWAY:
@@ -95,6 +107,7 @@ int vd_hop_fill(const struct vd_view *view, const struct vd_next_hop *hop, const
 	case VD_HOP_STATE_DETACHED:
 	case VD_HOP_STATE_UNREACHABLE:
 	case VD_HOP_STATE_NO_NETWORK:
+	case VD_HOP_STATE_NO_PEER:
 		route->type = VD_PLAN_ROUTE_TYPE_UNUSABLE;
 		return 0;
 	case VD_HOP_STATE_ACTIVE:
@@ -105,6 +118,11 @@ int vd_hop_fill(const struct vd_view *view, const struct vd_next_hop *hop, const
 		route->type = VD_PLAN_ROUTE_TYPE_EXIT;
 		route->exit = id;
 		return add_exit(view, hop, standing, vpc, id, records);
+	}
+	if (standing->peer) {
+		route->type = VD_PLAN_ROUTE_TYPE_PEER;
+		route->peer_domain = standing->peer->head.id;
+		return 0;
 	}
 	route->type = hop->type == VD_NEXT_HOP_TYPE_BLACKHOLE ? VD_PLAN_ROUTE_TYPE_BLACKHOLE : VD_PLAN_ROUTE_TYPE_NEXT_HOP;
 	return 0;

@@ -13,6 +13,7 @@ enum vd_hop_state {
 	VD_HOP_STATE_DETACHED,    /* unusable: the port is not attached */
 	VD_HOP_STATE_UNREACHABLE, /* unusable: the port's host has no tunnel */
 	VD_HOP_STATE_NO_NETWORK,  /* unusable: the VPC is attached to no network with the address */
+	VD_HOP_STATE_NO_PEER,     /* unusable: the peering is not there, or none of the VPC's */
 	VD_HOP_STATE_NO_GATEWAY,  /* unusable: no host holds the router's address on the network */
 };
 
@@ -20,6 +21,7 @@ struct vd_hop_standing {
 	enum vd_hop_state state;
 	const struct vd_port *port;       /* the next hop's, when there is one */
 	const struct vd_network *network; /* PUBLIC and GATEWAY, when there is one */
+	const struct vd_vpc *peer;        /* PEERING: the other one */
 	const char *host;                 /* where it is attached, or who is the gateway; NULL: nowhere */
 	struct vd_address address;        /* the next hop, also a virtual IP's */
 };

@@ -3,11 +3,14 @@
 
 #include <string.h>
 
-/* The first VPC by name that both hosts have, and that has a tunnel to the other. */
+/*
+ * The first VPC by name that both hosts know, and that has a tunnel to the other; where there is none, the first container network
+ * that both take part in.
+ */
 struct shared {
 	const struct vd_view *view;
 	const char *host;
-	const struct vd_vpc *vpc;
+	const struct vd_resource *owner;
 	struct vd_address vtep;
 };
 
@@ -18,22 +21,39 @@ static bool goes_before(const struct vd_resource *a, const struct vd_resource *b
 	return order < 0 || (order == 0 && strcmp(a->name, b->name) < 0);
 }
 
-static int take_shared(const struct vd_pair *pair, void *userdata)
+/* Pools may give a host several addresses; the plan has one per host, and it must not depend on the order of visits. */
+static void take(struct shared *shared, const struct vd_resource *owner, const char *pool)
+{
+	struct vd_address vtep;
+
+	if (vd_view_vtep_in_pool(shared->view, owner->project, pool, shared->host, &vtep) < 0)
+		return;
+	if (!shared->owner || goes_before(owner, shared->owner)) {
+		shared->owner = owner;
+		shared->vtep = vtep;
+	}
+}
+
+static int take_vpc(const struct vd_pair *pair, void *userdata)
 {
 	struct shared *shared = userdata;
 	const struct vd_vpc *vpc;
-	struct vd_address vtep;
 
-	if (!vd_view_is_present(shared->view, pair->project, pair->vpc))
+	if (!vd_view_is_known(shared->view, pair->project, pair->vpc))
 		return 0;
 	vpc = vd_view_vpc(shared->view, pair->project, pair->vpc);
-	if (!vpc || vd_view_vtep(shared->view, vpc, shared->host, &vtep) < 0)
-		return 0;
-	/* Pools may give a host several addresses; the plan has one per host, and it must not depend on the order of visits. */
-	if (!shared->vpc || goes_before(&vpc->head, &shared->vpc->head)) {
-		shared->vpc = vpc;
-		shared->vtep = vtep;
-	}
+	if (vpc)
+		take(shared, &vpc->head, vpc->vxlan_pool);
+	return 0;
+}
+
+static int take_container_network(const struct vd_pair *pair, void *userdata)
+{
+	struct shared *shared = userdata;
+	const struct vd_container_network *network = vd_view_container_network(shared->view, pair->project, pair->vpc);
+
+	if (network && network->mode != VD_CONTAINER_MODE_NATIVE && vd_view_is_member(shared->view, network, shared->view->host))
+		take(shared, &network->head, network->vxlan_pool);
 	return 0;
 }
 
@@ -48,8 +68,10 @@ int vd_derive_host(const struct vd_view *view, const struct vd_unit *unit, struc
 	host = vd_view_host(view, unit->name);
 	if (!host)
 		return 0;
-	vd_view_each_vpc_of_host(view, unit->name, take_shared, &shared);
-	if (!shared.vpc)
+	vd_view_each_vpc_of_host(view, unit->name, take_vpc, &shared);
+	if (!shared.owner)
+		vd_view_each_container_network_of_host(view, unit->name, take_container_network, &shared);
+	if (!shared.owner)
 		return 0;
 
 	vd_plan_record_init(&record, VD_PLAN_KIND_TUNNEL_HOST);

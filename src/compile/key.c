@@ -13,6 +13,10 @@ enum fact {
 	FACT_REACH,
 	FACT_UPLINK,
 	FACT_LINK,
+	FACT_STATION,
+	FACT_NODE_MTU,
+	FACT_ALLOTMENT,
+	FACT_NODES,
 	FACT_PAIR,
 	FACT_PAIRS_OF_VPC = FACT_PAIR + VD_RELATION_TYPE_COUNT,
 	FACT_PAIRS_OF_OTHER = FACT_PAIRS_OF_VPC + VD_RELATION_TYPE_COUNT,
@@ -102,4 +106,27 @@ uint64_t vd_key_uplink(const char *physnet, const char *host)
 uint64_t vd_key_link(const char *physnet, const char *vlan)
 {
 	return hash3(FACT_LINK, physnet, vlan, "");
+}
+
+uint64_t vd_key_station(const char *host)
+{
+	return hash3(FACT_STATION, host, "", "");
+}
+
+uint64_t vd_key_node_mtu(const char *project, const char *network)
+{
+	return hash3(FACT_NODE_MTU, project, network, "");
+}
+
+uint64_t vd_key_allotment(const char *project, const char *vpc, const struct vd_prefix *block)
+{
+	uint64_t hash = hash3(FACT_ALLOTMENT, project, vpc, "");
+
+	hash = vd_hash_bytes(hash, block->address.bytes, sizeof(block->address.bytes));
+	return vd_hash_bytes(hash, &block->length, sizeof(block->length));
+}
+
+uint64_t vd_key_nodes(void)
+{
+	return hash3(FACT_NODES, "", "", "");
 }

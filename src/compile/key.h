@@ -24,5 +24,10 @@ uint64_t vd_key_reach(const char *project, const char *pool, const char *host);
 
 uint64_t vd_key_uplink(const char *physnet, const char *host);
 uint64_t vd_key_link(const char *physnet, const char *vlan);
+uint64_t vd_key_station(const char *host);
+uint64_t vd_key_node_mtu(const char *project, const char *network);
+/* What route a block gets in a VPC. */
+uint64_t vd_key_allotment(const char *project, const char *vpc, const struct vd_prefix *block);
+uint64_t vd_key_nodes(void); /* which hosts are instances of ours */
 
 #endif

@@ -177,6 +177,35 @@ static int hold_policy_route(const struct vd_view *view, struct vd_unit *unit, s
 	return policy ? vd_policy_route_hold(view, policy, holdings) : 0;
 }
 
+/* How many routes it may have. */
+static int hold_vpc(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_vpc *vpc = vd_view_vpc(view, unit->project, unit->name);
+
+	return vd_allotments_limit(&view->graph->allotments, unit->project, unit->name, vpc ? vpc->route_quota : 0);
+}
+
+static int hold_node(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_node *node = vd_view_node(view, unit->project, unit->name);
+
+	return node ? vd_node_hold(view, node, holdings) : 0;
+}
+
+static int hold_container_block(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_container_block *block = vd_view_container_block(view, unit->project, unit->name);
+
+	return block ? vd_container_block_hold(view, block, holdings) : 0;
+}
+
+static int hold_peering(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings)
+{
+	const struct vd_peering *peering = vd_view_peering(view, unit->project, unit->name);
+
+	return peering ? vd_peering_hold(view, peering, holdings) : 0;
+}
+
 struct holder {
 	int (*hold)(const struct vd_view *view, struct vd_unit *unit, struct vd_holdings *holdings);
 	enum vd_locate_phase phase;
@@ -189,6 +218,9 @@ static const struct holder *holder_of(enum vd_unit_type type)
 				   gateway = {hold_gateway, VD_LOCATE_PHASE_RESOURCES},
 				   elastic = {hold_elastic_ip, VD_LOCATE_PHASE_RESOURCES},
 				   forward = {hold_port_forward, VD_LOCATE_PHASE_RESOURCES},
+				   vpc = {hold_vpc, VD_LOCATE_PHASE_RESOURCES}, node = {hold_node, VD_LOCATE_PHASE_RESOURCES},
+				   container_block = {hold_container_block, VD_LOCATE_PHASE_RESOURCES},
+				   peering = {hold_peering, VD_LOCATE_PHASE_LOOKUPS},
 				   policy_route = {hold_policy_route, VD_LOCATE_PHASE_LOOKUPS},
 				   route = {hold_route, VD_LOCATE_PHASE_ROUTES};
 
@@ -197,6 +229,14 @@ static const struct holder *holder_of(enum vd_unit_type type)
 		return &port;
 	case VD_UNIT_TYPE_SUBNET:
 		return &subnet;
+	case VD_UNIT_TYPE_VPC:
+		return &vpc;
+	case VD_UNIT_TYPE_NODE:
+		return &node;
+	case VD_UNIT_TYPE_CONTAINER_BLOCK:
+		return &container_block;
+	case VD_UNIT_TYPE_PEERING:
+		return &peering;
 	case VD_UNIT_TYPE_GATEWAY:
 		return &gateway;
 	case VD_UNIT_TYPE_ELASTIC_IP:
@@ -211,8 +251,10 @@ static const struct holder *holder_of(enum vd_unit_type type)
 	case VD_UNIT_TYPE_REACH:
 	case VD_UNIT_TYPE_UPLINK:
 	case VD_UNIT_TYPE_LINK:
+	case VD_UNIT_TYPE_STATION:
+	case VD_UNIT_TYPE_NODE_MTU:
 	case VD_UNIT_TYPE_HOST:
-	case VD_UNIT_TYPE_VPC:
+	case VD_UNIT_TYPE_CONTAINER_NETWORK:
 	case VD_UNIT_TYPE_NETWORK:
 	case VD_UNIT_TYPE_VIRTUAL_IP:
 	case VD_UNIT_TYPE_RULE:

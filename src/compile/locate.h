@@ -7,7 +7,7 @@
 /* In this order, each over everything that is touched by then: later ones read what earlier ones counted. */
 enum vd_locate_phase {
 	VD_LOCATE_PHASE_RESOURCES, /* what depends on resources only */
-	VD_LOCATE_PHASE_LOOKUPS,   /* which tables are looked up, by which tables subnets use */
+	VD_LOCATE_PHASE_LOOKUPS,   /* which tables are looked up, by which tables subnets use; whose peers are here, by who is */
 	VD_LOCATE_PHASE_ROUTES,    /* what routes there are, by which tables are looked up */
 	VD_LOCATE_PHASE_COUNT,
 };

@@ -35,6 +35,20 @@ static void touch_elastic_ip(struct vd_graph *graph, const struct vd_elastic_ip 
 	touch(graph, &elastic->head, "private_vip", elastic->private_vip);
 }
 
+/* Of both, whichever the document names first. */
+static void touch_peering(struct vd_graph *graph, const struct vd_peering *peering)
+{
+	touch(graph, &peering->head, "vpc", peering->vpc);
+	touch(graph, &peering->head, "vpc", peering->peer);
+}
+
+static void touch_node(struct vd_graph *graph, const struct vd_node *node)
+{
+	vd_graph_touch(graph, vd_key_nodes());
+	for (size_t i = 0; i < node->container_network_count; i++)
+		touch(graph, &node->head, "container_network", node->container_networks[i]);
+}
+
 void vd_member_touch(struct vd_graph *graph, const struct vd_resource *resource)
 {
 	switch (resource->kind) {
@@ -46,6 +60,16 @@ void vd_member_touch(struct vd_graph *graph, const struct vd_resource *resource)
 		break;
 	case VD_KIND_ELASTIC_IP:
 		touch_elastic_ip(graph, (const struct vd_elastic_ip *)resource);
+		break;
+	case VD_KIND_PEERING:
+		touch_peering(graph, (const struct vd_peering *)resource);
+		break;
+	case VD_KIND_CONTAINER_NETWORK:
+		vd_graph_touch(graph, vd_key_members(resource->kind, "project", resource->project, ""));
+		touch(graph, resource, "vpc", ((const struct vd_container_network *)resource)->vpc);
+		break;
+	case VD_KIND_NODE:
+		touch_node(graph, (const struct vd_node *)resource);
 		break;
 	case VD_KIND_HOST:
 	case VD_KIND_VXLAN_POOL:
@@ -59,9 +83,6 @@ void vd_member_touch(struct vd_graph *graph, const struct vd_resource *resource)
 	case VD_KIND_PORT_FORWARD:
 	case VD_KIND_ROUTE:
 	case VD_KIND_POLICY_ROUTE:
-	case VD_KIND_PEERING:
-	case VD_KIND_CONTAINER_NETWORK:
-	case VD_KIND_NODE:
 	case VD_KIND_CONTAINER_BLOCK:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:

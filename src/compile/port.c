@@ -197,7 +197,7 @@ static bool find_domain(const struct vd_view *view, const struct vd_unit *unit, 
 	if (place->port->network)
 		return find_network(view, place);
 	place->subnet = place->port->subnet ? vd_view_subnet(view, unit->project, place->port->subnet) : NULL;
-	if (!place->subnet || !vd_view_is_present(view, unit->project, place->subnet->vpc))
+	if (!place->subnet || !vd_view_is_known(view, unit->project, place->subnet->vpc))
 		return false;
 	place->vpc = vd_view_vpc(view, unit->project, place->subnet->vpc);
 	if (!place->vpc)
@@ -224,11 +224,13 @@ static bool find_host(struct place *place)
 int vd_derive_port(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
 {
 	struct place place;
-	int r;
+	int r = 0;
 
 	if (!find_domain(view, unit, &place))
 		return 0;
-	r = add_names(&place, ret);
+	/* Names are answered by a router here. */
+	if (place.network || vd_view_is_present(view, unit->project, place.subnet->vpc))
+		r = add_names(&place, ret);
 	if (r < 0 || !find_host(&place))
 		return r;
 	find_held(&place);

@@ -18,6 +18,24 @@ struct derivation {
 	struct vd_records *records;
 };
 
+/* A VPC that is here for its peers only takes what they send to itself, not to where it has a way out. */
+static bool is_for_peers(const struct vd_next_hop *hop, uint32_t table)
+{
+	if (table != 0)
+		return false;
+	switch (hop->type) {
+	case VD_NEXT_HOP_TYPE_ADDRESS:
+	case VD_NEXT_HOP_TYPE_VIP:
+	case VD_NEXT_HOP_TYPE_BLACKHOLE:
+		return true;
+	case VD_NEXT_HOP_TYPE_PUBLIC:
+	case VD_NEXT_HOP_TYPE_GATEWAY:
+	case VD_NEXT_HOP_TYPE_PEERING:
+		break;
+	}
+	return false;
+}
+
 static int add_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 {
 	const struct derivation *derivation = userdata;
@@ -26,7 +44,9 @@ static int add_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 	struct vd_plan_record record;
 	int r;
 
-	if (!vd_view_is_present(derivation->view, vpc->head.project, vpc->head.name) || vd_route_covering_cidr(route, vpc))
+	if (!vd_view_is_known(derivation->view, vpc->head.project, vpc->head.name) || vd_route_covering_cidr(route, vpc))
+		return 0;
+	if (!vd_view_is_present(derivation->view, vpc->head.project, vpc->head.name) && !is_for_peers(&route->next_hop, table))
 		return 0;
 	vd_hop_stand(derivation->view, &route->next_hop, route->destination.address.family, vpc, &standing);
 
@@ -57,30 +77,53 @@ struct counting {
 	struct vd_holdings *holdings;
 };
 
+#define ROUTE_TEXT (VD_PREFIX_TEXT + 12)
+
+/* What a route is called in VD_RELATION_TYPE_ROUTES; returns text. */
+static const char *route_text(uint32_t table, const struct vd_prefix *destination, char text[ROUTE_TEXT])
+{
+	char prefix[VD_PREFIX_TEXT];
+
+	snprintf(text, ROUTE_TEXT, "%u/%s", table, vd_prefix_format(destination, prefix));
+	return text;
+}
+
+bool vd_view_has_route(const struct vd_view *view, const struct vd_vpc *vpc, uint32_t table, const struct vd_prefix *destination)
+{
+	char text[ROUTE_TEXT];
+
+	return vd_view_has_pair(view, VD_RELATION_TYPE_ROUTES, vpc->head.project, vpc->head.name,
+				route_text(table, destination, text));
+}
+
 static int hold_in_vpc(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 {
 	const struct counting *counting = userdata;
 	const struct vd_route *route = counting->route;
-	char text[VD_DEFAULT_TEXT];
-	int r = 0;
+	char text[ROUTE_TEXT];
+	int r;
 
 	if (vd_route_covering_cidr(route, vpc))
 		return 0;
-	if (route->destination.length == 0)
-		r = vd_graph_hold(counting->view->graph, counting->holdings, VD_RELATION_TYPE_DEFAULTS, vpc->head.project,
-				  vpc->head.name, vd_default_text(table, route->destination.address.family, text));
+	r = vd_graph_hold(counting->view->graph, counting->holdings, VD_RELATION_TYPE_ROUTES, vpc->head.project, vpc->head.name,
+			  route_text(table, &route->destination, text));
 	return r < 0 ? r : vd_hop_hold(counting->view, &route->next_hop, vpc, counting->holdings);
 }
 
-const char *vd_default_text(uint32_t table, uint8_t family, char text[VD_DEFAULT_TEXT])
+/* Against the quota counts what stands in a table of the VPC, however it leads nowhere; once, in however many ways it is used. */
+static int hold_quota(const struct vd_vpc *vpc, uint32_t table, void *userdata)
 {
-	snprintf(text, VD_DEFAULT_TEXT, "%u/%u", table, family);
-	return text;
+	const struct counting *counting = userdata;
+
+	return vd_graph_hold(counting->view->graph, counting->holdings, VD_RELATION_TYPE_CUSTOMS, vpc->head.project, vpc->head.name,
+			     counting->route->head.name);
 }
 
 int vd_route_hold(const struct vd_view *view, const struct vd_route *route, struct vd_holdings *holdings)
 {
+	struct vd_table_name table = {route->head.project, route->table, route->table_is_vpc};
 	struct counting counting = {view, route, holdings};
+	int r = vd_route_each_vpc(view, route, hold_in_vpc, &counting);
 
-	return vd_route_each_vpc(view, route, hold_in_vpc, &counting);
+	return r < 0 ? r : vd_table_each_vpc(view, &table, false, hold_quota, &counting);
 }

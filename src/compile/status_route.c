@@ -33,6 +33,8 @@ static json_t *unusable_reason(const struct vd_next_hop *hop, const struct vd_vp
 			standing->host, port, address, name);
 	case VD_HOP_STATE_NO_NETWORK:
 		return json_sprintf("VPC %s is attached to no network with the next hop %s: attach it", name, address);
+	case VD_HOP_STATE_NO_PEER:
+		return json_sprintf("VPC %s has no peering %s: create it, or change the next hop", name, hop->peering);
 	case VD_HOP_STATE_NO_GATEWAY:
 		return json_sprintf("no host holds the address of VPC %s on network %s: start viaductd with an --uplink to %s",
 				    name, standing->network->head.name, standing->network->physnet);

@@ -73,6 +73,17 @@ static int add_segment(const struct vd_view *view, const struct vd_subnet *subne
 	return vd_records_add(records, &segment);
 }
 
+static int add_gateways(const struct vd_vpc *vpc, const struct vd_subnet *subnet, struct vd_records *records)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < subnet->gateway_count && r == 0; i++)
+		r = vd_gateway_add(vpc->head.id, subnet->head.id, &subnet->gateways[i], records);
+	if (r == 0 && subnet->assigned_dhcp_address.family != VD_FAMILY_NONE)
+		r = vd_gateway_add(vpc->head.id, subnet->head.id, &subnet->assigned_dhcp_address, records);
+	return r;
+}
+
 int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
 {
 	const struct vd_subnet *subnet = vd_view_subnet(view, unit->project, unit->name);
@@ -80,11 +91,13 @@ int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, str
 	struct vd_plan_record record;
 	int r;
 
-	if (!subnet || !vd_view_is_present(view, unit->project, subnet->vpc))
+	if (!subnet || !vd_view_is_known(view, unit->project, subnet->vpc))
 		return 0;
 	vpc = vd_view_vpc(view, unit->project, subnet->vpc);
 	if (!vpc)
 		return 0;
+	if (!vd_view_is_present(view, unit->project, subnet->vpc))
+		return add_gateways(vpc, subnet, ret);
 
 	vd_plan_record_init(&record, VD_PLAN_KIND_SUBNET);
 	record.subnet.subnet = subnet->head.id;
@@ -97,10 +110,5 @@ int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit, str
 	r = subnet->physnet ? add_segment(view, subnet, &record.subnet, ret) : 0;
 	if (r == 0)
 		r = vd_records_add(ret, &record);
-
-	for (size_t i = 0; i < subnet->gateway_count && r == 0; i++)
-		r = vd_gateway_add(vpc->head.id, subnet->head.id, &subnet->gateways[i], ret);
-	if (r == 0 && subnet->assigned_dhcp_address.family != VD_FAMILY_NONE)
-		r = vd_gateway_add(vpc->head.id, subnet->head.id, &subnet->assigned_dhcp_address, ret);
-	return r;
+	return r < 0 ? r : add_gateways(vpc, subnet, ret);
 }

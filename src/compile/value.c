@@ -17,6 +17,8 @@ bool vd_unit_is_value(const struct vd_unit *unit)
 	case VD_UNIT_TYPE_REACH:
 	case VD_UNIT_TYPE_UPLINK:
 	case VD_UNIT_TYPE_LINK:
+	case VD_UNIT_TYPE_STATION:
+	case VD_UNIT_TYPE_NODE_MTU:
 		return true;
 	case VD_UNIT_TYPE_HOST:
 	case VD_UNIT_TYPE_VPC:
@@ -28,7 +30,11 @@ bool vd_unit_is_value(const struct vd_unit *unit)
 	case VD_UNIT_TYPE_ELASTIC_IP:
 	case VD_UNIT_TYPE_PORT_FORWARD:
 	case VD_UNIT_TYPE_POLICY_ROUTE:
+	case VD_UNIT_TYPE_PEERING:
+	case VD_UNIT_TYPE_CONTAINER_NETWORK:
+	case VD_UNIT_TYPE_CONTAINER_BLOCK:
 	case VD_UNIT_TYPE_GATEWAY:
+	case VD_UNIT_TYPE_NODE:
 	case VD_UNIT_TYPE_RULE:
 		break;
 	}
@@ -43,6 +49,10 @@ uint64_t vd_view_value_key(const struct vd_unit *unit)
 		return vd_key_reach(unit->project, unit->name, unit->extra);
 	if (unit->type == VD_UNIT_TYPE_UPLINK)
 		return vd_key_uplink(unit->name, unit->extra);
+	if (unit->type == VD_UNIT_TYPE_STATION)
+		return vd_key_station(unit->name);
+	if (unit->type == VD_UNIT_TYPE_NODE_MTU)
+		return vd_key_node_mtu(unit->project, unit->name);
 	return vd_key_link(unit->name, unit->extra);
 }
 
@@ -65,6 +75,7 @@ static int keep(struct vd_unit *unit, const void *value, size_t size)
 static int derive(const struct vd_view *view, struct vd_unit *unit)
 {
 	struct vd_uplink uplink;
+	struct vd_station station;
 	struct vd_link link;
 	uint32_t number;
 
@@ -75,6 +86,14 @@ static int derive(const struct vd_view *view, struct vd_unit *unit)
 	if (unit->type == VD_UNIT_TYPE_LINK) {
 		vd_derive_link(view, unit->name, unit->extra, &link);
 		return keep(unit, &link, sizeof(link));
+	}
+	if (unit->type == VD_UNIT_TYPE_STATION) {
+		vd_derive_station(view, unit->name, &station);
+		return keep(unit, &station, sizeof(station));
+	}
+	if (unit->type == VD_UNIT_TYPE_NODE_MTU) {
+		number = vd_derive_node_mtu(view, unit->project, unit->name);
+		return keep(unit, &number, sizeof(number));
 	}
 	number = unit->type == VD_UNIT_TYPE_MTU ? vd_derive_mtu(view, unit->project, unit->name)
 						: vd_derive_reach(view, unit->project, unit->name, unit->extra);
@@ -118,14 +137,41 @@ uint32_t vd_view_mtu(const struct vd_view *view, const struct vd_vpc *vpc)
 	return mtu ? *mtu : 0;
 }
 
-uint32_t vd_view_reach(const struct vd_view *view, const struct vd_vpc *vpc, const char *host)
+uint32_t vd_view_reach_in_pool(const struct vd_view *view, const char *project, const char *pool, const char *host)
 {
 	const uint32_t *reach;
 
 	if (!view->graph)
-		return vd_derive_reach(view, vpc->head.project, vpc->vxlan_pool, host);
-	reach = value_of(view, VD_UNIT_TYPE_REACH, vpc->head.project, vpc->vxlan_pool, host);
+		return vd_derive_reach(view, project, pool, host);
+	reach = value_of(view, VD_UNIT_TYPE_REACH, project, pool, host);
 	return reach ? *reach : 0;
+}
+
+uint32_t vd_view_reach(const struct vd_view *view, const struct vd_vpc *vpc, const char *host)
+{
+	return vd_view_reach_in_pool(view, vpc->head.project, vpc->vxlan_pool, host);
+}
+
+void vd_view_station(const struct vd_view *view, const char *host, struct vd_station *ret)
+{
+	const struct vd_station *station;
+
+	if (!view->graph) {
+		vd_derive_station(view, host, ret);
+		return;
+	}
+	station = value_of(view, VD_UNIT_TYPE_STATION, "", host, "");
+	*ret = station ? *station : (struct vd_station){};
+}
+
+uint32_t vd_view_node_mtu(const struct vd_view *view, const struct vd_container_network *network)
+{
+	const uint32_t *mtu;
+
+	if (!view->graph)
+		return vd_derive_node_mtu(view, network->head.project, network->head.name);
+	mtu = value_of(view, VD_UNIT_TYPE_NODE_MTU, network->head.project, network->head.name, "");
+	return mtu ? *mtu : 0;
 }
 
 const struct vd_uplink *vd_view_uplink(const struct vd_view *view, const char *host, const char *physnet)

@@ -83,6 +83,26 @@ const struct vd_gateway *vd_view_gateway(const struct vd_view *view, const char 
 	return get(view, VD_KIND_GATEWAY, project, name);
 }
 
+const struct vd_peering *vd_view_peering(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_PEERING, project, name);
+}
+
+const struct vd_container_network *vd_view_container_network(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_CONTAINER_NETWORK, project, name);
+}
+
+const struct vd_node *vd_view_node(const struct vd_view *view, const char *project, const char *host)
+{
+	return get(view, VD_KIND_NODE, project, host);
+}
+
+const struct vd_container_block *vd_view_container_block(const struct vd_view *view, const char *project, const char *name)
+{
+	return get(view, VD_KIND_CONTAINER_BLOCK, project, name);
+}
+
 const struct vd_security_group_rule *vd_view_rule(const struct vd_view *view, const char *project, const char *name)
 {
 	return get(view, VD_KIND_SECURITY_GROUP_RULE, project, name);
@@ -136,6 +156,16 @@ bool vd_view_is_present(const struct vd_view *view, const char *project, const c
 	return vd_view_has_pair(view, VD_RELATION_TYPE_PRESENCE, project, vpc, view->host);
 }
 
+bool vd_view_is_known(const struct vd_view *view, const char *project, const char *vpc)
+{
+	return vd_view_is_present(view, project, vpc) || vd_view_has_pair(view, VD_RELATION_TYPE_NEARBY, project, vpc, "");
+}
+
+bool vd_view_is_member(const struct vd_view *view, const struct vd_container_network *network, const char *host)
+{
+	return vd_view_has_pair(view, VD_RELATION_TYPE_MEMBERS, network->head.project, network->head.name, host);
+}
+
 bool vd_view_has_pair(const struct vd_view *view, enum vd_relation_type type, const char *project, const char *vpc,
 		      const char *other)
 {
@@ -155,6 +185,13 @@ int vd_view_each_vpc_of_host(const struct vd_view *view, const char *host, int (
 {
 	vd_view_read(view, vd_key_pairs_of_other(VD_RELATION_TYPE_PRESENCE, host));
 	return vd_relation_each_of_other(&view->graph->relations[VD_RELATION_TYPE_PRESENCE], NULL, host, visit, userdata);
+}
+
+int vd_view_each_container_network_of_host(const struct vd_view *view, const char *host,
+					   int (*visit)(const struct vd_pair *, void *), void *userdata)
+{
+	vd_view_read(view, vd_key_pairs_of_other(VD_RELATION_TYPE_MEMBERS, host));
+	return vd_relation_each_of_other(&view->graph->relations[VD_RELATION_TYPE_MEMBERS], NULL, host, visit, userdata);
 }
 
 /* Each table once: those of subnets, then those that only policy routes look up. */

@@ -35,6 +35,10 @@ const struct vd_elastic_ip *vd_view_elastic_ip(const struct vd_view *view, const
 const struct vd_port_forward *vd_view_port_forward(const struct vd_view *view, const char *project, const char *name);
 const struct vd_policy_route *vd_view_policy_route(const struct vd_view *view, const char *project, const char *name);
 const struct vd_gateway *vd_view_gateway(const struct vd_view *view, const char *project, const char *name);
+const struct vd_peering *vd_view_peering(const struct vd_view *view, const char *project, const char *name);
+const struct vd_container_network *vd_view_container_network(const struct vd_view *view, const char *project, const char *name);
+const struct vd_node *vd_view_node(const struct vd_view *view, const char *project, const char *host);
+const struct vd_container_block *vd_view_container_block(const struct vd_view *view, const char *project, const char *name);
 
 const struct vd_security_group_rule *vd_view_rule(const struct vd_view *view, const char *project, const char *name);
 /* NULL: the VPC names one that does not exist. */
@@ -50,8 +54,21 @@ bool vd_view_is_default(const struct vd_view *view, const struct vd_port *port);
 uint32_t vd_view_mtu(const struct vd_view *view, const struct vd_vpc *vpc);
 /* The id of a host whose tunnel the VPC can use; 0 when it has no claim, is not in the pool or is not declared. */
 uint32_t vd_view_reach(const struct vd_view *view, const struct vd_vpc *vpc, const char *host);
+uint32_t vd_view_reach_in_pool(const struct vd_view *view, const char *project, const char *pool, const char *host);
 /* That host's tunnel address in the VPC's pool. 0 or -EADDRNOTAVAIL. */
 int vd_view_vtep(const struct vd_view *view, const struct vd_vpc *vpc, const char *host, struct vd_address *ret);
+int vd_view_vtep_in_pool(const struct vd_view *view, const char *project, const char *pool, const char *host,
+			 struct vd_address *ret);
+
+/* Where a host stands in the underlay; all family none: it said nothing. */
+struct vd_station {
+	struct vd_address underlay;
+	struct vd_prefix lan; /* what is on its link */
+};
+
+void vd_view_station(const struct vd_view *view, const char *host, struct vd_station *ret);
+/* Bytes of an IP packet of a container: what all nodes of its network can send through the tunnel. */
+uint32_t vd_view_node_mtu(const struct vd_view *view, const struct vd_container_network *network);
 
 /* The host's uplink to a physical network, or NULL. */
 const struct vd_uplink *vd_view_uplink(const struct vd_view *view, const char *host, const char *physnet);
@@ -81,8 +98,17 @@ int vd_view_each_pair_of_vpc(const struct vd_view *view, enum vd_relation_type t
 			     int (*visit)(const struct vd_pair *, void *), void *userdata);
 /* Whether a port of the VPC is attached on this host, or this is its gateway to some network. */
 bool vd_view_is_present(const struct vd_view *view, const char *project, const char *vpc);
+/*
+ * Present, or a peer of it is: then its ports are known here, and what its main table says of them, but there is no router of it, no
+ * service, and no way out.
+ */
+bool vd_view_is_known(const struct vd_view *view, const char *project, const char *vpc);
+/* Whether the host takes part in the container network, or still holds a block of it. */
+bool vd_view_is_member(const struct vd_view *view, const struct vd_container_network *network, const char *host);
 int vd_view_each_vpc_of_host(const struct vd_view *view, const char *host, int (*visit)(const struct vd_pair *, void *),
 			     void *userdata);
+int vd_view_each_container_network_of_host(const struct vd_view *view, const char *host,
+					   int (*visit)(const struct vd_pair *, void *), void *userdata);
 /* Named tables that subnets of the VPC use, or policy routes look up. */
 int vd_view_each_table_of_vpc(const struct vd_view *view, const struct vd_vpc *vpc, int (*visit)(const struct vd_pair *, void *),
 			      void *userdata);

@@ -23,11 +23,10 @@ static int add_local(const struct locals *locals, uint32_t table, const struct v
 	return vd_records_add(locals->records, &record);
 }
 
-/* Inside the VPC's CIDRs, and of the metadata service, the endpoint table decides, in every table. */
+/* Inside the VPC's CIDRs, as of the metadata service, the endpoint table decides, in every table. */
 static int add_locals(const struct locals *locals, uint32_t table)
 {
-	struct vd_prefix service = vd_prefix_of_address(&metadata);
-	int r = add_local(locals, table, &service);
+	int r = 0;
 
 	for (size_t i = 0; i < locals->vpc->cidr_count && r == 0; i++)
 		r = add_local(locals, table, &locals->vpc->cidrs[i]);
@@ -70,16 +69,15 @@ static int add_default(const struct locals *locals, uint32_t table, uint8_t fami
 {
 	const struct vd_vpc *vpc = locals->vpc;
 	const struct vd_network *network = default_network(locals->view, vpc, family);
-	char text[VD_DEFAULT_TEXT];
+	const struct vd_prefix everything = {.address = {.family = family}};
 	struct vd_plan_record record;
 
-	if (!network || vd_view_has_pair(locals->view, VD_RELATION_TYPE_DEFAULTS, vpc->head.project, vpc->head.name,
-					 vd_default_text(table, family, text)))
+	if (!network || vd_view_has_route(locals->view, vpc, table, &everything))
 		return 0;
 	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
 	record.route.domain = vpc->head.id;
 	record.route.table = table;
-	record.route.destination.address.family = family;
+	record.route.destination = everything;
 	record.route.type = VD_PLAN_ROUTE_TYPE_EXIT;
 	record.route.exit = network->head.id;
 	record.route.is_default = true;
@@ -89,8 +87,11 @@ static int add_default(const struct locals *locals, uint32_t table, uint8_t fami
 /* What every table has that the VPC's ports may come to use. */
 static int add_table(const struct locals *locals, uint32_t table)
 {
-	int r = add_locals(locals, table);
+	struct vd_prefix service = vd_prefix_of_address(&metadata);
+	int r = add_local(locals, table, &service);
 
+	if (r == 0)
+		r = add_locals(locals, table);
 	if (r == 0)
 		r = add_default(locals, table, VD_FAMILY_IPV4);
 	return r < 0 ? r : add_default(locals, table, VD_FAMILY_IPV6);
@@ -146,27 +147,38 @@ static int add_named_table(const struct vd_pair *pair, void *userdata)
 	return table ? add_table(locals, table->head.id) : 0;
 }
 
+static int add_domain(const struct locals *locals, bool is_present)
+{
+	const struct vd_vpc *vpc = locals->vpc;
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_DOMAIN);
+	record.domain.domain = vpc->head.id;
+	record.domain.type = is_present ? VD_PLAN_DOMAIN_TYPE_VPC : VD_PLAN_DOMAIN_TYPE_PEER;
+	record.domain.vni = vpc->assigned_vni;
+	record.domain.mtu = vd_view_mtu(locals->view, vpc);
+	if (is_present)
+		set_profile(locals->view, vpc, &record.domain);
+	vd_record_name(record.domain.project, vpc->head.project);
+	vd_record_name(record.domain.name, vpc->head.name);
+	return vd_records_add(locals->records, &record);
+}
+
 int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
 {
 	const struct vd_vpc *vpc = vd_view_vpc(view, unit->project, unit->name);
 	struct locals locals = {view, vpc, ret};
-	struct vd_plan_record record;
+	bool is_present;
 	int r;
 
-	if (!vpc || !vd_view_is_present(view, unit->project, unit->name))
+	if (!vpc || !vd_view_is_known(view, unit->project, unit->name))
 		return 0;
-
-	vd_plan_record_init(&record, VD_PLAN_KIND_DOMAIN);
-	record.domain.domain = vpc->head.id;
-	record.domain.type = VD_PLAN_DOMAIN_TYPE_VPC;
-	record.domain.vni = vpc->assigned_vni;
-	record.domain.mtu = vd_view_mtu(view, vpc);
-	set_profile(view, vpc, &record.domain);
-	vd_record_name(record.domain.project, vpc->head.project);
-	vd_record_name(record.domain.name, vpc->head.name);
-	r = vd_records_add(ret, &record);
+	is_present = vd_view_is_present(view, unit->project, unit->name);
+	r = add_domain(&locals, is_present);
 	if (r < 0)
 		return r;
+	if (!is_present)
+		return add_locals(&locals, 0);
 	r = vd_metadata_add(vpc->head.id, ret);
 	if (r < 0)
 		return r;
