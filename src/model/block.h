@@ -6,14 +6,15 @@
 
 /*
  * Blocks of container networks, for those who hold them: which one is free, and the writes about them. Pure: the caller knows the
- * time. No two blocks of a network overlap, but for a single address that moved out of another node's block: whatever is written
- * through model/change.h or from here is compared with the model as it will be, and every write compares the epoch.
+ * time. No two nodes have the same block: it is one record, named by its CIDR, and every write compares the epoch and goes by the
+ * rules of vd_changes_from_blocks(). An address inside a block for which a container_block of its own stands (in any state) is not
+ * its holder's to give.
  */
 
 /* A block that is a single address, inside a block of another node. */
-bool vd_block_is_moved(const struct vd_container_network *network, const struct vd_container_block *block);
+bool vd_block_is_moved(const struct vd_container_block *block);
 /* Its first address behind the network's own: what the node answers as (10.0.2.1). A moved one has none: family none. */
-struct vd_address vd_block_gateway(const struct vd_container_network *network, const struct vd_container_block *block);
+struct vd_address vd_block_gateway(const struct vd_container_block *block);
 /* The prefix length of a block of this family. */
 uint8_t vd_block_length(const struct vd_container_network *network, unsigned family);
 
@@ -45,13 +46,24 @@ struct vd_block_write {
 	uint64_t quarantined_until;
 };
 
+struct vd_block_writes {
+	const char *host;                   /* who writes */
+	int64_t now;                        /* seconds since 1970 */
+	const struct vd_block_write *items; /* one for each block */
+	size_t count;
+};
+
 /*
  * What a host writes about blocks, to be returned from a vd_replica_decide(): unlike a user it may give a block another state or
- * node, and delete one that is held. Whether it should is the caller's to decide on the same model. -EEXIST naming both when two
- * blocks would overlap; -ENOENT when a reference leads nowhere or a block that shall go is not there.
+ * node, and delete one that was held. A block is taken by its node itself: when nobody has it, when it has it already (chosen for
+ * it, or quarantined while it was away), or when another one's quarantine is over and no address that moved out of it is in use.
+ * Anyone may quarantine what a node holds; it goes by its node, or by anyone when its quarantine is over. Everything else is
+ * refused: -EBUSY naming who has it, -ENOENT for what is not there, -EINVAL and -EEXIST as of a document.
  */
-int vd_changes_from_blocks(const struct vd_model *model, const struct vd_block_write *writes, size_t count, uint32_t next_id,
+int vd_changes_from_blocks(const struct vd_model *model, const struct vd_block_writes *writes, uint32_t next_id,
 			   struct vd_changes **ret, struct vd_error *error);
+/* Is its quarantine over, with no address of it in use elsewhere? Then it is free, though it still stands. */
+bool vd_block_is_over(const struct vd_model *model, const struct vd_container_block *block, int64_t now);
 
 /* The text that says on which LAN a node is: as given, or the prefix that its host's claim names; "" when nobody knows. */
 const char *vd_model_node_lan(const struct vd_model *model, const struct vd_node *node, char text[VD_NAME_SIZE]);

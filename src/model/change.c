@@ -2,6 +2,7 @@
 #include "model/change.h"
 
 #include "base/cleanup.h"
+#include "model/container.h"
 #include "model/next_hop.h"
 #include "model/pull.h"
 #include "model/segment.h"
@@ -47,7 +48,7 @@ int vd_changes_apply(const struct vd_changes *changes, struct vd_model *model)
 	return 0;
 }
 
-static struct vd_changes *changes_new(size_t count)
+struct vd_changes *vd_changes_new(size_t count)
 {
 	struct vd_changes *changes = calloc(1, sizeof(*changes));
 
@@ -80,9 +81,8 @@ static struct vd_change *find_change(struct vd_changes *changes, size_t sorted, 
 	return bsearch(&key, changes->items, sorted, sizeof(key), compare_changes);
 }
 
-/* Adds a change from what the model has under this identity (may be NULL) to after (may be NULL); takes a reference to each. */
-static int add_change(struct vd_changes *changes, enum vd_kind kind, const char *project, const char *name,
-		      const struct vd_resource *before, struct vd_resource *after)
+int vd_changes_add(struct vd_changes *changes, enum vd_kind kind, const char *project, const char *name,
+		   const struct vd_resource *before, struct vd_resource *after)
 {
 	struct vd_change *change = &changes->items[changes->count];
 
@@ -120,7 +120,7 @@ static int parse_document(const struct vd_model *model, const json_t *document, 
 	if (r < 0)
 		return r;
 	before = vd_model_get(model, after->kind, after->project, after->name);
-	return add_change(changes, after->kind, after->project, after->name, before, after);
+	return vd_changes_add(changes, after->kind, after->project, after->name, before, after);
 }
 
 static int refuse_doubles(const struct vd_changes *changes, struct vd_error *error)
@@ -162,7 +162,7 @@ int vd_pull_add(struct vd_pull *pull, const struct vd_resource *before, struct v
 	const struct vd_resource *resource = before ? before : after;
 	int r = reserve(pull);
 
-	return r < 0 ? r : add_change(pull->changes, resource->kind, resource->project, resource->name, before, after);
+	return r < 0 ? r : vd_changes_add(pull->changes, resource->kind, resource->project, resource->name, before, after);
 }
 
 int vd_pull_same(struct vd_pull *pull, const struct vd_resource *resource)
@@ -360,6 +360,8 @@ static int check_needs(const struct vd_validation *validation, const struct vd_c
 		if (r < 0)
 			return r;
 	}
+	if (change->kind == VD_KIND_CONTAINER_BLOCK)
+		return vd_block_check_removal(validation, (const struct vd_container_block *)change->before, error);
 	/* Without its declaration the pool "default" is still there, with all VNIs; the profile "default" likewise. */
 	if ((change->kind == VD_KIND_VXLAN_POOL && vd_model_vxlan_pool(overlay, change->project, change->name)) ||
 	    (change->kind == VD_KIND_ROUTER_PROFILE && vd_model_router_profile(overlay, change->project, change->name)))
@@ -509,11 +511,23 @@ static void settle(struct vd_change *change)
 	change->after = vd_resource_ref(change->before);
 }
 
+int vd_changes_finish(const struct vd_model *model, struct vd_changes *changes, struct vd_error *error)
+{
+	struct vd_validation validation = {.error = error};
+	int r;
+
+	qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
+	r = validate(model, changes, &validation);
+	vd_validation_clear(&validation);
+	for (size_t i = 0; r == 0 && i < changes->count; i++)
+		settle(&changes->items[i]);
+	return r;
+}
+
 int vd_changes_from_documents(const struct vd_model *model, const json_t *documents, const char *project, uint32_t next_id,
 			      struct vd_changes **ret, struct vd_error *error)
 {
-	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(json_array_size(documents));
-	struct vd_validation validation = {.error = error};
+	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = vd_changes_new(json_array_size(documents));
 	const json_t *document;
 	size_t i;
 	int r = 0;
@@ -533,12 +547,9 @@ int vd_changes_from_documents(const struct vd_model *model, const json_t *docume
 	if (r == 0)
 		r = complete(model, changes, error);
 	if (r == 0)
-		r = validate(model, changes, &validation);
-	vd_validation_clear(&validation);
+		r = vd_changes_finish(model, changes, error);
 	if (r < 0)
 		return r;
-	for (i = 0; i < changes->count; i++)
-		settle(&changes->items[i]);
 	*ret = VD_TAKE(changes);
 	return 0;
 }
@@ -558,7 +569,7 @@ static int remove_owned(const struct vd_resource *resource, void *userdata)
 	return add_removal(userdata, resource);
 }
 
-/* A group's rules go with it, a VPC's addresses on networks, and the virtual_ip that was made for an elastic IP. */
+/* A group's rules go with it, a VPC's addresses on networks, the virtual_ip that was made for an elastic IP, and blocks. */
 static int remove_companions(struct vd_pull *pull, const struct vd_resource *owner)
 {
 	const struct vd_resource *vip;
@@ -567,6 +578,8 @@ static int remove_companions(struct vd_pull *pull, const struct vd_resource *own
 		return vd_model_each_rule_of_group(pull->model, owner->project, owner->name, remove_owned, pull);
 	if (owner->kind == VD_KIND_VPC)
 		return vd_model_each_vip_of_vpc(pull->model, owner->project, owner->name, remove_owned, pull);
+	if (owner->kind == VD_KIND_CONTAINER_NETWORK)
+		return vd_model_each_block_of_container_network(pull->model, owner->project, owner->name, remove_owned, pull);
 	if (owner->kind != VD_KIND_ELASTIC_IP)
 		return 0;
 	vip = vd_model_get(pull->model, VD_KIND_VIRTUAL_IP, owner->project, owner->name);
@@ -586,10 +599,32 @@ static int add_deletion(struct vd_pull *pull, const struct vd_identity *identity
 	return r < 0 ? r : remove_companions(pull, before);
 }
 
+/* What containers may stand in is no user's to take away, but with the whole network. */
+static int check_held(const struct vd_validation *validation, const struct vd_change *change, struct vd_error *error)
+{
+	const struct vd_container_block *block = (const struct vd_container_block *)change->before;
+	char object[VD_OBJECT_SIZE];
+
+	if (change->kind != VD_KIND_CONTAINER_BLOCK || block->port || block->assigned_state == VD_BLOCK_STATE_CHOSEN ||
+	    !vd_model_get(validation->model, VD_KIND_CONTAINER_NETWORK, change->project, block->container_network))
+		return 0;
+	vd_resource_text(change->before, object);
+	if (block->assigned_state == VD_BLOCK_STATE_QUARANTINED)
+		return vd_error_set(
+			error, -EBUSY,
+			"%s: node %s held it until it died, and containers may still stand in it; it goes by itself when its "
+			"quarantine is over",
+			object, block->node);
+	return vd_error_set(error, -EBUSY,
+			    "%s: node %s holds it, and containers may stand in it; let the node leave container_network %s, which "
+			    "releases it",
+			    object, block->node, block->container_network);
+}
+
 int vd_changes_from_deletion(const struct vd_model *model, const struct vd_identity *identities, size_t count,
 			     struct vd_changes **ret, struct vd_error *error)
 {
-	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = changes_new(count);
+	VD_CLEANUP(vd_changes_free_cleanup) struct vd_changes *changes = vd_changes_new(count);
 	struct vd_validation validation = {.model = vd_model_overlay(model)};
 	struct vd_pull pull = {.changes = changes, .model = model, .size = count + 1, .overlay = validation.model};
 	int r = 0;
@@ -602,6 +637,8 @@ int vd_changes_from_deletion(const struct vd_model *model, const struct vd_ident
 		qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
 	for (size_t i = 0; r == 0 && i < changes->count; i++)
 		r = check_needs(&validation, &changes->items[i], error);
+	for (size_t i = 0; r == 0 && i < changes->count; i++)
+		r = check_held(&validation, &changes->items[i], error);
 	vd_validation_clear(&validation);
 	if (r < 0)
 		return r;

@@ -21,6 +21,15 @@ int vd_pull_add(struct vd_pull *pull, const struct vd_resource *before, struct v
 /* The resource is part of the change as it is: around it something changes that it has to suit. */
 int vd_pull_same(struct vd_pull *pull, const struct vd_resource *resource);
 
+/*
+ * change.c: a change set with room for count; a change more in it, from what the model has under this identity (may be NULL) to
+ * after (may be NULL), with a reference to each; and, when all are in it, order, validation, ids.
+ */
+struct vd_changes *vd_changes_new(size_t count);
+int vd_changes_add(struct vd_changes *changes, enum vd_kind kind, const char *project, const char *name,
+		   const struct vd_resource *before, struct vd_resource *after);
+int vd_changes_finish(const struct vd_model *model, struct vd_changes *changes, struct vd_error *error);
+
 /* companion.c: virtual IPs that come and go with an attachment to a network, and with an elastic IP. */
 int vd_companions_of_vpc(struct vd_pull *pull, const struct vd_change *vpc);
 int vd_companions_of_elastic_ip(struct vd_pull *pull, const struct vd_change *elastic);

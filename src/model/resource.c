@@ -413,6 +413,13 @@ static void guess_object(const json_t *document, enum vd_kind kind, char text[VD
 			 destination ? destination : "0.0.0.0/0");
 		name = vpc || table ? route : NULL;
 	}
+	if (kind == VD_KIND_CONTAINER_BLOCK) {
+		const char *network = json_string_value(json_object_get(document, "container_network"));
+		const char *cidr = json_string_value(json_object_get(document, "cidr"));
+
+		snprintf(route, sizeof(route), "%.63s/%.60s", network ? network : "", cidr ? cidr : "…");
+		name = network ? route : NULL;
+	}
 	if (kind == VD_KIND_SECURITY_GROUP_RULE) {
 		const char *group = json_string_value(json_object_get(document, "group"));
 		const char *direction = json_string_value(json_object_get(document, "direction"));

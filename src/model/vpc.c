@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "model/container.h"
 #include "model/next_hop.h"
 #include "model/prefixes.h"
 #include "model/validation.h"
@@ -321,6 +322,9 @@ static int vpc_check(struct vd_validation *validation, const struct vd_resource 
 		return r;
 	if (vd_cidrs_equal(vpc->cidrs, vpc->cidr_count, old->cidrs, old->cidr_count))
 		return 0;
+	r = vd_space_check_vpc_and_peers(validation, after->project, after->name, object);
+	if (r < 0)
+		return r;
 	r = vd_vpc_check_subnets(validation, after->project, after->name);
 	if (r < 0)
 		return r;

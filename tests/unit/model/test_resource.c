@@ -135,6 +135,33 @@ static void test_documents_come_back_normalised(void **state)
 		 "24','next_hop':{'address':'192.168.0.2'}}"},
 		{"{'kind':'route','table':'t','next_hop':{'blackhole':true}}",
 		 "{'kind':'route','table':'t','destination':'0.0.0.0/0','next_hop':{'blackhole':true}}"},
+		{"{'kind':'route','vpc':'demo','next_hop':{'peering':'p'}}",
+		 "{'kind':'route','vpc':'demo','destination':'0.0.0.0/0','next_hop':{'peering':'p'}}"},
+		{"{'kind':'peering','name':'p','description':'d','vpc':'a','peer':'b'}",
+		 "{'kind':'peering','name':'p','description':'d','vpc':'a','peer':'b','routes':'auto'}"},
+		{"{'kind':'container_network','name':'c','description':'d','cidr':'10.0.0.5/16'}",
+		 "{'kind':'container_network','name':'c','description':'d','cidrs':['10.0.0.0/"
+		 "16'],'block_size':24,'block_size6':112,"
+		 "'mode':'tunnel','masquerade':true,'quarantine':300,'vxlan_pool':'default'}"},
+		{"{'kind':'container_network','name':'c','cidrs':['10.0.0.0/16','fd00::/64'],'mode':'routed','vpc':'v',"
+		 "'masquerade':false,'block_size':26,'block_size6':120,'quarantine':5,'vni':7}",
+		 "{'kind':'container_network','name':'c','cidrs':['10.0.0.0/16','fd00::/64'],'block_size':26,'block_size6':120,"
+		 "'mode':'routed','vpc':'v','provider':'vpc','masquerade':false,'quarantine':5,'vxlan_pool':'default','vni':7}"},
+		{"{'kind':'container_network','name':'c','cidr':'10.0.0.0/16','mode':'routed'}",
+		 "{'kind':'container_network','name':'c','cidrs':['10.0.0.0/16'],'block_size':24,'block_size6':112,'mode':'routed',"
+		 "'provider':'host','masquerade':true,'quarantine':300,'vxlan_pool':'default'}"},
+		{"{'kind':'container_network','name':'c','cidr':'10.0.0.0/16','mode':'routed','provider':'gateway','gateway':'h'}",
+		 "{'kind':'container_network','name':'c','cidrs':['10.0.0.0/16'],'block_size':24,'block_size6':112,'mode':'routed',"
+		 "'provider':'gateway','gateways':['h'],'masquerade':true,'quarantine':300,'vxlan_pool':'default'}"},
+		{"{'kind':'container_network','name':'c','mode':'native','subnet':'s'}",
+		 "{'kind':'container_network','name':'c','block_size':24,'block_size6':112,'mode':'native','subnet':'s',"
+		 "'masquerade':true,'quarantine':300,'vxlan_pool':'default'}"},
+		{"{'kind':'node','name':'n1','description':'d','container_network':'c','port':'p','lan':'rack 3'}",
+		 "{'kind':'node','name':'n1','description':'d','container_networks':['c'],'port':'p','lan':'rack 3'}"},
+		{"{'kind':'container_block','description':'d','container_network':'c','cidr':'10.0.2.0/24','node':'n1'}",
+		 "{'kind':'container_block','description':'d','container_network':'c','cidr':'10.0.2.0/24','node':'n1'}"},
+		{"{'kind':'container_block','container_network':'c','cidr':'10.0.2.5','port':'p'}",
+		 "{'kind':'container_block','container_network':'c','cidr':'10.0.2.5/32','port':'p'}"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -393,17 +420,18 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "VPCs use it"},
 		{"{'kind':'route','vpc':'v','destination':'10.0.2.0/24'}",
 		 "route v/10.0.2.0/24: next_hop is missing; it must be "
-		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
+		 "{address: ADDRESS}, {vip: NAME}, {peering: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
 		{"{'kind':'route','vpc':'v','next_hop':{'vpn':'web'}}",
 		 "route v/0.0.0.0/0: next_hop: vpn is not supported yet; write "
-		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
+		 "{address: ADDRESS}, {vip: NAME}, {peering: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
 		{"{'kind':'route','vpc':'v','next_hop':{'address':'10.0.0.2','blackhole':true}}",
 		 "route v/0.0.0.0/0: next_hop must be one of "
-		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}; look at "
+		 "{address: ADDRESS}, {vip: NAME}, {peering: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}; "
+		 "look at "
 		 "\"blackhole\""},
 		{"{'kind':'route','vpc':'v','next_hop':'10.0.0.2'}",
 		 "route v/0.0.0.0/0: next_hop must be one of "
-		 "{address: ADDRESS}, {vip: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
+		 "{address: ADDRESS}, {vip: NAME}, {peering: NAME}, {public: ADDRESS}, {gateway: ADDRESS} or {blackhole: true}"},
 		{"{'kind':'route','vpc':'v','next_hop':{'address':'fd00::2'}}",
 		 "route v/0.0.0.0/0: next hop fd00::2 is not of the destination's family; give one of IPv4"},
 		{"{'kind':'route','name':'r','vpc':'v','next_hop':{'blackhole':true}}",
@@ -480,7 +508,8 @@ static void test_facts_round_trip(void **state)
 {
 	static const char claim[] =
 		"{\"machine_id\":\"m\",\"boot_id\":\"b\",\"underlay\":\"10.0.0.1\",\"underlay_mtu\":1500,"
-		"\"addresses\":[\"10.0.0.1\",\"fd00::1\"],\"api\":\"https://10.0.0.1:7071\",\"version\":\"0.1.0\"}";
+		"\"addresses\":[\"10.0.0.1\",\"fd00::1\"],\"api\":\"https://10.0.0.1:7071\",\"version\":\"0.1.0\","
+		"\"lan\":\"10.0.0.0/24\",\"occupied\":[{\"name\":\"docker0\",\"prefix\":\"172.17.0.0/16\"}]}";
 	static const char attachment[] =
 		"{\"host\":\"h1\",\"boot_id\":\"b\",\"type\":\"netns\",\"ifindex\":7,\"ifname\":\"vd7\","
 		"\"netns\":\"/run/netns/a\",\"netns_device\":4,\"netns_inode\":4026531840,\"guest_ifname\":\"eth0\","
@@ -548,6 +577,7 @@ static void test_keys_round_trip(void **state)
 		{VD_KIND_ROUTE, "acme", "demo/10.0.2.0/24", "/viaduct/v1/acme/route/demo/10.0.2.0/24"},
 		{VD_KIND_SECURITY_GROUP_RULE, "acme", "web/egress-udp-53-fd00::/64",
 		 "/viaduct/v1/acme/security_group_rule/web/egress-udp-53-fd00::/64"},
+		{VD_KIND_CONTAINER_BLOCK, "acme", "c/10.0.2.0/24", "/viaduct/v1/acme/container_block/c/10.0.2.0/24"},
 		{VD_KIND_ATTACHMENT, "acme", "ecs1", "/viaduct/v1/fact/attachment/acme/ecs1"},
 		{VD_KIND_CLAIM, "default", "h1", "/viaduct/v1/fact/claim/default/h1"},
 	};

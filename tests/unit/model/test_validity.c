@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/change.h"
+#include "model/block.h"
 #include "model/document.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
  * model, where nothing counts as checked before.
  */
 
-#define SEQUENCES 300
+#define SEQUENCES 360
 #define STEPS 100
 
 static unsigned pick(unsigned *seed, unsigned count)
@@ -32,7 +32,10 @@ static const char *some_next_hop(unsigned *seed, char text[48])
 {
 	unsigned a = pick(seed, 8), b = pick(seed, 3);
 
-	switch (pick(seed, 5)) {
+	switch (pick(seed, 6)) {
+	case 5:
+		snprintf(text, 48, "{peering: e%u}", b % 2);
+		break;
 	case 0:
 		snprintf(text, 48, "{address: 10.%u.%u.%u}", a % 2, b, a);
 		break;
@@ -114,6 +117,45 @@ static int write_outside_document(unsigned *seed, char *text, size_t size)
 	}
 }
 
+/*
+ * And of containers. Blocks are chosen by documents here; what hosts write is in write_block(). A gateway is a host of its own.
+ */
+static int write_container_document(unsigned *seed, char *text, size_t size)
+{
+	unsigned a = pick(seed, 3), b = pick(seed, 3), c = pick(seed, 4), d = pick(seed, 6);
+	static const char *const modes[] = {
+		"cidr: 10.4%u.0.0/22",
+		"mode: routed, cidr: 10.4%u.0.0/22",
+		"mode: routed, cidr: 10.4%u.0.0/23, provider: gateway, "
+		"gateway: h2",
+		"mode: routed, vpc: v%u, cidr: 10.40.0.0/22",
+		"mode: routed, vpc: v%u, cidrs: [10.0.0.0/16, \"fd00::/64\"]",
+		"mode: native, subnet: s%u",
+	};
+	static const char *const sizes[] = {"", "", ", block_size: 25", ", masquerade: false"};
+	static const char *const joined[] = {"[c0]", "[c1]", "[c0, c1]", "[c2]"};
+	static const char *const ports[] = {"", ", port: p%u", ", port: p%u, lan: here"};
+	char more[80];
+
+	switch (pick(seed, 5)) {
+	case 0:
+		snprintf(more, sizeof(more), modes[d], a % 2);
+		return snprintf(text, size, "{kind: container_network, name: c%u, %s%s}", b, more, d == 5 ? "" : sizes[c]);
+	case 1:
+		snprintf(more, sizeof(more), ports[b], d);
+		return snprintf(text, size, "{kind: node, name: h%u, container_networks: %s%s}", a, joined[c], more);
+	case 2:
+		return snprintf(text, size, "{kind: container_block, container_network: c%u, cidr: 10.4%u.%u.0/%u, %s%u}", a, b % 2,
+				c, d == 0 ? 25 : 24, d == 1 ? "port: p" : "node: h", b);
+	case 3:
+		return snprintf(text, size, "{kind: container_block, container_network: c%u, cidr: 10.4%u.%u.5/32, node: h%u}", a,
+				b % 2, c, d % 3);
+	default:
+		return snprintf(text, size, "{kind: peering, name: e%u, vpc: v%u, peer: v%u, routes: %s}", a % 2, b, c % 3,
+				d ? "auto" : "manual");
+	}
+}
+
 /* One document about a handful of names and addresses, so that they meet often. Returns its length. */
 static int write_document(unsigned *seed, char *text, size_t size)
 {
@@ -129,6 +171,8 @@ static int write_document(unsigned *seed, char *text, size_t size)
 	static const char *const contents[] = {"", ", protocol: tcp, port: 22", ", protocol: icmp", ", name: n"};
 	char more[64];
 
+	if (pick(seed, 4) == 0)
+		return write_container_document(seed, text, size);
 	switch (pick(seed, 20)) {
 	case 8:
 		return snprintf(text, size, "{kind: security_group, name: g%u%s}", a % 2, networks[b]);
@@ -183,6 +227,8 @@ static int collect_pinned(const struct vd_resource *resource, void *userdata)
 
 	json_object_del(assigned, "id");
 	json_object_del(assigned, "identity");
+	json_object_del(assigned, "state");
+	json_object_del(assigned, "quarantined_until");
 	if (resource->kind == VD_KIND_PORT_FORWARD)
 		json_object_del(assigned, "subnet");
 	json_object_update(document, assigned);
@@ -208,7 +254,8 @@ static int choose(const struct vd_resource *resource, void *userdata)
 static uint32_t begin(struct vd_model *model)
 {
 	static const char text[] =
-		"{kind: network, name: n0, role: public, physnet: outer, cidr: 203.0.113.0/28}\n"
+		"{kind: host, name: h0}\n---\n{kind: host, name: h1}\n---\n{kind: host, name: h2}\n"
+		"---\n{kind: network, name: n0, role: public, physnet: outer, cidr: 203.0.113.0/28}\n"
 		"---\n{kind: network, name: n1, role: public, physnet: outer, vlan: 7, cidrs: [198.51.100.0/28, "
 		"\"2001:db8::/64\"]}\n"
 		"---\n{kind: network, name: n2, role: flat, physnet: inner, cidr: 10.99.0.0/28}\n"
@@ -219,6 +266,11 @@ static uint32_t begin(struct vd_model *model)
 		"---\n{kind: subnet, name: s1, vpc: v1, cidr: 10.1.1.0/24, route_table: t1}\n"
 		"---\n{kind: security_group, name: g0}\n---\n{kind: security_group, name: g1, networks: [s0, s1]}\n"
 		"---\n{kind: port, name: p0, subnet: s0}\n---\n{kind: port, name: p1, subnet: s1, instance: i0}\n"
+		"---\n{kind: vpc, name: v2, cidr: 10.2.0.0/16}\n---\n{kind: peering, name: e0, vpc: v0, peer: v2}\n"
+		"---\n{kind: container_network, name: c0, mode: routed, vpc: v0, cidr: 10.40.0.0/22}\n"
+		"---\n{kind: container_network, name: c1, cidr: 10.41.0.0/22}\n"
+		"---\n{kind: node, name: h0, container_networks: [c0, c1], port: p0}\n"
+		"---\n{kind: container_block, container_network: c0, cidr: 10.40.0.0/24, node: h0}\n"
 		"---\n{kind: virtual_ip, name: x0, network: n0}\n---\n{kind: virtual_ip, name: x1, subnet: s0, port: p0}\n";
 	struct vd_changes *changes = NULL;
 	struct vd_error error = {};
@@ -246,6 +298,27 @@ static int some_deletion(const struct vd_model *model, unsigned *seed, struct vd
 	choice.left = pick(seed, (unsigned)vd_model_count(model, kind));
 	vd_model_each(model, kind, NULL, choose, &choice);
 	return vd_changes_from_deletion(model, &choice.identity, 1, ret, error);
+}
+
+/* What a host writes about one block: takes it, quarantines it, gives it back. */
+static int some_write(const struct vd_model *model, unsigned *seed, uint32_t next_id, char *text, size_t size,
+		      struct vd_changes **ret, struct vd_error *error)
+{
+	unsigned a = pick(seed, 3), b = pick(seed, 3), c = pick(seed, 4), d = pick(seed, 4);
+	char network[8], host[8], node[8], cidr[32];
+	struct vd_block_write write = {.project = "default", .container_network = network};
+	struct vd_block_writes writes = {.host = host, .now = pick(seed, 100), .items = &write, .count = 1};
+
+	snprintf(network, sizeof(network), "c%u", a);
+	snprintf(host, sizeof(host), "h%u", b);
+	snprintf(node, sizeof(node), "h%u", d == 3 ? pick(seed, 3) : b);
+	snprintf(cidr, sizeof(cidr), "10.4%u.%u.%s", pick(seed, 2), c, pick(seed, 4) == 0 ? "5/32" : "0/24");
+	assert_int_equal(vd_prefix_parse(cidr, &write.cidr), 0);
+	write.node = d == 0 ? NULL : node;
+	write.state = d == 3 ? VD_BLOCK_STATE_QUARANTINED : VD_BLOCK_STATE_HELD;
+	write.quarantined_until = d == 3 ? pick(seed, 100) : 0;
+	snprintf(text, size, "a write of %s about %s of %s: %u for %s", host, cidr, network, d, node);
+	return vd_changes_from_blocks(model, &writes, next_id, ret, error);
 }
 
 static int some_apply(const struct vd_model *model, unsigned *seed, uint32_t next_id, char *text, size_t size,
@@ -343,8 +416,9 @@ static void test_what_is_accepted_piece_by_piece_is_accepted_as_a_whole(void **s
 			struct vd_changes *changes;
 			struct vd_error error = {};
 			char text[1024] = "a deletion";
-			bool is_deletion = pick(&seed, 5) == 0;
+			bool is_deletion = pick(&seed, 5) == 0, is_write = !is_deletion && pick(&seed, 6) == 0;
 			int r = is_deletion ? some_deletion(model, &seed, &changes, &error)
+				: is_write  ? some_write(model, &seed, next_id, text, sizeof(text), &changes, &error)
 					    : some_apply(model, &seed, next_id, text, sizeof(text), &changes, &error);
 
 			if (r < 0)
