@@ -103,7 +103,7 @@ int vd_host_monitor_read(struct vd_host_net *net, void (*gone)(uint32_t ifindex,
 /* What the kernel dropped on a link of ours, both directions added up. */
 int vd_host_link_dropped(struct vd_host_net *net, uint32_t ifindex, uint64_t *ret_packets);
 
-/* Removes every link and namespace with our tag. */
+/* Removes every link and namespace with our tag, and every route of ours. */
 int vd_host_net_purge(struct vd_host_net *net, struct vd_error *error);
 
 #endif

@@ -8,6 +8,10 @@
 /* What marks addresses and routes inside other namespaces as ours (IFA_PROTO since Linux 5.18, RTA_PROTOCOL): free in rt_protos. */
 #define VD_HOST_PROTOCOL 118
 
+/* A neighbour that never expires and stands for the data plane: what a kernel sends there, it takes. */
+#define VD_HOST_DATA_PLANE_IPV4 "169.254.0.1"
+#define VD_HOST_DATA_PLANE_IPV6 "fe80::1"
+
 struct vd_host_ip_address {
 	uint32_t ifindex;
 	struct vd_prefix prefix; /* the address with its network's length */
@@ -27,7 +31,7 @@ int vd_host_ip_addresses_ensure(struct nl_sock *socket, uint32_t ifindex, const 
 
 /* In the main table. */
 struct vd_host_ip_route {
-	uint32_t ifindex;
+	uint32_t ifindex; /* 0: where the gateway is */
 	struct vd_prefix destination;
 	struct vd_address gateway; /* family none: on the link */
 	uint8_t protocol;
@@ -38,6 +42,11 @@ int vd_host_ip_route_each(struct nl_sock *socket, uint32_t ifindex,
 /* The link's routes of ours become exactly these. -EEXIST when someone else's has the destination. */
 int vd_host_ip_routes_ensure(struct nl_sock *socket, uint32_t ifindex, const struct vd_host_ip_route *routes, size_t count,
 			     struct vd_error *error);
+
+/* One route of ours; replace: one that stands, which the caller knows to be ours. -EEXIST otherwise, if there is any. */
+int vd_host_ip_route_put(struct nl_sock *socket, const struct vd_host_ip_route *route, bool replace, struct vd_error *error);
+/* What is gone already is success; only one of ours is taken. */
+int vd_host_ip_route_remove(struct nl_sock *socket, const struct vd_host_ip_route *route, struct vd_error *error);
 
 /* A neighbour that never expires and is never asked for; changes only what differs. */
 int vd_host_ip_neighbour_ensure(struct nl_sock *socket, uint32_t ifindex, const struct vd_address *address,

@@ -79,7 +79,7 @@ static struct nl_msg *route_message(int type, int flags, const struct vd_host_ip
 	};
 	VD_MESSAGE struct nl_msg *message = vd_host_message_new(type, flags, &information, sizeof(information));
 
-	if (!message || nla_put_u32(message, RTA_OIF, route->ifindex) < 0 ||
+	if (!message || (route->ifindex && nla_put_u32(message, RTA_OIF, route->ifindex) < 0) ||
 	    (route->destination.length && vd_host_put_address(message, RTA_DST, &route->destination.address) < 0) ||
 	    (has_gateway && vd_host_put_address(message, RTA_GATEWAY, &route->gateway) < 0))
 		return NULL;
@@ -129,7 +129,15 @@ static int route_add(struct nl_sock *socket, const struct vd_host_ip_route *rout
 		       : 0;
 }
 
-static int route_remove(struct nl_sock *socket, const struct vd_host_ip_route *route, struct vd_error *error)
+int vd_host_ip_route_put(struct nl_sock *socket, const struct vd_host_ip_route *route, bool replace, struct vd_error *error)
+{
+	VD_MESSAGE struct nl_msg *message =
+		route_message(RTM_NEWROUTE, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL), route);
+
+	return message ? vd_host_request(socket, message, NULL, NULL, error) : vd_error_set(error, -ENOMEM, "out of memory");
+}
+
+int vd_host_ip_route_remove(struct nl_sock *socket, const struct vd_host_ip_route *route, struct vd_error *error)
 {
 	VD_MESSAGE struct nl_msg *message = route_message(RTM_DELROUTE, 0, route);
 	char text[VD_PREFIX_TEXT];
@@ -187,7 +195,7 @@ int vd_host_ip_routes_ensure(struct nl_sock *socket, uint32_t ifindex, const str
 	if (result < 0)
 		return vd_error_set(error, result, "cannot read the routes: %s", strerror(-result));
 	for (size_t i = 0; i < wanted.unwanted_count; i++) {
-		result = route_remove(socket, &unwanted[i], error);
+		result = vd_host_ip_route_remove(socket, &unwanted[i], error);
 		if (result < 0)
 			return result;
 	}

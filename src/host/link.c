@@ -174,7 +174,7 @@ static int put_veth(struct nl_msg *message, const struct vd_host_veth *veth)
 	    nla_put_string(message, IFLA_IFNAME, veth->peer_ifname) < 0 ||
 	    nla_put(message, IFLA_ADDRESS, sizeof(veth->peer_mac->bytes), veth->peer_mac->bytes) < 0 ||
 	    nla_put_u32(message, IFLA_MTU, veth->peer_mtu) < 0 ||
-	    nla_put_u32(message, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns) < 0)
+	    (veth->peer_netns >= 0 && nla_put_u32(message, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns) < 0))
 		return -EMSGSIZE;
 	nla_nest_end(message, peer);
 	nla_nest_end(message, data);

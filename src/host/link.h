@@ -46,7 +46,7 @@ bool vd_host_link_is_half_made(const struct vd_host_link_state *link);
 bool vd_host_link_is_ours(const struct vd_host_net *net, const struct vd_host_link_state *link, const char *what);
 
 /*
- * A veth pair: ours is named ifname, the other lies in the namespace fd. Unmarked and down, see vd_host_link_mark. Our end takes
+ * A veth pair: ours is named ifname, the other lies in the namespace fd (-1: here too). Unmarked and down, see vd_host_link_mark. Our end takes
  * packets of any size: what the other end sends too large must reach the data plane, which answers it, and not be dropped in
  * silence.
  */

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "host/link.h"
 #include "host/netns.h"
+#include "host/node.h"
 #include "host/uplink.h"
 
 #include <errno.h>
@@ -95,6 +96,8 @@ int vd_host_net_purge(struct vd_host_net *net, struct vd_error *error)
 			vd_error_prefix(error, result, "interface %s", collected.links[i].ifname);
 	}
 	free(collected.links);
+	if (result >= 0)
+		result = vd_host_node_routes_ensure(net, NULL, 0, NULL, NULL, error);
 	if (result >= 0)
 		result = vd_host_uplink_purge(net, error);
 	return result < 0 ? result : vd_host_router_purge(net, error);

@@ -18,8 +18,6 @@
 	{ \
 		0x02, 0x76, 0x69, 0x61, 0x64, 0x02 \
 	}
-#define DATA_PLANE_IPV4 "169.254.0.1"
-#define DATA_PLANE_IPV6 "fe80::1"
 
 /*
  * The namespace answers for the gateways and makes the ICMP errors of what is forwarded into it. A new namespace takes some IPv4
@@ -176,8 +174,8 @@ static int ensure_way_out(struct router *router, struct vd_error *error)
 	struct vd_host_ip_route routes[2];
 	size_t count = router->inner.address_generation == VD_HOST_NO_IPV6 ? 1 : 2;
 
-	vd_address_parse(DATA_PLANE_IPV4, &gateways[0]);
-	vd_address_parse(DATA_PLANE_IPV6, &gateways[1]);
+	vd_address_parse(VD_HOST_DATA_PLANE_IPV4, &gateways[0]);
+	vd_address_parse(VD_HOST_DATA_PLANE_IPV6, &gateways[1]);
 	for (size_t i = 0; i < count; i++) {
 		int result = vd_host_ip_neighbour_ensure(router->inside, router->inner.ifindex, &gateways[i], &mac, error);
 
