@@ -249,17 +249,12 @@ static __always_inline int vd_connection_new(struct vd_packet *packet, __u64 now
  */
 static __always_inline int vd_connection_judge(struct vd_packet *packet)
 {
-	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
 	__u64 now = bpf_ktime_get_coarse_ns();
-	struct vd_connection *connection = NULL;
+	struct vd_connection *connection;
 	bool is_high = false, from_initiator;
 	int reason = 0;
 
-	/* Twice in a packet's time is 50 ns for nothing: if another CPU makes it meanwhile, so it is as if it did so a moment later. */
-	if (!packet->is_stranger)
-		connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
-	if (!connection && vd_has_previous && vd_handover_recall(packet, packet->is_icmp_error))
-		connection = vd_connection_find(packet->family, packet->domain, tuple, &is_high);
+	connection = vd_handover_find(packet, &is_high);
 	if (packet->is_icmp_error)
 		reason = connection ? 0 : VD_DROP_REASON_ICMP_UNRELATED;
 	vd_trace_step(VD_STAGE_CONNECTION, reason,

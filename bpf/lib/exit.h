@@ -97,10 +97,9 @@ static __noinline int vd_exit_recall(struct vd_packet *packet)
 {
 	struct vd_connection *connection;
 	struct vd_way *way = &packet->way;
-	bool is_high, is_from_inner;
+	bool is_high = false, is_from_inner;
 
-	connection = vd_connection_find(packet->family, packet->domain, packet->is_icmp_error ? &packet->embedded : &packet->tuple,
-					&is_high);
+	connection = vd_handover_find(packet, &is_high);
 	packet->is_stranger = !connection && !vd_tracing;
 	if (!connection || (!connection->network && !connection->exit_vtep))
 		return 0;

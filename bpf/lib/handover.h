@@ -2,7 +2,7 @@
 #ifndef VD_LIB_HANDOVER_H
 #define VD_LIB_HANDOVER_H
 
-#include "packet.h"
+#include "nat.h"
 
 /* A connection's keys; and how two builds with different connections know each other's while one takes over from the other. */
 
@@ -93,6 +93,39 @@ static __always_inline bool vd_handover_copy(struct vd_connection *to, const voi
 	return from && size <= sizeof(*to) && !bpf_probe_read_kernel(to, size, from);
 }
 
+/* The way that a connection is seen outside, as a claim. tuple_is_high: which end of it sends the tuple. */
+static __always_inline void vd_handover_claim_set(struct vd_claim *claim, const struct vd_packet *packet,
+						  const struct vd_tuple *tuple, const struct vd_connection *connection,
+						  bool tuple_is_high)
+{
+	bool is_inner_source = tuple_is_high == !!connection->inner_is_high;
+
+	vd_nat_key_set(claim, packet->family, connection->network, &connection->vip,
+		       is_inner_source ? &tuple->destination : &tuple->source,
+		       is_inner_source ? tuple->destination_port : tuple->source_port, tuple->protocol);
+	claim->value.domain = packet->domain;
+	claim->value.inner = is_inner_source ? tuple->source : tuple->destination;
+	claim->value.inner_port = is_inner_source ? tuple->source_port : tuple->destination_port;
+	vd_nat_port_set(claim, connection->vip_port);
+}
+
+/*
+ * What comes back to a connection that was taken over is known by its claim. Where somebody else has that by now, the connection is
+ * translated anew, from inside.
+ */
+static __noinline int vd_handover_claim(struct vd_packet *packet, struct vd_connection *connection, bool tuple_is_high)
+{
+	if (connection->translation != VD_TRANSLATION_SNAT && connection->translation != VD_TRANSLATION_ROUTER)
+		return 0;
+	vd_handover_claim_set(&packet->claim, packet, packet->is_icmp_error ? &packet->embedded : &packet->tuple, connection,
+			      tuple_is_high);
+	if (vd_nat_take(&packet->claim) >= 0)
+		return 0;
+	connection->network = 0;
+	connection->translation = VD_TRANSLATION_NONE;
+	return 0;
+}
+
 /* Takes over the connection of the packet (of the one that an error speaks of), if the previous build knows it. */
 static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of_embedded)
 {
@@ -123,6 +156,23 @@ static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of
 	if (!bpf_map_update_elem(&vd_conn6, &entry6.key, &connection, BPF_NOEXIST))
 		bpf_map_push_elem(&vd_expire6, &entry6, 0);
 	return 1;
+}
+
+/* The connection of the packet (of the one that an error speaks of), ours or the previous build's. As vd_connection_find. */
+static __always_inline struct vd_connection *vd_handover_find(struct vd_packet *packet, bool *ret_is_high)
+{
+	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
+	struct vd_connection *connection = NULL;
+
+	/* Twice in a packet's time is 50 ns for nothing: if another CPU makes it meanwhile, so it is as if it did so a moment later. */
+	if (!packet->is_stranger)
+		connection = vd_connection_find(packet->family, packet->domain, tuple, ret_is_high);
+	if (connection || !vd_has_previous || vd_tracing || !vd_handover_recall(packet, packet->is_icmp_error))
+		return connection;
+	connection = vd_connection_find(packet->family, packet->domain, tuple, ret_is_high);
+	if (connection)
+		vd_handover_claim(packet, connection, *ret_is_high);
+	return connection;
 }
 
 /* Lets the previous build know a new connection: its reply may come in where that still runs. */

@@ -57,6 +57,7 @@ static __always_inline int vd_inward_vip(struct vd_packet *packet, const struct 
 	struct vd_way *way = &packet->way;
 	struct vd_claim *claim = &packet->claim;
 	struct vd_nat_value *held;
+	bool may_be_held;
 	int reason;
 
 	if (vip->type == VD_VIP_TYPE_ELASTIC) {
@@ -69,7 +70,10 @@ static __always_inline int vd_inward_vip(struct vd_packet *packet, const struct 
 	vd_nat_key_set(claim, packet->family, way->segment, &way->vip, remote, remote_port, tuple->protocol);
 	vd_nat_port_set(claim, way->vip_port);
 	/* Nobody but a router's own address is translated to. */
-	held = is_question || !(vip->flags & VD_VIP_FLAG_SYSTEM) ? NULL : vd_nat_find(claim);
+	may_be_held = !is_question && (vip->flags & VD_VIP_FLAG_SYSTEM);
+	held = may_be_held ? vd_nat_find(claim) : NULL;
+	if (!held && may_be_held && vd_has_previous)
+		held = vd_nat_recall(claim);
 	if (held) {
 		claim->value = *held;
 		way->translation = vd_addr_equal(&held->inner, &way->vip) ? VD_TRANSLATION_ROUTER : VD_TRANSLATION_SNAT;

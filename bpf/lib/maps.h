@@ -20,12 +20,14 @@ const volatile __u32 vd_overlay_ifindex __weak = 0; /* the VXLAN device */
 const volatile bool vd_tracing __weak = false;      /* this is the copy that only explains: no side effects but in vd_trace */
 
 /*
- * The build that ours replaces keeps connections of another size; of a value there we know so many bytes. Its tables stand in
- * vd_previous4 and vd_previous6 while interfaces are swapped one by one, so that either build finds what the other has recorded
+ * The build that ours replaces keeps connections of another size; of a value there we know so many bytes, and so many of a claim's
+ * (0: it has no claims). Its tables stand in vd_previous4 and vd_previous6, those of its claims in vd_previous_nat4 and
+ * vd_previous_nat6, while interfaces are swapped one by one, so that either build finds what the other has recorded
  * (docs/dev/upgrade.md).
  */
 const volatile bool vd_has_previous __weak = false;
 const volatile __u32 vd_previous_size __weak = 0;
+const volatile __u32 vd_previous_nat_size __weak = 0;
 
 #define VD_MAP_ENTRIES_DEFAULT 262144
 
@@ -95,11 +97,11 @@ VD_MAP(vd_counters, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct vd_counters, 1, 0);
 VD_MAP(vd_trace, BPF_MAP_TYPE_ARRAY, __u32, struct vd_trace, 1, 0);
 
 /* The loader makes the inner map what the previous build's is. */
-#define VD_PREVIOUS_MAP(name, inner, key_type) \
+#define VD_PREVIOUS_MAP(name, inner, key_type, value_type) \
 	struct inner { \
 		__uint(type, BPF_MAP_TYPE_HASH); \
 		__type(key, key_type); \
-		__type(value, struct vd_connection); \
+		__type(value, value_type); \
 		__uint(max_entries, 1); \
 		__uint(map_flags, BPF_F_NO_PREALLOC); \
 	}; \
@@ -110,8 +112,10 @@ VD_MAP(vd_trace, BPF_MAP_TYPE_ARRAY, __u32, struct vd_trace, 1, 0);
 		__array(values, struct inner); \
 	} name SEC(".maps") __weak
 
-VD_PREVIOUS_MAP(vd_previous4, vd_previous4_inner, struct vd_connection4_key);
-VD_PREVIOUS_MAP(vd_previous6, vd_previous6_inner, struct vd_connection6_key);
+VD_PREVIOUS_MAP(vd_previous4, vd_previous4_inner, struct vd_connection4_key, struct vd_connection);
+VD_PREVIOUS_MAP(vd_previous6, vd_previous6_inner, struct vd_connection6_key, struct vd_connection);
+VD_PREVIOUS_MAP(vd_previous_nat4, vd_previous_nat4_inner, struct vd_nat4_key, struct vd_nat_value);
+VD_PREVIOUS_MAP(vd_previous_nat6, vd_previous_nat6_inner, struct vd_nat6_key, struct vd_nat_value);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

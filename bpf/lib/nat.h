@@ -59,12 +59,90 @@ static __always_inline bool vd_nat_is_ours(const struct vd_claim *claim, const s
 	       vd_addr_equal(&value->inner, &claim->value.inner);
 }
 
+/* ---- the claims of the build before ours, while interfaces are swapped one by one ---- */
+
+/* A claim with room behind it: the previous build's may be longer. */
+struct vd_nat_previous {
+	struct vd_nat_value value;
+	__u8 room[64];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct vd_nat_previous);
+	__uint(max_entries, 1);
+} vd_scratch_nat SEC(".maps") __weak;
+
+static __always_inline bool vd_nat_copy(struct vd_nat_value *to, const void *from)
+{
+	__u32 size = vd_previous_nat_size;
+
+	return from && size && size <= sizeof(*to) && !bpf_probe_read_kernel(to, size, from);
+}
+
+/* Who the previous build says is behind the port, NULL: nobody. Inline: a search for a port stands seven calls deep, and eight may. */
+static __always_inline struct vd_nat_value *vd_nat_recall(struct vd_claim *claim)
+{
+	struct vd_nat_previous *copy;
+	__u32 zero = 0;
+	void *previous;
+	bool is_held;
+
+	copy = bpf_map_lookup_elem(&vd_scratch_nat, &zero);
+	if (!copy)
+		return NULL;
+	__builtin_memset(&copy->value, 0, sizeof(copy->value));
+	if (claim->family == 4) {
+		previous = bpf_map_lookup_elem(&vd_previous_nat4, &zero);
+		is_held = previous && vd_nat_copy(&copy->value, bpf_map_lookup_elem(previous, &claim->key4));
+	} else {
+		previous = bpf_map_lookup_elem(&vd_previous_nat6, &zero);
+		is_held = previous && vd_nat_copy(&copy->value, bpf_map_lookup_elem(previous, &claim->key6));
+	}
+	return is_held ? &copy->value : NULL;
+}
+
+/*
+ * The previous build gives out ports as well: who wants one claims it in that table first, which both builds ask. It also lets the
+ * answers in where that build still runs. False: it is somebody else's. No room there is no reason to refuse here.
+ */
+static __noinline bool vd_nat_take_previous(struct vd_claim *claim)
+{
+	struct vd_nat_previous *copy;
+	struct vd_nat_value *held;
+	long error = 0;
+	__u32 zero = 0;
+	void *previous;
+
+	copy = bpf_map_lookup_elem(&vd_scratch_nat, &zero);
+	if (!copy || !vd_previous_nat_size)
+		return true;
+	__builtin_memset(copy, 0, sizeof(*copy));
+	copy->value = claim->value;
+	if (claim->family == 4) {
+		previous = bpf_map_lookup_elem(&vd_previous_nat4, &zero);
+		if (previous)
+			error = bpf_map_update_elem(previous, &claim->key4, copy, BPF_NOEXIST);
+	} else {
+		previous = bpf_map_lookup_elem(&vd_previous_nat6, &zero);
+		if (previous)
+			error = bpf_map_update_elem(previous, &claim->key6, copy, BPF_NOEXIST);
+	}
+	if (error != -VD_EEXIST)
+		return true;
+	held = vd_nat_recall(claim);
+	return held && vd_nat_is_ours(claim, held);
+}
+
 /* 0: it is ours now; 1: it was already; -VD_EEXIST: it is somebody else's; another negative errno: no room. */
 static __noinline int vd_nat_take(struct vd_claim *claim)
 {
 	struct vd_nat_value *held;
 	long error = -VD_EEXIST;
 
+	if (vd_has_previous && !vd_tracing && !vd_nat_take_previous(claim))
+		return -VD_EEXIST;
 	/* To insert is to look as well, and new flows find their port free nearly always. */
 	if (!vd_tracing && claim->family == 4)
 		error = bpf_map_update_elem(&vd_nat4, &claim->key4, &claim->value, BPF_NOEXIST);

@@ -115,6 +115,8 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_CONNECTION6:
 	case VD_MAP_PREVIOUS4:
 	case VD_MAP_PREVIOUS6:
+	case VD_MAP_PREVIOUS_NAT4:
+	case VD_MAP_PREVIOUS_NAT6:
 	case VD_MAP_EXPIRE4:
 	case VD_MAP_EXPIRE6:
 	case VD_MAP_GENERATION:

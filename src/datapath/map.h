@@ -55,6 +55,8 @@ enum vd_map_role {
 	X(CONNECTION6, "vd_conn6", LIVE) \
 	X(PREVIOUS4, "vd_previous4", PRIVATE) \
 	X(PREVIOUS6, "vd_previous6", PRIVATE) \
+	X(PREVIOUS_NAT4, "vd_previous_nat4", PRIVATE) \
+	X(PREVIOUS_NAT6, "vd_previous_nat6", PRIVATE) \
 	X(EXPIRE4, "vd_expire4", QUEUE) \
 	X(EXPIRE6, "vd_expire6", QUEUE) \
 	X(NAT4, "vd_nat4", QUEUE) \

@@ -266,46 +266,67 @@ static int maps_share(struct bpf_object *object, const char *directory, bool all
 
 /* What the inner maps are modelled on, until the object is loaded. */
 struct previous {
-	int fds[2];
+	int fds[4];
 };
 
 static void previous_done(struct previous *previous)
 {
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 4; i++)
 		vd_cleanup_close(&previous->fds[i]);
 }
 
+/* Models an inner map on what the old build has. 1, and the size of a value; 0: it has none, or ours is the same. */
+static int previous_model(struct bpf_object *object, const char *directory, enum vd_map ours, enum vd_map array, int *ret_fd,
+			  uint32_t *ret_value_size)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(ours));
+	VD_CLOSE int shared = map ? map_share_find(object, ours, directory) : -EINVAL;
+	VD_CLOSE int fd = pinned_open(directory, vd_map_name(ours));
+	struct vd_map_definition definition;
+	int r;
+
+	if (!map || shared >= 0 || fd < 0)
+		return map ? 0 : -EINVAL;
+	r = vd_map_definition_read(fd, &definition);
+	if (!r && definition.key_size != bpf_map__key_size(map))
+		r = -EINVAL;
+	map = bpf_object__find_map_by_name(object, vd_map_name(array));
+	if (!r)
+		r = map ? bpf_map__set_inner_map_fd(map, fd) : -EINVAL;
+	if (r)
+		return r;
+	*ret_fd = VD_TAKE_FD(fd);
+	*ret_value_size = definition.value_size;
+	return 1;
+}
+
 /*
- * Connections of another layout stay within reach while we take over: both tables, or none. What they hold beyond what we know of a
- * connection is not read.
+ * Connections of another layout, and their claims, stay within reach while we take over: both families' tables, or none. What they
+ * hold beyond what we know of a connection is not read. A build may have connections and know of no claims.
  */
 static int previous_use(struct bpf_object *object, const char *directory, struct previous *previous)
 {
-	static const enum vd_map maps[][2] = {{VD_MAP_CONNECTION4, VD_MAP_PREVIOUS4}, {VD_MAP_CONNECTION6, VD_MAP_PREVIOUS6}};
+	static const enum vd_map maps[][2] = {{VD_MAP_CONNECTION4, VD_MAP_PREVIOUS4},
+					      {VD_MAP_CONNECTION6, VD_MAP_PREVIOUS6},
+					      {VD_MAP_NAT4, VD_MAP_PREVIOUS_NAT4},
+					      {VD_MAP_NAT6, VD_MAP_PREVIOUS_NAT6}};
+	uint32_t sizes[] = {sizeof(struct vd_connection), sizeof(struct vd_nat_value)}, size = 0;
 	const bool has_previous = true;
-	uint32_t size = sizeof(struct vd_connection);
+	int r = 1;
 
-	for (unsigned i = 0; i < 2; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, vd_map_name(maps[i][0]));
-		VD_CLOSE int shared = map ? map_share_find(object, maps[i][0], directory) : -EINVAL;
-		VD_CLOSE int fd = pinned_open(directory, vd_map_name(maps[i][0]));
-		struct vd_map_definition definition;
-		int r;
-
-		if (!map || shared >= 0 || fd < 0)
-			return map ? 0 : -EINVAL;
-		r = vd_map_definition_read(fd, &definition);
-		if (!r && definition.key_size != bpf_map__key_size(map))
-			r = -EINVAL;
-		map = bpf_object__find_map_by_name(object, vd_map_name(maps[i][1]));
-		if (!r)
-			r = map ? bpf_map__set_inner_map_fd(map, fd) : -EINVAL;
-		if (r)
+	for (unsigned i = 0; i < 4 && r == 1; i++) {
+		r = previous_model(object, directory, maps[i][0], maps[i][1], &previous->fds[i], &size);
+		if (r == 1)
+			sizes[i / 2] = size < sizes[i / 2] ? size : sizes[i / 2];
+		else if (i < 2)
 			return r;
-		previous->fds[i] = VD_TAKE_FD(fd);
-		size = definition.value_size < size ? definition.value_size : size;
+		else
+			sizes[1] = 0;
 	}
-	return constant_set(object, "vd_previous_size", &size, sizeof(size))
+	if (r < 0)
+		return r;
+	return constant_set(object, "vd_previous_size", &sizes[0], sizeof(sizes[0]))
+		       ?: constant_set(object, "vd_previous_nat_size", &sizes[1], sizeof(sizes[1]))
 		       ?: constant_set(object, "vd_has_previous", &has_previous, sizeof(has_previous));
 }
 
@@ -341,7 +362,7 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 		    struct bpf_object **ret, struct vd_error *error)
 {
 	VD_CLEANUP(object_close) struct bpf_object *loaded = NULL;
-	VD_CLEANUP(previous_done) struct previous previous = {{-1, -1}};
+	VD_CLEANUP(previous_done) struct previous previous = {{-1, -1, -1, -1}};
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "viaduct");
 	int r;
 

@@ -95,13 +95,16 @@ static int map_pair(const char *from, const char *to, enum vd_map map, int *ret_
 	return 1;
 }
 
-/* The connections of the old build, where ours has others: its programs are to know them while interfaces are swapped. */
+/* The connections of the old build and their claims, where ours has others: our programs are to know them while interfaces are swapped. */
 static int previous_show(const char *from, const char *to, struct vd_error *error)
 {
-	static const enum vd_map maps[][2] = {{VD_MAP_CONNECTION4, VD_MAP_PREVIOUS4}, {VD_MAP_CONNECTION6, VD_MAP_PREVIOUS6}};
+	static const enum vd_map maps[][2] = {{VD_MAP_CONNECTION4, VD_MAP_PREVIOUS4},
+					      {VD_MAP_CONNECTION6, VD_MAP_PREVIOUS6},
+					      {VD_MAP_NAT4, VD_MAP_PREVIOUS_NAT4},
+					      {VD_MAP_NAT6, VD_MAP_PREVIOUS_NAT6}};
 	int r = 1;
 
-	for (unsigned i = 0; i < 2 && r == 1; i++) {
+	for (unsigned i = 0; i < 4 && r == 1; i++) {
 		VD_CLOSE int old = -1, new = -1, previous = pinned_open(to, vd_map_name(maps[i][1]));
 		uint32_t zero = 0;
 
@@ -453,7 +456,7 @@ static int previous_forget(const char *path)
 {
 	int r = 0;
 
-	for (unsigned i = VD_MAP_PREVIOUS4; i <= VD_MAP_PREVIOUS6 && !r; i++) {
+	for (unsigned i = VD_MAP_PREVIOUS4; i <= VD_MAP_PREVIOUS_NAT6 && !r; i++) {
 		VD_CLOSE int previous = pinned_open(path, vd_map_name(i));
 		uint32_t zero = 0;
 
