@@ -109,14 +109,14 @@ void bind_elastic(struct provider *provider, const char *elastic, const char *in
 void put_forward(struct provider *provider, uint16_t port, uint8_t length, const char *inner, uint16_t to_port, const char *allowed,
 		 uint8_t allowed_length)
 {
-	struct vd_forward_key key = {
-		.network = NETWORK, .vip = address_of(VIP), .protocol = IPPROTO_TCP, .length = length, .port = port};
+	struct vd_forward_key key = {.network = NETWORK, .protocol = IPPROTO_TCP, .length = length, .port = port};
 	struct vd_forward_value value = {.id = 700, .port_id = PORT_B, .to_port = to_port, .allowed_length = allowed_length};
+	const char *vip = text_to_address(inner, value.inner.byte) == 4 ? VIP : VIP6;
 
-	value.inner = address_of(inner);
+	key.vip = address_of(vip);
 	value.allowed = address_of(allowed);
 	PUT(bpf_of(provider)->maps.vd_forward, key, value);
-	put_vip(provider, VIP,
+	put_vip(provider, vip,
 		(struct vd_vip_value){
 			.type = VD_VIP_TYPE_ROUTER, .flags = VD_VIP_FLAG_SYSTEM, .forward_lengths_tcp = 1 << 16 | 1 << 14});
 }
@@ -151,14 +151,6 @@ uint16_t source_port(const struct packet *packet, uint8_t protocol)
 uint16_t destination_port(const struct packet *packet)
 {
 	return (uint16_t)(packet->data[packet->l4 + 2] << 8 | packet->data[packet->l4 + 3]);
-}
-
-bool has_destination(const struct packet *packet, const char *address)
-{
-	union vd_addr bytes;
-	int family = text_to_address(address, bytes.byte);
-
-	return !memcmp(packet->data + 14 + (family == 4 ? 16 : 24), bytes.byte, family == 4 ? 4 : 16);
 }
 
 struct packet_spec out_spec(uint8_t protocol, uint16_t port)
@@ -215,7 +207,7 @@ void assert_comes_in(struct provider *provider, const struct packet_spec *spec, 
 
 	packet_build(spec, &packet);
 	assert_int_equal(run_uplink(provider, 0, &packet), VERDICT_REDIRECT);
-	assert_true(has_destination(&fixture->out, inner));
+	assert_true(packet_has_destination(&fixture->out, inner));
 	assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, mac));
 	assert_true(packet_checksums_hold(&fixture->out));
 	assert_int_equal(packet_ttl(&fixture->out), 63);

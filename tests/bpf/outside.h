@@ -35,7 +35,7 @@ void put_elastic(struct provider *provider, const struct elastic *elastic);
 void delete_elastic(struct provider *provider, const struct elastic *elastic);
 /* The same for red and NETWORK, here. */
 void bind_elastic(struct provider *provider, const char *elastic, const char *inner);
-/* A block of VIP's ports, TCP. */
+/* A block of VIP's ports (of VIP6's, where inner is IPv6), TCP. */
 void put_forward(struct provider *provider, uint16_t port, uint8_t length, const char *inner, uint16_t to_port, const char *allowed,
 		 uint8_t allowed_length);
 /* For cmocka, with provider_teardown. */
@@ -43,7 +43,6 @@ int outside_setup(void **state);
 
 uint16_t source_port(const struct packet *packet, uint8_t protocol);
 uint16_t destination_port(const struct packet *packet);
-bool has_destination(const struct packet *packet, const char *address);
 /* From port a to OUTSIDE or, ICMPv6, OUTSIDE6. */
 struct packet_spec out_spec(uint8_t protocol, uint16_t port);
 /* What answers spec, sent to port of vip. */

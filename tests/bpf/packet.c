@@ -110,8 +110,7 @@ static size_t build_transport(const struct packet_spec *spec, uint8_t *at)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		put16(at, spec->destination_port);
-		if (!spec->embedded)
-			put16(at + 4, spec->source_port);
+		put16(at + (spec->embedded ? 6 : 4), spec->source_port);
 		return 8;
 	}
 	return 0;
@@ -140,14 +139,26 @@ static void build_ipv4(const struct packet_spec *spec, struct packet *packet, si
 	put16(ip + 10, sum_fold(sum_bytes(ip, 20, 0)));
 }
 
+static bool is_fragment(const struct packet_spec *spec)
+{
+	return spec->more_fragments || spec->fragment_offset;
+}
+
 static void build_ipv6(const struct packet_spec *spec, struct packet *packet, size_t size)
 {
-	uint8_t *ip = packet->data + ETH_HLEN;
+	uint8_t *ip = packet->data + ETH_HLEN, *fragment = ip + 40;
 
 	put16(packet->data + 12, ETHERTYPE_IPV6);
 	ip[0] = 0x60;
 	put16(ip + 4, size);
 	ip[6] = spec->protocol;
+	if (is_fragment(spec)) {
+		put16(ip + 4, 8 + size);
+		ip[6] = IPPROTO_FRAGMENT;
+		fragment[0] = spec->protocol;
+		put16(fragment + 2, spec->fragment_offset | (spec->more_fragments ? 1 : 0));
+		put16(fragment + 6, spec->id);
+	}
 	ip[7] = spec->ttl ? spec->ttl : 64;
 	text_to_address(spec->source, ip + 8);
 	text_to_address(spec->destination, ip + 24);
@@ -160,7 +171,7 @@ void packet_build(const struct packet_spec *spec, struct packet *ret)
 	size_t header = 0, payload = spec->payload;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->l4 = ETH_HLEN + (ipv4 ? 20 : 40);
+	ret->l4 = ETH_HLEN + (ipv4 ? 20 : is_fragment(spec) ? 48 : 40);
 	text_to_mac(spec->destination_mac ? spec->destination_mac : gateway_mac, ret->data);
 	text_to_mac(spec->source_mac, ret->data + 6);
 	if (!spec->fragment_offset)
@@ -254,11 +265,41 @@ uint8_t packet_ttl(const struct packet *packet)
 	return packet->data[ETH_HLEN + (is_ipv4(packet) ? 8 : 7)];
 }
 
+bool packet_has_destination(const struct packet *packet, const char *address)
+{
+	uint8_t bytes[16];
+
+	if (text_to_address(address, bytes) == 4)
+		return is_ipv4(packet) && memcmp(packet->data + ETH_HLEN + 16, bytes, 4) == 0;
+	return !is_ipv4(packet) && memcmp(packet->data + ETH_HLEN + 24, bytes, 16) == 0;
+}
+
+void packet_embedded(const struct packet *error, struct packet *ret)
+{
+	size_t header = error->l4 - ETH_HLEN + 8;
+
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->data, error->data, ETH_HLEN);
+	ret->size = error->size - header;
+	memcpy(ret->data + ETH_HLEN, error->data + ETH_HLEN + header, ret->size - ETH_HLEN);
+	ret->l4 = ETH_HLEN + (is_ipv4(error) ? 20 : 40);
+}
+
+/* IPv6: the one after a fragment header. */
+static uint8_t protocol_of(const struct packet *packet)
+{
+	const uint8_t *ip = packet->data + ETH_HLEN;
+
+	if (is_ipv4(packet))
+		return ip[9];
+	return ip[6] == IPPROTO_FRAGMENT ? ip[40] : ip[6];
+}
+
 bool packet_checksums_hold(const struct packet *packet)
 {
 	if (is_ipv4(packet) && sum_fold(sum_bytes(packet->data + ETH_HLEN, 20, 0)) != 0)
 		return false;
-	return transport_sum(packet, packet->data[ETH_HLEN + (is_ipv4(packet) ? 9 : 6)]) == 0;
+	return transport_sum(packet, protocol_of(packet)) == 0;
 }
 
 uint16_t packet_mss(const struct packet *packet)

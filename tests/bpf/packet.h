@@ -24,11 +24,11 @@ struct packet_spec {
 	uint16_t mss;                             /* TCP: the option, 0: none */
 	bool odd_mss;                             /* a no-operation option before it */
 	bool dont_fragment;
-	uint16_t fragment_offset; /* IPv4: in bytes */
+	uint16_t fragment_offset; /* in bytes */
 	bool more_fragments;
 	uint16_t id;
 	size_t payload;                /* bytes */
-	const struct packet *embedded; /* ICMP error: about this one */
+	const struct packet *embedded; /* ICMP error: about this one; source_port is the MTU that it names */
 };
 
 void packet_build(const struct packet_spec *spec, struct packet *ret);
@@ -40,6 +40,9 @@ void packet_build_solicitation(const char *source_mac, const char *sender_mac, c
 
 bool packet_has_macs(const struct packet *packet, const char *source, const char *destination);
 bool packet_has_source(const struct packet *packet, const char *address);
+bool packet_has_destination(const struct packet *packet, const char *address);
+/* The packet that an ICMP error speaks of, with the error's Ethernet header. */
+void packet_embedded(const struct packet *error, struct packet *ret);
 uint8_t packet_ttl(const struct packet *packet);
 /* IPv4 header and transport checksums. */
 bool packet_checksums_hold(const struct packet *packet);

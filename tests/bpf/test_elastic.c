@@ -53,7 +53,7 @@ static void assert_sent(struct provider *provider, uint32_t ifindex, const struc
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(run_port(fixture, ifindex, &packet), VERDICT_REDIRECT);
 		assert_true(packet_has_source(&fixture->out, source));
-		assert_true(has_destination(&fixture->out, destination));
+		assert_true(packet_has_destination(&fixture->out, destination));
 		assert_true(packet_has_macs(&fixture->out, source_mac, destination_mac));
 		assert_true(packet_checksums_hold(&fixture->out));
 	}
@@ -225,7 +225,7 @@ static void test_elastic_for_another_host(void **state)
 		assert_true(packet_checksums_hold(&fixture->out));
 		packet_build(&in, &packet);
 		assert_int_equal(run_uplink(provider, 0, &packet), VERDICT_REDIRECT);
-		assert_true(has_destination(&fixture->out, "10.0.0.4"));
+		assert_true(packet_has_destination(&fixture->out, "10.0.0.4"));
 		assert_true(packet_has_macs(&fixture->out, MAC_EXIT_0, MAC_D));
 		packet_build(&reply, &packet);
 		assert_int_equal(run_tunnel(fixture, 100, HOST2, &packet), VERDICT_REDIRECT);
