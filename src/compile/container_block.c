@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/derive.h"
 #include "compile/hop.h"
+#include "compile/key.h"
 #include "compile/reach.h"
+
+#include "model/block.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +12,7 @@
 struct derivation {
 	const struct vd_view *view;
 	struct vd_block_standing standing;
-	struct vd_fit_block fit;
+	const struct vd_vpc *peer; /* of the VPC that it stands in: while the routes of that one are added */
 	struct vd_records *records;
 };
 
@@ -45,14 +48,6 @@ static int add_host_route(const struct derivation *derivation, const struct vd_a
 
 /* ---- on the node that holds it ---- */
 
-/* A single address that moved has none. */
-static struct vd_address gateway_of(const struct vd_container_block *block)
-{
-	struct vd_address first = vd_prefix_first(&block->cidr);
-
-	return block->cidr.length == vd_address_bits(&first) ? (struct vd_address){} : vd_address_add(&first, 1);
-}
-
 static int add_own(const struct derivation *derivation)
 {
 	const struct vd_container_block *block = derivation->standing.block;
@@ -65,7 +60,7 @@ static int add_own(const struct derivation *derivation)
 	record.block.domain = network->head.id;
 	record.block.prefix = block->cidr;
 	record.block.block = block->head.id;
-	record.block.gateway = gateway_of(block);
+	record.block.gateway = vd_block_gateway(block);
 	record.block.masquerade = network->masquerade;
 	vd_record_name(record.block.name, vd_prefix_format(&block->cidr, prefix));
 	r = vd_records_add(derivation->records, &record);
@@ -104,7 +99,7 @@ static int add_tunnelled(const struct derivation *derivation)
 	return r < 0 ? r : add_host_route(derivation, NULL);
 }
 
-static int add_reached(const struct derivation *derivation)
+static int add_reached(struct derivation *derivation)
 {
 	struct vd_plan_record record;
 	struct vd_reach reach;
@@ -121,7 +116,7 @@ static int add_reached(const struct derivation *derivation)
 }
 
 /* A gateway need not be a node: then it has no domain, only the kernel's routes. */
-static int add_on_gateway(const struct derivation *derivation)
+static int add_on_gateway(struct derivation *derivation)
 {
 	struct vd_reach reach;
 
@@ -129,7 +124,7 @@ static int add_on_gateway(const struct derivation *derivation)
 	return reach.type == VD_REACH_TYPE_ROUTED ? add_host_route(derivation, &reach.next_hop) : 0;
 }
 
-static int add_in_domain(const struct derivation *derivation)
+static int add_in_domain(struct derivation *derivation)
 {
 	const struct vd_block_standing *standing = &derivation->standing;
 	const char *host = derivation->view->host;
@@ -171,11 +166,11 @@ static const struct vd_address *address_of(const struct vd_port *port, uint8_t f
 	return NULL;
 }
 
-/* A route of the user's own to the same destination stands in its place. */
+/* What stands for several blocks is one route, and the first one's. A route of the user's own to the same destination stands in its place. */
 static int add_in_table(const struct derivation *derivation, uint32_t table)
 {
 	const struct vd_vpc *vpc = derivation->standing.vpc;
-	const struct vd_prefix *destination = &derivation->fit.route;
+	const struct vd_prefix *destination = &derivation->standing.fit.route;
 	const struct vd_address *address = address_of(derivation->standing.port, destination->address.family);
 	struct vd_next_hop hop = {.type = VD_NEXT_HOP_TYPE_ADDRESS};
 	struct vd_hop_standing standing;
@@ -204,31 +199,75 @@ static int add_in_named_table(const struct vd_pair *pair, void *userdata)
 	return table ? add_in_table(derivation, table->head.id) : 0;
 }
 
-static bool is_inside(const struct vd_vpc *vpc, const struct vd_prefix *prefix)
-{
-	for (size_t i = 0; i < vpc->cidr_count; i++)
-		if (vd_prefix_covers(&vpc->cidrs[i], prefix))
-			return true;
-	return false;
-}
-
-/* What stands for several blocks is one route, and the first one's. */
 static int add_in_vpc(struct derivation *derivation)
 {
 	const struct vd_view *view = derivation->view;
 	const struct vd_vpc *vpc = derivation->standing.vpc;
 	int r;
 
-	if (!vpc || !vd_view_is_known(view, vpc->head.project, vpc->head.name))
+	if (!vd_view_is_known(view, vpc->head.project, vpc->head.name))
 		return 0;
 	r = add_source(derivation);
-	if (r < 0 || !vd_view_fit(view, &derivation->standing, &derivation->fit) || !derivation->fit.is_first ||
-	    is_inside(vpc, &derivation->fit.route))
+	if (r < 0 || !vd_view_fit(view, &derivation->standing)->is_first || vd_vpc_covers(vpc, &derivation->standing.fit.route))
 		return r;
 	r = add_in_table(derivation, 0);
 	if (r < 0 || !vd_view_is_present(view, vpc->head.project, vpc->head.name))
 		return r;
 	return vd_view_each_table_of_vpc(view, vpc, add_in_named_table, derivation);
+}
+
+/* ---- in peers of that VPC ---- */
+
+static int add_in_table_of_peer(struct derivation *derivation, uint32_t table)
+{
+	const struct vd_prefix *destination = &derivation->standing.fit.route;
+	struct vd_plan_record record;
+
+	if (vd_view_has_route(derivation->view, derivation->peer, table, destination))
+		return 0;
+	init_route(derivation, derivation->peer->head.id, VD_PLAN_ROUTE_TYPE_PEER, &record);
+	record.route.table = table;
+	record.route.destination = *destination;
+	record.route.peer_domain = derivation->standing.vpc->head.id;
+	return vd_records_add(derivation->records, &record);
+}
+
+static int add_in_named_table_of_peer(const struct vd_pair *pair, void *userdata)
+{
+	struct derivation *derivation = userdata;
+	const struct vd_route_table *table = vd_view_route_table(derivation->view, pair->project, pair->other);
+
+	return table ? add_in_table_of_peer(derivation, table->head.id) : 0;
+}
+
+static int add_in_peer(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_peering *peering = (const struct vd_peering *)resource;
+	struct derivation *derivation = userdata;
+	const struct vd_view *view = derivation->view;
+	const char *name = vd_peering_other(peering, derivation->standing.vpc->head.name);
+	int r;
+
+	if (peering->routes != VD_PEERING_ROUTES_AUTO || !vd_view_is_present(view, resource->project, name))
+		return 0;
+	derivation->peer = vd_view_vpc(view, resource->project, name);
+	if (!derivation->peer || vd_vpc_covers(derivation->peer, &derivation->standing.fit.route))
+		return 0;
+	r = add_in_table_of_peer(derivation, 0);
+	return r < 0 ? r : vd_view_each_table_of_vpc(view, derivation->peer, add_in_named_table_of_peer, derivation);
+}
+
+/* They have a route to the whole network already where it is the VPC's own. */
+static int add_in_peers(struct derivation *derivation)
+{
+	const struct vd_view *view = derivation->view;
+	const struct vd_resource *vpc = &derivation->standing.vpc->head;
+	const char *own = derivation->standing.network->vpc;
+
+	if ((own && strcmp(own, vpc->name) == 0) || !vd_view_fit(view, &derivation->standing)->is_first)
+		return 0;
+	vd_view_read(view, vd_key_members(VD_KIND_PEERING, "vpc", vpc->project, vpc->name));
+	return vd_model_each_peering_of_vpc(view->model, vpc->project, vpc->name, add_in_peer, derivation);
 }
 
 int vd_derive_container_block(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
@@ -240,7 +279,10 @@ int vd_derive_container_block(const struct vd_view *view, const struct vd_unit *
 	if (!block || !vd_block_stand(view, block, &derivation.standing))
 		return 0;
 	r = add_in_domain(&derivation);
-	return r < 0 ? r : add_in_vpc(&derivation);
+	if (r < 0 || !derivation.standing.vpc)
+		return r;
+	r = add_in_vpc(&derivation);
+	return r < 0 ? r : add_in_peers(&derivation);
 }
 
 /* ---- what it counts for ---- */

@@ -3,6 +3,8 @@
 #include "compile/key.h"
 #include "compile/reach.h"
 
+#include "model/block.h"
+
 #include <string.h>
 
 struct derivation {
@@ -38,11 +40,6 @@ static int add_route(const struct derivation *derivation, const struct vd_prefix
 	return vd_records_add(derivation->records, &record);
 }
 
-static uint32_t block_length(const struct vd_container_network *network, const struct vd_prefix *cidr)
-{
-	return cidr->address.family == VD_FAMILY_IPV4 ? network->block_size : network->block_size6;
-}
-
 /*
  * Everything else is the kernel's affair. But an address of the network itself that is in nobody's block is nobody's: it must not
  * leave, untranslated as it is, by the node's way to the world. Where the network is one block, that one's route says what becomes
@@ -57,7 +54,7 @@ static int add_routes(const struct derivation *derivation)
 	if (r == 0)
 		r = add_route(derivation, &all6, VD_PLAN_ROUTE_TYPE_STACK);
 	for (size_t i = 0; i < network->cidr_count && r == 0; i++)
-		if (network->cidrs[i].length < block_length(network, &network->cidrs[i]))
+		if (network->cidrs[i].length < vd_block_length(network, network->cidrs[i].address.family))
 			r = add_route(derivation, &network->cidrs[i], VD_PLAN_ROUTE_TYPE_BLACKHOLE);
 	return r;
 }

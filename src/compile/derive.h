@@ -59,7 +59,8 @@ uint32_t vd_view_network_mtu(const struct vd_view *view, const struct vd_network
 void vd_vip_fill(const struct vd_view *view, const struct vd_network *network, const struct vd_virtual_ip *vip,
 		 const struct vd_address *address, const char *host, struct vd_plan_record *ret);
 
-/* The VPC's CIDR that the route's destination lies in, or NULL: there the route is inert, connected wins. */
+/* The VPC's CIDR that the destination, or that of the route, lies in, or NULL: there the route is inert, connected wins. */
+const struct vd_prefix *vd_vpc_covers(const struct vd_vpc *vpc, const struct vd_prefix *destination);
 const struct vd_prefix *vd_route_covering_cidr(const struct vd_route *route, const struct vd_vpc *vpc);
 /* The family that a policy route is for; IPv4 when nothing in it says. */
 uint8_t vd_policy_route_family(const struct vd_policy_route *policy);

@@ -17,11 +17,13 @@ struct derivation {
 	struct vd_records *records;
 };
 
-/* A route of the user's own to the same destination stands in its place. */
+/* A route of the user's own to the same destination stands in its place; inside its own CIDRs, the VPC decides itself. */
 static int add_route(const struct derivation *derivation, const struct vd_prefix *destination)
 {
 	struct vd_plan_record record;
 
+	if (vd_vpc_covers(derivation->vpc, destination))
+		return 0;
 	if (vd_view_has_route(derivation->view, derivation->vpc, derivation->table, destination))
 		return 0;
 	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);

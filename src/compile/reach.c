@@ -4,6 +4,8 @@
 #include "compile/derive.h"
 #include "compile/key.h"
 
+#include "model/block.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +95,7 @@ static int compare_blocks(const void *a, const void *b)
 	return vd_fit_compare(&left->prefix, &right->prefix);
 }
 
-static bool work_out_fit(const struct vd_view *view, const struct vd_block_standing *standing, struct vd_fit_block *ret)
+static void work_out_fit(const struct vd_view *view, struct vd_block_standing *standing)
 {
 	struct wanting wanting = {view, standing->vpc, .size = vd_model_count(view->model, VD_KIND_CONTAINER_BLOCK)};
 	const char *project = standing->block->head.project;
@@ -101,33 +103,41 @@ static bool work_out_fit(const struct vd_view *view, const struct vd_block_stand
 
 	wanting.blocks = calloc(wanting.size, sizeof(*wanting.blocks));
 	if (!wanting.blocks)
-		return false;
+		return;
 	vd_model_each(view->model, VD_KIND_CONTAINER_BLOCK, project, want_route, &wanting);
 	vd_model_each(view->model, VD_KIND_ROUTE, project, count_custom, &wanting);
 	qsort(wanting.blocks, wanting.count, sizeof(*wanting.blocks), compare_blocks);
 	vd_fit(wanting.blocks, wanting.count, quota > wanting.customs ? quota - wanting.customs : 0);
 	for (size_t i = 0; i < wanting.count; i++)
 		if (vd_fit_compare(&wanting.blocks[i].prefix, &standing->block->cidr) == 0)
-			*ret = wanting.blocks[i];
+			standing->fit = wanting.blocks[i];
 	free(wanting.blocks);
-	return true;
 }
 
-bool vd_view_fit(const struct vd_view *view, const struct vd_block_standing *standing, struct vd_fit_block *ret)
+static void look_up_fit(const struct vd_view *view, struct vd_block_standing *standing)
 {
-	const struct vd_resource *vpc = standing->vpc ? &standing->vpc->head : NULL;
+	const struct vd_resource *vpc = &standing->vpc->head;
 	const struct vd_fit_block *fit;
 
-	*ret = (struct vd_fit_block){.prefix = standing->block->cidr};
-	if (!vpc)
-		return false;
-	if (!view->graph)
-		return work_out_fit(view, standing, ret);
 	vd_view_read(view, vd_key_allotment(vpc->project, vpc->name, &standing->block->cidr));
 	fit = vd_allotments_get(&view->graph->allotments, vpc->project, vpc->name, &standing->block->cidr);
 	if (fit)
-		*ret = *fit;
-	return true;
+		standing->fit = *fit;
+}
+
+const struct vd_fit_block *vd_view_fit(const struct vd_view *view, struct vd_block_standing *standing)
+{
+	if (!standing->vpc)
+		return NULL;
+	if (standing->has_fit)
+		return &standing->fit;
+	standing->has_fit = true;
+	standing->fit.prefix = standing->block->cidr;
+	if (view->graph)
+		look_up_fit(view, standing);
+	else
+		work_out_fit(view, standing);
+	return &standing->fit;
 }
 
 /* ---- who reaches whom ---- */
@@ -235,28 +245,24 @@ static const struct vd_vpc *vpc_of_host(const struct vd_view *view, const char *
 	return subnet ? vd_view_vpc(view, project, subnet->vpc) : NULL;
 }
 
-static enum vd_reach_reason reach_in_vpc(const struct vd_view *view, const char *host, const struct vd_block_standing *standing,
+static enum vd_reach_reason reach_in_vpc(const struct vd_view *view, const char *host, struct vd_block_standing *standing,
 					 struct vd_reach *reach)
 {
-	const struct vd_container_network *network = standing->network;
-	const struct vd_vpc *mine = vpc_of_host(view, network->head.project, host), *theirs = standing->vpc;
-	struct vd_fit_block fit;
+	const struct vd_vpc *mine = vpc_of_host(view, standing->block->head.project, host), *theirs = standing->vpc;
 
 	if (!theirs)
 		return VD_REACH_REASON_THERE;
 	if (!mine)
 		return VD_REACH_REASON_HERE;
-	/* A peer knows the networks that name the VPC: what stands elsewhere is not behind it. */
-	if (mine != theirs &&
-	    (!network->vpc || strcmp(network->vpc, theirs->head.name) != 0 || !vd_view_are_peers(view, theirs, mine->head.name)))
+	if (mine != theirs && !vd_view_are_peers(view, theirs, mine->head.name))
 		return VD_REACH_REASON_VPC;
-	if (!vd_view_fit(view, standing, &fit) || fit.route.address.family == VD_FAMILY_NONE)
+	if (vd_view_fit(view, standing)->route.address.family == VD_FAMILY_NONE)
 		return VD_REACH_REASON_QUOTA;
 	reach->type = VD_REACH_TYPE_STACK;
 	return VD_REACH_REASON_NONE;
 }
 
-void vd_reach(const struct vd_view *view, const char *host, const struct vd_block_standing *standing, struct vd_reach *ret)
+static void reach(const struct vd_view *view, const char *host, struct vd_block_standing *standing, struct vd_reach *ret)
 {
 	*ret = (struct vd_reach){.type = standing->block->node ? VD_REACH_TYPE_TUNNEL : VD_REACH_TYPE_NONE};
 	if (standing->network->mode != VD_CONTAINER_MODE_ROUTED)
@@ -265,4 +271,35 @@ void vd_reach(const struct vd_view *view, const char *host, const struct vd_bloc
 		ret->reason = reach_in_vpc(view, host, standing, ret);
 	else
 		ret->reason = reach_on_lan(view, host, standing, ret);
+}
+
+/* An address that moved: whether what the host's kernel knows of the block around it leads into the host port. */
+static bool is_around_ours(const struct vd_view *view, const char *host, const struct vd_block_standing *standing)
+{
+	const struct vd_container_network *network = standing->network;
+	struct vd_prefix around = standing->block->cidr;
+	const struct vd_container_block *block;
+	struct vd_block_standing outer;
+	char prefix[VD_PREFIX_TEXT], name[VD_NAME_SIZE + VD_PREFIX_TEXT];
+	struct vd_reach way;
+
+	if (!vd_block_is_moved(standing->block))
+		return false;
+	around.length = vd_block_length(network, around.address.family);
+	vd_prefix_normalise(&around);
+	snprintf(name, sizeof(name), "%s/%s", network->head.name, vd_prefix_format(&around, prefix));
+	block = vd_view_container_block(view, network->head.project, name);
+	if (!block || !vd_block_stand(view, block, &outer))
+		return false;
+	if (block->node && strcmp(block->node, host) == 0)
+		return true;
+	reach(view, host, &outer, &way);
+	return way.type == VD_REACH_TYPE_TUNNEL;
+}
+
+void vd_reach(const struct vd_view *view, const char *host, struct vd_block_standing *standing, struct vd_reach *ret)
+{
+	reach(view, host, standing, ret);
+	if (ret->type == VD_REACH_TYPE_STACK && standing->block->node && is_around_ours(view, host, standing))
+		*ret = (struct vd_reach){.type = VD_REACH_TYPE_TUNNEL, .reason = VD_REACH_REASON_MOVED};
 }

@@ -15,12 +15,14 @@ struct vd_block_standing {
 	const struct vd_port *port;
 	const struct vd_subnet *subnet;
 	const struct vd_vpc *vpc;
+	bool has_fit; /* fit was asked for: without a graph it is dear */
+	struct vd_fit_block fit;
 };
 
 /* False: it counts for nothing, since nobody holds it. That its node is alive is not asked: a dead one's is put into quarantine. */
 bool vd_block_stand(const struct vd_view *view, const struct vd_container_block *block, struct vd_block_standing *ret);
-/* The route that it got in its VPC; false: it stands in none. */
-bool vd_view_fit(const struct vd_view *view, const struct vd_block_standing *standing, struct vd_fit_block *ret);
+/* The route that it got in its VPC; NULL: it stands in none. Borrowed from standing. */
+const struct vd_fit_block *vd_view_fit(const struct vd_view *view, struct vd_block_standing *standing);
 
 enum vd_reach_type {
 	VD_REACH_TYPE_ROUTED = 1, /* by a route of the node's kernel to the other node: next_hop */
@@ -40,6 +42,7 @@ enum vd_reach_reason {
 	VD_REACH_REASON_THERE,    /* the block stands in no VPC */
 	VD_REACH_REASON_VPC,      /* they stand in VPCs that do not know each other's blocks */
 	VD_REACH_REASON_QUOTA,    /* the VPC's route_quota is used up */
+	VD_REACH_REASON_MOVED,    /* it moved out of a block that the kernel sends into the host port */
 };
 
 struct vd_reach {
@@ -49,7 +52,7 @@ struct vd_reach {
 };
 
 /* How that host, a node of the network or one of its gateways, sends to the block, which is not its own. */
-void vd_reach(const struct vd_view *view, const char *host, const struct vd_block_standing *standing, struct vd_reach *ret);
+void vd_reach(const struct vd_view *view, const char *host, struct vd_block_standing *standing, struct vd_reach *ret);
 
 /* Whether it is named as gateway of the network. */
 bool vd_is_lan_gateway(const struct vd_container_network *network, const char *host);

@@ -4,12 +4,17 @@
 
 #include <stdio.h>
 
-const struct vd_prefix *vd_route_covering_cidr(const struct vd_route *route, const struct vd_vpc *vpc)
+const struct vd_prefix *vd_vpc_covers(const struct vd_vpc *vpc, const struct vd_prefix *destination)
 {
 	for (size_t i = 0; i < vpc->cidr_count; i++)
-		if (vd_prefix_covers(&vpc->cidrs[i], &route->destination))
+		if (vd_prefix_covers(&vpc->cidrs[i], destination))
 			return &vpc->cidrs[i];
 	return NULL;
+}
+
+const struct vd_prefix *vd_route_covering_cidr(const struct vd_route *route, const struct vd_vpc *vpc)
+{
+	return vd_vpc_covers(vpc, &route->destination);
 }
 
 struct derivation {

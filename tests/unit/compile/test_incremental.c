@@ -66,9 +66,10 @@ static void change_claim(struct world *world, const char *project)
 
 	world_change(world, VD_KIND_CLAIM, "default", world_hosts[i],
 		     stays(5) ? text_of("{'machine_id':'m%u','boot_id':'b%u','underlay':'%s','underlay_mtu':%s,'addresses':[%s],"
-					"'uplinks':[%s]}",
+					"'uplinks':[%s]%s}",
 					i, number(2), underlay, ONE_OF("1500", "1500", "9000", "1400", "40"), addresses,
-					uplinks_of(i))
+					uplinks_of(i),
+					ONE_OF("", ",'lan':'172.16.0.0/24'", ",'lan':'172.16.0.0/24'", ",'lan':'172.17.0.0/24'"))
 			      : NULL);
 }
 
@@ -122,8 +123,10 @@ static void change_vpc(struct world *world, const char *project)
 		     stays(6) ? text_of("{'spec':{'cidrs':[%s]%s%s%s},'assigned':{'id':%u,'vni':%u}}",
 					ONE_OF("'10.0.0.0/8'", "'10.0.0.0/16'", "'10.0.0.0/14','fd00::/32'", "'192.168.0.0/16'"),
 					ONE_OF("", "", ",'vxlan_pool':'pool'"), ONE_OF("", ",'router_profile':'small'"),
-					ONE_OF("", ",'networks':['n0']", ",'networks':['n0']", ",'networks':['n1','n0']",
-					       ",'networks':['n0','n1','n3']"),
+					text_of("%s%s",
+						ONE_OF("", ",'networks':['n0']", ",'networks':['n0']", ",'networks':['n1','n0']",
+						       ",'networks':['n0','n1','n3']"),
+						ONE_OF("", "", ",'route_quota':3", ",'route_quota':6")),
 					id_of(VD_KIND_VPC, project, i), 100 + i)
 			      : NULL);
 }
@@ -299,9 +302,9 @@ static void change_policy_route(struct world *world, const char *project)
 {
 	const char *table = ONE_OF("v0", "v1", "t0", "t1", "t2");
 	unsigned priority = 1 + number(3);
-	const char *action =
-		ONE_OF("'set_mark':7", "'lookup_table':'t0'", "'lookup_table':'t2'", "'next_hop':{'blackhole':true}",
-		       "'next_hop':{'gateway':'203.0.113.7'}", "'next_hop':{'gateway':'2001:db8::7'}", "'next_hop':{'vip':'w0'}");
+	const char *action = ONE_OF("'set_mark':7", "'lookup_table':'t0'", "'lookup_table':'t2'", "'next_hop':{'blackhole':true}",
+				    "'next_hop':{'peering':'q'}", "'next_hop':{'gateway':'203.0.113.7'}",
+				    "'next_hop':{'gateway':'2001:db8::7'}", "'next_hop':{'vip':'w0'}");
 	const char *source = strstr(action, "2001:") ? ",'source':'fd00::/8'" : ",'source':'10.0.0.0/8'";
 
 	world_change(world, VD_KIND_POLICY_ROUTE, project, text_of("%s/%u", table, priority),
@@ -324,7 +327,8 @@ static void change_port(struct world *world, const char *project)
 					"['10.%u.0.%u'%s]}}",
 					subnet, groups_of(set), ONE_OF("", "", ",'instance':'a'", ",'instance':'b'"),
 					ONE_OF("", "", ",'default':true"), ONE_OF("", ",'source_check':false"),
-					ONE_OF("", ",'allowed_sources':['10.200.0.0/16','fd02::/48']"),
+					ONE_OF("", ",'allowed_sources':['10.200.0.0/16','fd02::/48']",
+					       ",'allowed_sources':['172.20.1.0/24']"),
 					id_of(VD_KIND_PORT, project, i), set ? 20000 + id_of(0, project, set) : 0, i, subnet,
 					10 + number(2) * 10 + i, second)
 			      : NULL);
@@ -360,6 +364,8 @@ static const char *hop_outside(const char *table, const char *project, bool is_i
 {
 	bool is_public = strcmp(table, "v0") == 0 && strcmp(project, "default") == 0 && number(8);
 
+	if (number(6) == 0)
+		return "{'peering':'q'}";
 	return text_of("{'%s':'%s%u'}", is_public ? "public" : "gateway",
 		       is_ipv6 ? "2001:db8::" : text_of("%s.", prefixes[number(2) ? 0 : number(4)]), 1 + number(14));
 }
@@ -379,6 +385,72 @@ static void change_route(struct world *world, const char *project)
 		     stays(4) ? text_of("{'spec':{'%s':'%s','destination':'%s','next_hop':%s},'assigned':{'id':%u}}",
 					is_main ? "vpc" : "table", table, destination, number(5) ? hop : "{'blackhole':true}",
 					id_of(VD_KIND_ROUTE, project, j * 4 + i))
+			      : NULL);
+}
+
+/* One at a time: of two, both with the same CIDR, a VPC could not tell the addresses apart. */
+static void change_peering(struct world *world, const char *project)
+{
+	world_change(world, VD_KIND_PEERING, project, "q",
+		     stays(4) ? text_of("{'spec':{%s%s},'assigned':{'id':%u}}",
+					ONE_OF("'vpc':'v0','peer':'v1'", "'vpc':'v1','peer':'v0'", "'vpc':'v0','peer':'v2'",
+					       "'vpc':'v2','peer':'v1'"),
+					ONE_OF("", "", ",'routes':'manual'"), id_of(VD_KIND_PEERING, project, 0))
+			      : NULL);
+}
+
+/* Its prefix is its project's and its own. */
+static unsigned second_byte(const char *project, unsigned i)
+{
+	return 20 + i + (strcmp(project, "default") ? 4 : 0);
+}
+
+static void change_container_network(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+	const char *mode = ONE_OF("'mode':'routed','provider':'vpc','vpc':'v0'", "'mode':'routed','provider':'vpc','vpc':'v1'",
+				  "'mode':'routed','provider':'vpc','vpc':'v0'", "'mode':'routed','provider':'host'",
+				  "'mode':'routed','provider':'gateway','gateways':['h1']",
+				  "'mode':'routed','provider':'gateway','gateways':['h3','h2']", "'mode':'tunnel'");
+
+	world_change(world, VD_KIND_CONTAINER_NETWORK, project, text_of("c%u", i),
+		     stays(6) ? text_of("{'spec':{'cidrs':['172.%u.0.0/16','fd20:%u::/48'],%s%s%s},'assigned':{'id':%u,'vni':%u}}",
+					second_byte(project, i), second_byte(project, i), mode,
+					ONE_OF("", "", ",'vxlan_pool':'pool'"), ONE_OF("", ",'masquerade':false"),
+					id_of(VD_KIND_CONTAINER_NETWORK, project, i), 300 + second_byte(project, i))
+			      : NULL);
+}
+
+static void change_node(struct world *world, const char *project)
+{
+	unsigned i = number(3);
+
+	world_change(world, VD_KIND_NODE, project, world_hosts[i],
+		     stays(5) ? text_of("{'spec':{'container_networks':[%s]%s%s},'assigned':{'id':%u}}",
+					ONE_OF("'c0'", "'c0','c1'", "'c0','c1','c2'", "'c2'"),
+					number(3) ? text_of(",'port':'p%u'", number(8)) : "",
+					ONE_OF("", "", ",'lan':'site'", ",'lan':'172.16.0.0/24'"), id_of(VD_KIND_NODE, project, i))
+			      : NULL);
+}
+
+/* Blocks, those behind ports, and addresses that moved. */
+static void change_container_block(struct world *world, const char *project)
+{
+	unsigned network = number(3), kind = number(8), j = number(4), byte = second_byte(project, network);
+	const char *cidr = kind == 0   ? text_of("172.%u.%u.7/32", byte, j)
+			   : kind == 1 ? text_of("fd20:%u::%u:0/112", byte, j + 1)
+				       : text_of("172.%u.%u.0/24", byte, j);
+	const char *holder = kind == 2 ? text_of("'port':'p%u'", number(8)) : text_of("'node':'h%u'", 1 + number(3));
+
+	world_change(world, VD_KIND_CONTAINER_BLOCK, project, text_of("c%u/%s", network, cidr),
+		     stays(5) ? text_of("{'spec':{'container_network':'c%u','cidr':'%s',%s},'assigned':{'id':%u,'state':'%s'}}",
+					network, cidr, holder,
+					id_of(VD_KIND_CONTAINER_BLOCK, project,
+					      network * 12 + j * 3 +
+						      (kind == 0   ? 0
+						       : kind == 1 ? 1
+								   : 2)),
+					ONE_OF("held", "held", "held", "chosen", "quarantined"))
 			      : NULL);
 }
 
@@ -426,6 +498,16 @@ static void change_something(struct world *world)
 		change_route_of_first,
 		change_gateway_of_first,
 		change_forward,
+		change_peering,
+		change_peering,
+		change_container_network,
+		change_container_network,
+		change_node,
+		change_node,
+		change_container_block,
+		change_container_block,
+		change_container_block,
+		change_container_block,
 	};
 
 	changes[number(sizeof(changes) / sizeof(changes[0]))](world, projects[number(12) == 0]);
@@ -435,7 +517,7 @@ static void change_something(struct world *world)
 static void start_world(struct world *world)
 {
 	is_starting = true;
-	for (unsigned i = 0; i < 280; i++)
+	for (unsigned i = 0; i < 380; i++)
 		change_something(world);
 	is_starting = false;
 }
@@ -454,6 +536,22 @@ static void assert_same(const struct vd_plan *plan, const struct vd_plan *expect
 }
 
 static size_t records_seen, steps_seen, seen_of_kind[VD_PLAN_KIND_COUNT];
+static size_t seen_of_route[VD_PLAN_ROUTE_TYPE_PEER + 1], seen_of_domain[VD_PLAN_DOMAIN_TYPE_PEER + 1], seen_aggregates;
+
+static int see_route(const struct vd_plan_record *record, void *userdata)
+{
+	seen_of_route[record->route.type]++;
+	/* Blocks are /24. */
+	seen_aggregates += record->route.type == VD_PLAN_ROUTE_TYPE_NEXT_HOP && record->route.table_name[0] == 'c' &&
+			   record->route.destination.length == 23;
+	return 0;
+}
+
+static int see_domain(const struct vd_plan_record *record, void *userdata)
+{
+	seen_of_domain[record->domain.type]++;
+	return 0;
+}
 
 static void check_host(const struct world *world, int i, struct vd_plan *shadow, struct vd_plan_difference *difference,
 		       uint64_t seed, int step)
@@ -471,6 +569,8 @@ static void check_host(const struct world *world, int i, struct vd_plan *shadow,
 		seen_of_kind[kind] += vd_plan_count(plan, kind);
 		records_seen += vd_plan_count(plan, kind);
 	}
+	vd_plan_each(plan, VD_PLAN_KIND_ROUTE, see_route, NULL);
+	vd_plan_each(plan, VD_PLAN_KIND_DOMAIN, see_domain, NULL);
 	steps_seen += difference->count;
 	vd_plan_difference_free(difference);
 	vd_compiler_free(full);
@@ -517,9 +617,16 @@ static void test_incremental_is_full_on_random_changes(void **unused)
 	/* Guards the generator: a world in which nothing is ever present would prove nothing. */
 	assert_true(records_seen > SEQUENCES * STEPS * WORLD_HOSTS * 10);
 	for (enum vd_plan_kind kind = 0; kind < VD_PLAN_KIND_COUNT; kind++)
-		if (kind != VD_PLAN_KIND_BLOCK && kind != VD_PLAN_KIND_EXEMPT && kind != VD_PLAN_KIND_HOST_ROUTE &&
-		    seen_of_kind[kind] <= SEQUENCES * STEPS / 2)
+		if (seen_of_kind[kind] <= SEQUENCES * STEPS / 2)
 			fail_msg("only %zu records of kind %d in all plans", seen_of_kind[kind], (int)kind);
+	for (enum vd_plan_route_type type = VD_PLAN_ROUTE_TYPE_LOCAL; type <= VD_PLAN_ROUTE_TYPE_PEER; type++)
+		if (seen_of_route[type] <= SEQUENCES * STEPS / 2)
+			fail_msg("only %zu routes of type %d in all plans", seen_of_route[type], (int)type);
+	for (enum vd_plan_domain_type type = VD_PLAN_DOMAIN_TYPE_VPC; type <= VD_PLAN_DOMAIN_TYPE_PEER; type++)
+		if (seen_of_domain[type] <= SEQUENCES * STEPS / 2)
+			fail_msg("only %zu domains of type %d in all plans", seen_of_domain[type], (int)type);
+	print_message("%zu routes for several blocks\n", seen_aggregates);
+	assert_true(seen_aggregates > SEQUENCES / 10);
 }
 
 int main(void)

@@ -14,7 +14,7 @@
 
 /* A model, one compiler for each host, and the changes that are about to reach them. */
 #define WORLD_HOSTS 3
-#define WORLD_PENDING 320
+#define WORLD_PENDING 480
 
 struct world {
 	struct vd_model *model;
