@@ -345,8 +345,9 @@ const struct vd_occupied *vd_block_collision(const struct vd_model *model, const
 {
 	const struct vd_claim *claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, VD_PROJECT_DEFAULT, host);
 
+	/* A default route stands in nobody's way. */
 	for (size_t i = 0; claim && i < claim->occupied_count; i++)
-		if (vd_prefix_overlaps(&claim->occupied[i].prefix, prefix))
+		if (claim->occupied[i].prefix.length > 0 && vd_prefix_overlaps(&claim->occupied[i].prefix, prefix))
 			return &claim->occupied[i];
 	return NULL;
 }
@@ -356,7 +357,7 @@ static const struct vd_occupied *blame(const struct vd_model *model, const struc
 				       const struct vd_prefix *prefix)
 {
 	for (size_t i = 0; i < request->occupied_count; i++)
-		if (vd_prefix_overlaps(&request->occupied[i].prefix, prefix))
+		if (request->occupied[i].prefix.length > 0 && vd_prefix_overlaps(&request->occupied[i].prefix, prefix))
 			return &request->occupied[i];
 	return vd_block_collision(model, request->host, prefix);
 }

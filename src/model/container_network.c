@@ -62,13 +62,17 @@ static int check_blocks(const struct vd_container_network *network, const struct
 			struct vd_error *error)
 {
 	bool is_ipv6 = cidr->address.family == VD_FAMILY_IPV6;
+	unsigned longest = is_ipv6 ? 124 : 30;
 	char text[VD_PREFIX_TEXT];
 
 	if (vd_block_length(network, cidr->address.family) >= cidr->length)
 		return 0;
+	if (cidr->length > longest)
+		return vd_error_set(error, -EINVAL, "%s: its CIDR %s is too small to cut blocks from; give one of at most /%u",
+				    object, vd_prefix_format(cidr, text), longest);
 	return vd_error_set(error, -EINVAL, "%s: a block of /%u is larger than its CIDR %s; give a block_size%s from %u to %u",
 			    object, vd_block_length(network, cidr->address.family), vd_prefix_format(cidr, text),
-			    is_ipv6 ? "6" : "", cidr->length, is_ipv6 ? 124u : 30u);
+			    is_ipv6 ? "6" : "", cidr->length, longest);
 }
 
 static int check_cidrs(const struct vd_container_network *network, const char *object, struct vd_error *error)

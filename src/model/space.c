@@ -118,10 +118,32 @@ static int compare(const void *a, const void *b)
 }
 
 /* place: "VPC demo", "host n1". */
-static int check_apart(struct space *space, const char *place, const char *object)
+static int refuse(const struct space *space, const struct territory *a, const struct territory *b, const char *place,
+		  const char *object)
 {
 	char text[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT], other_cidr[VD_PREFIX_TEXT];
 
+	/* That of the object comes first, if one of the two is. */
+	if (strcmp(vd_resource_text(b->owner, text), object) == 0) {
+		const struct territory *swapped = a;
+
+		a = b;
+		b = swapped;
+	}
+	vd_prefix_format(&a->prefix, cidr);
+	vd_prefix_format(&b->prefix, other_cidr);
+	vd_resource_text(b->owner, other);
+	if (strcmp(vd_resource_text(a->owner, text), object) == 0)
+		return vd_error_set(space->validation->error, -EEXIST,
+				    "%s: its CIDR %s overlaps %s of %s, and %s could not tell them apart; choose another", object,
+				    cidr, other_cidr, other, place);
+	return vd_error_set(space->validation->error, -EEXIST,
+			    "%s: CIDR %s of %s overlaps %s of %s, and %s could not tell them apart; choose another", object, cidr,
+			    text, other_cidr, other, place);
+}
+
+static int check_apart(struct space *space, const char *place, const char *object)
+{
 	if (space->count == 0)
 		return 0;
 	/* In this order a prefix that overlaps any stands next to one that it overlaps; one network may have come twice. */
@@ -129,12 +151,8 @@ static int check_apart(struct space *space, const char *place, const char *objec
 	for (size_t i = 1; i < space->count; i++) {
 		const struct territory *outer = &space->items[i - 1], *inner = &space->items[i];
 
-		if (outer->owner == inner->owner || !vd_prefix_overlaps(&outer->prefix, &inner->prefix))
-			continue;
-		return vd_error_set(space->validation->error, -EEXIST,
-				    "%s: CIDR %s of %s overlaps %s of %s, and %s could not tell them apart; choose another", object,
-				    vd_prefix_format(&inner->prefix, cidr), vd_resource_text(inner->owner, text),
-				    vd_prefix_format(&outer->prefix, other_cidr), vd_resource_text(outer->owner, other), place);
+		if (outer->owner != inner->owner && vd_prefix_overlaps(&outer->prefix, &inner->prefix))
+			return refuse(space, inner, outer, place, object);
 	}
 	return 0;
 }
