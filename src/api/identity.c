@@ -76,6 +76,21 @@ static int rule_normalise(const char *name, char ret[VD_IDENTITY_SIZE], struct v
 	return 0;
 }
 
+static int block_normalise(const char *network, const char *cidr, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	struct vd_prefix prefix;
+	char text[VD_PREFIX_TEXT];
+
+	if (!vd_identity_is_name(network) || vd_prefix_parse(cidr, &prefix) < 0)
+		return vd_error_set(error, -EINVAL,
+				    "container_block \"%.70s/%.60s\": a block is named by its container_network and CIDR, like "
+				    "apps/10.0.2.0/24",
+				    network, cidr);
+	vd_prefix_normalise(&prefix);
+	snprintf(ret, VD_IDENTITY_SIZE, "%s/%s", network, vd_prefix_format(&prefix, text));
+	return 0;
+}
+
 int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
 {
 	const char *slash = strchr(name, '/');
@@ -92,6 +107,10 @@ int vd_identity_normalise(enum vd_kind kind, const char *name, char ret[VD_IDENT
 	if (kind == VD_KIND_POLICY_ROUTE) {
 		table = strndup(name, slash ? (size_t)(slash - name) : strlen(name));
 		return table ? policy_route_normalise(table, slash ? slash + 1 : "", ret, error) : -ENOMEM;
+	}
+	if (kind == VD_KIND_CONTAINER_BLOCK) {
+		table = strndup(name, slash ? (size_t)(slash - name) : strlen(name));
+		return table ? block_normalise(table, slash ? slash + 1 : "", ret, error) : -ENOMEM;
 	}
 	if (kind == VD_KIND_SECURITY_GROUP_RULE)
 		return rule_normalise(name, ret, error);
@@ -168,6 +187,23 @@ static int rule_name(const json_t *document, size_t index, char ret[VD_IDENTITY_
 	return 0;
 }
 
+static int block_name(const json_t *document, size_t index, char ret[VD_IDENTITY_SIZE], struct vd_error *error)
+{
+	const char *network, *cidr;
+	int r;
+
+	r = member_text(document, index, "container_network", &network, error);
+	if (!r)
+		r = member_text(document, index, "cidr", &cidr, error);
+	if (r)
+		return r;
+	if (!network || !cidr)
+		return vd_error_set(error, -EINVAL,
+				    "document %zu: a container_block is named by its name, or by its container_network and cidr",
+				    index + 1);
+	return block_normalise(network, cidr, ret, error);
+}
+
 static int identity_parse(const json_t *document, size_t index, const char *project, struct vd_identity *ret,
 			  struct vd_error *error)
 {
@@ -196,6 +232,8 @@ static int identity_parse(const json_t *document, size_t index, const char *proj
 		r = rule_name(document, index, text, error);
 	else if (name)
 		r = vd_identity_normalise(kind, name, text, error);
+	else if (kind == VD_KIND_CONTAINER_BLOCK)
+		r = block_name(document, index, text, error);
 	else if (kind == VD_KIND_ROUTE || kind == VD_KIND_POLICY_ROUTE)
 		r = route_name(document, kind, index, text, error);
 	else

@@ -32,13 +32,30 @@ static json_t *uplinks_item(const struct vd_claim *claim)
 	return uplinks;
 }
 
+/* {"docker0": "172.17.0.0/16"}; NULL without any. One name may have several prefixes: then they stand in one text. */
+static json_t *occupied_item(const struct vd_claim *claim)
+{
+	json_t *occupied = claim->occupied_count > 0 ? json_object() : NULL;
+	char text[VD_PREFIX_TEXT];
+
+	for (size_t i = 0; i < claim->occupied_count; i++) {
+		const char *name = claim->occupied[i].name, *before = json_string_value(json_object_get(occupied, name));
+
+		vd_prefix_format(&claim->occupied[i].prefix, text);
+		json_object_set_new(occupied, name, before ? json_sprintf("%s, %s", before, text) : json_string(text));
+	}
+	return occupied;
+}
+
 static json_t *claim_item(const struct vd_claim *claim)
 {
-	char text[VD_ADDRESS_TEXT];
+	char text[VD_ADDRESS_TEXT], lan[VD_PREFIX_TEXT];
+	bool has_lan = claim->lan.address.family != VD_FAMILY_NONE;
 
-	return json_pack("{s:s, s:i, s:s, s:s*, s:s*, s:o*}", "underlay", vd_address_format(&claim->underlay, text), "underlay_mtu",
-			 (int)claim->underlay_mtu, "boot_id", claim->boot_id, "api", claim->api, "version", claim->version,
-			 "uplinks", uplinks_item(claim));
+	return json_pack("{s:s, s:i, s:s, s:s*, s:s*, s:s*, s:o*, s:o*}", "underlay", vd_address_format(&claim->underlay, text),
+			 "underlay_mtu", (int)claim->underlay_mtu, "boot_id", claim->boot_id, "api", claim->api, "version",
+			 claim->version, "lan", has_lan ? vd_prefix_format(&claim->lan, lan) : NULL, "uplinks", uplinks_item(claim),
+			 "occupied", occupied_item(claim));
 }
 
 /* What hosts report about the resource. */

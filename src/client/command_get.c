@@ -53,7 +53,8 @@ static const struct layout layouts[] = {
 	{"route",
 	 {"ROUTE", "NEXT HOP", "STATE", "REASON"},
 	 {"name",
-	  "document.next_hop.address|document.next_hop.vip|document.next_hop.public|document.next_hop.gateway|document.next_hop",
+	  "document.next_hop.address|document.next_hop.vip|document.next_hop.peering|document.next_hop.public|document.next_hop."
+	  "gateway|document.next_hop",
 	  "status.state", "status.reason"}},
 	{"virtual_ip",
 	 {"NAME", "OF", "ADDRESSES", "HELD BY", "VPC", "STATE"},
@@ -70,8 +71,22 @@ static const struct layout layouts[] = {
 	{"policy_route",
 	 {"POLICY ROUTE", "PROTOCOL", "SOURCE", "DESTINATION", "NEXT HOP", "SET MARK", "LOOKUP TABLE", "STATE"},
 	 {"name", "document.protocol", "document.source", "document.destination",
-	  "document.next_hop.address|document.next_hop.vip|document.next_hop.public|document.next_hop.gateway|document.next_hop",
+	  "document.next_hop.address|document.next_hop.vip|document.next_hop.peering|document.next_hop.public|document.next_hop."
+	  "gateway|document.next_hop",
 	  "document.set_mark", "document.lookup_table", "status.state"}},
+	{"peering",
+	 {"NAME", "VPC", "PEER", "ROUTES", "STATE", "REASON"},
+	 {"name", "document.vpc", "document.peer", "document.routes", "status.state", "status.reason"}},
+	{"container_network",
+	 {"NAME", "MODE", "CIDRS", "VPC", "PROVIDER", "VNI", "STATE", "REASON"},
+	 {"name", "document.mode", "document.cidrs|document.subnet", "document.vpc", "document.provider", "assigned.vni",
+	  "status.state", "status.reason"}},
+	{"node",
+	 {"NAME", "CONTAINER NETWORKS", "PORT", "LAN", "STATE", "REASON"},
+	 {"name", "document.container_networks", "document.port", "document.lan|status.lan", "status.state", "status.reason"}},
+	{"container_block",
+	 {"BLOCK", "NODE", "PORT", "HELD", "STATE", "REASON"},
+	 {"name", "document.node", "document.port", "assigned.state", "status.state", "status.reason"}},
 	{NULL, {"NAME", "STATE", "DESCRIPTION"}, {"name", "status.state", "document.description"}},
 };
 
