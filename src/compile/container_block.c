@@ -158,20 +158,12 @@ static int add_source(const struct derivation *derivation)
 	return vd_records_add(derivation->records, &record);
 }
 
-static const struct vd_address *address_of(const struct vd_port *port, uint8_t family)
-{
-	for (size_t i = 0; i < port->assigned_address_count; i++)
-		if (port->assigned_addresses[i].family == family)
-			return &port->assigned_addresses[i];
-	return NULL;
-}
-
 /* What stands for several blocks is one route, and the first one's. A route of the user's own to the same destination stands in its place. */
 static int add_in_table(const struct derivation *derivation, uint32_t table)
 {
 	const struct vd_vpc *vpc = derivation->standing.vpc;
 	const struct vd_prefix *destination = &derivation->standing.fit.route;
-	const struct vd_address *address = address_of(derivation->standing.port, destination->address.family);
+	const struct vd_address *address = vd_port_address(derivation->standing.port, destination->address.family);
 	struct vd_next_hop hop = {.type = VD_NEXT_HOP_TYPE_ADDRESS};
 	struct vd_hop_standing standing;
 	struct vd_plan_record record;

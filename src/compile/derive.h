@@ -55,6 +55,9 @@ int vd_metadata_add(uint32_t domain, struct vd_records *records);
 /* Bytes of an IP packet of an instance on it here. */
 uint32_t vd_view_network_mtu(const struct vd_view *view, const struct vd_network *network);
 
+/* The port's first address of that family, or NULL. */
+const struct vd_address *vd_port_address(const struct vd_port *port, uint8_t family);
+
 /* A virtual IP's record, held by that host: what does not depend on what is behind it. ret is a whole record. */
 void vd_vip_fill(const struct vd_view *view, const struct vd_network *network, const struct vd_virtual_ip *vip,
 		 const struct vd_address *address, const char *host, struct vd_plan_record *ret);

@@ -19,6 +19,14 @@ struct place {
 	size_t held_count;
 };
 
+const struct vd_address *vd_port_address(const struct vd_port *port, uint8_t family)
+{
+	for (size_t i = 0; i < port->assigned_address_count; i++)
+		if (port->assigned_addresses[i].family == family)
+			return &port->assigned_addresses[i];
+	return NULL;
+}
+
 /* ---- virtual IPs that it holds ---- */
 
 static void take_address(struct place *place, const struct vd_address *address)

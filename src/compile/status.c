@@ -207,8 +207,8 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
 }
 
-/* The model visits in no order, people read in that of names. Takes the reference; NULL: out of memory. */
-static json_t *sorted(json_t *names)
+/* The model visits in no order, people read in that of names. */
+json_t *vd_sorted_status(json_t *names)
 {
 	size_t count = json_array_size(names);
 	VD_FREE json_t **items = calloc(count + 1, sizeof(json_t *));
@@ -229,7 +229,7 @@ static json_t *router_profile_status(const struct vd_view *view, const struct vd
 	json_t *vpcs = json_array();
 
 	vd_model_each_vpc_of_profile(view->model, profile->head.project, profile->head.name, list_name, vpcs);
-	vpcs = sorted(vpcs);
+	vpcs = vd_sorted_status(vpcs);
 	return json_pack("{s:s, s:o}", "state", json_array_size(vpcs) ? "active" : "unused", "vpcs", vpcs);
 }
 
@@ -256,7 +256,7 @@ static json_t *security_group_status(const struct vd_view *view, const struct vd
 
 	vd_model_each_port_of_group(view->model, group->head.project, group->head.name, list_name, ports);
 	vd_model_each_rule_of_group(view->model, group->head.project, group->head.name, count_one, &rules);
-	ports = sorted(ports);
+	ports = vd_sorted_status(ports);
 	return json_pack("{s:s, s:I, s:o}", "state", json_array_size(ports) ? "active" : "unused", "rules", rules, "ports", ports);
 }
 
@@ -311,11 +311,15 @@ json_t *vd_compile_status_alive(const struct vd_model *model, const struct vd_re
 		return security_group_status(&view, (const struct vd_security_group *)resource);
 	case VD_KIND_SECURITY_GROUP_RULE:
 		return security_group_rule_status(&view, (const struct vd_security_group_rule *)resource);
-	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_PEERING:
+		return vd_peering_status(&view, (const struct vd_peering *)resource);
 	case VD_KIND_CONTAINER_NETWORK:
+		return vd_container_network_status(&view, alive, (const struct vd_container_network *)resource);
 	case VD_KIND_NODE:
+		return vd_node_status(&view, alive, (const struct vd_node *)resource);
 	case VD_KIND_CONTAINER_BLOCK:
+		return vd_container_block_status(&view, alive, (const struct vd_container_block *)resource);
+	case VD_KIND_VXLAN_POOL:
 	case VD_KIND_CLAIM:
 	case VD_KIND_ATTACHMENT:
 	case VD_KIND_GATEWAY:
