@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/announce.h"
+#include "agent/container.h"
 #include "agent/neighbour.h"
+#include "agent/node.h"
 #include "agent/private.h"
 #include "agent/uplink.h"
 #include "base/cleanup.h"
@@ -154,20 +156,30 @@ static void captures_readable(uv_poll_t *handle, int status, int events)
 	vd_datapath_capture_events(agent->datapath, vd_capture_packet, agent);
 }
 
+struct link_news {
+	struct vd_agent *agent;
+	bool gone; /* of somebody who was attached */
+};
+
 /* A link of ours went with its namespace: whoever was attached by it is not any more. */
 static void link_gone(uint32_t ifindex, void *userdata)
 {
-	*(bool *)userdata = true;
+	struct link_news *news = userdata;
+
+	if (!vd_agent_container_gone(news->agent, ifindex))
+		news->gone = true;
 }
 
 static void monitor_readable(uv_poll_t *handle, int status, int events)
 {
 	struct vd_agent *agent = handle->data;
-	bool gone = false;
+	struct link_news news = {.agent = agent};
 
-	vd_host_monitor_read(agent->net, link_gone, &gone);
-	if (gone)
+	vd_host_monitor_read(agent->net, link_gone, &news);
+	if (news.gone)
 		vd_agent_sweep(agent);
+	if (vd_host_monitor_others(agent->net))
+		vd_agent_nodes_check(agent);
 	if (vd_agent_uplinks_check(agent))
 		vd_reporter_claim(agent->reporter);
 }
@@ -187,7 +199,8 @@ static void loop_init(struct vd_agent *agent)
 	uv_timer_init(&agent->loop, &agent->announce_timer);
 	uv_timer_init(&agent->loop, &agent->question_timer);
 	uv_timer_init(&agent->loop, &agent->care_timer);
-	agent->announce_timer.data = agent->question_timer.data = agent->care_timer.data = agent;
+	uv_timer_init(&agent->loop, &agent->node_timer);
+	agent->node_timer.data = agent->announce_timer.data = agent->question_timer.data = agent->care_timer.data = agent;
 	agent->wake.data = agent->terminate.data = agent->interrupt.data = agent->retry.data = agent;
 }
 
@@ -262,9 +275,10 @@ static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
 	if (r < 0)
 		return r;
 	r = vd_datapath_open(&datapath, &agent->datapath, error);
-	if (r == 0)
-		vd_agent_naming_start(agent);
-	return r;
+	if (r < 0)
+		return r;
+	vd_agent_naming_start(agent);
+	return vd_agent_containers_open(agent, error);
 }
 
 static int64_t revision_applied(void *userdata)
@@ -369,6 +383,8 @@ int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, 
 	if (r == 0)
 		r = vd_agent_neighbours_new(agent);
 	if (r == 0)
+		r = vd_agent_nodes_new(agent);
+	if (r == 0)
 		r = kernel_adopt(agent, error);
 	if (r == 0)
 		r = store_follow(agent, error);
@@ -449,6 +465,8 @@ void vd_agent_free(struct vd_agent *agent)
 	vd_channel_free(agent->drops);
 	vd_channel_free(agent->captures);
 	json_decref(agent->recent_drops);
+	vd_agent_containers_close(agent);
+	vd_agent_nodes_free(agent);
 	vd_agent_neighbours_free(agent);
 	vd_agent_announcements_free(agent);
 	vd_agent_uplinks_free(agent);

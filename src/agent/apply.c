@@ -4,9 +4,12 @@
  * that went are removed last, when no map leads to them any more.
  */
 #include "agent/announce.h"
+#include "agent/container.h"
 #include "agent/neighbour.h"
+#include "agent/node.h"
 #include "agent/private.h"
 #include "agent/uplink.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -80,10 +83,13 @@ static int provider_carry_out(struct vd_agent *agent, const struct vd_plan_diffe
 			r = vd_agent_announcements_step(agent, &difference->steps[i]);
 		if (r == 0)
 			r = vd_agent_neighbours_step(agent, &difference->steps[i]);
+		if (r == 0)
+			r = vd_agent_nodes_step(agent, &difference->steps[i]);
 	}
 	if (r < 0)
 		return vd_error_set(error, r, "out of memory");
-	return vd_agent_uplinks_settle(agent, error);
+	r = vd_agent_uplinks_settle(agent, error);
+	return r == 0 ? vd_agent_nodes_settle(agent, error) : r;
 }
 
 static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch, bool synced, struct vd_error *error)
@@ -126,6 +132,28 @@ void vd_agent_applied(struct vd_agent *agent)
 		vd_reporter_applied(agent->reporter, agent->obeyed);
 }
 
+VD_DEFINE_CLEANUP(struct vd_plan, vd_plan_free)
+
+static int record_copy(const struct vd_plan_record *record, void *userdata)
+{
+	int r = vd_plan_put(userdata, record);
+
+	return r < 0 ? r : 0;
+}
+
+/* The data plane is given what compile says and what stands in the journal as one plan. */
+static int whole_sync(struct vd_agent *agent, struct vd_error *error)
+{
+	VD_CLEANUP(vd_plan_free_cleanup) struct vd_plan *whole = vd_plan_new();
+	int r = whole ? 0 : -ENOMEM;
+
+	for (unsigned kind = 0; kind < VD_PLAN_KIND_COUNT && r == 0; kind++)
+		r = vd_plan_each(vd_compiler_plan(agent->compiler), (enum vd_plan_kind)kind, record_copy, whole);
+	if (r == 0)
+		r = vd_containers_join(agent, whole);
+	return r < 0 ? vd_error_set(error, r, "out of memory") : vd_datapath_sync(agent->datapath, whole, error);
+}
+
 /* Everything that is queued is older than the plan or the plan itself: one sync stands for all their differences. */
 static int plan_sync(struct vd_agent *agent, struct vd_batch **ret_batches, struct vd_error *error)
 {
@@ -133,7 +161,7 @@ static int plan_sync(struct vd_agent *agent, struct vd_batch **ret_batches, stru
 
 	vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	*ret_batches = batches_take(agent);
-	r = vd_datapath_sync(agent->datapath, vd_compiler_plan(agent->compiler), error);
+	r = whole_sync(agent, error);
 	vd_replica_unlock(agent->replica);
 	return r;
 }

@@ -11,7 +11,6 @@
 #include <utlist.h>
 
 #define APPLY_SECONDS 30
-#define VXLAN_OVERHEAD 50 /* until the plan says better (compile) */
 
 struct attach {
 	const char *host, *project, *port_name, *tap;
@@ -127,7 +126,7 @@ static bool is_same_place(const struct attach *attach)
 static int link_make(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct attach *attach = userdata;
-	uint32_t mtu = agent->underlay.mtu - VXLAN_OVERHEAD;
+	uint32_t mtu = agent->underlay.mtu - VD_AGENT_VXLAN_OVERHEAD;
 	int r;
 
 	if (attach->standing && vd_host_link_is_port(agent->net, attach->standing->ifindex, attach->port)) {

@@ -111,6 +111,15 @@ static int router_job_add(struct vd_batch *batch, const struct vd_plan *plan, ui
 	}
 	if (r < 0)
 		return r;
+	switch (record.domain.type) {
+	case VD_PLAN_DOMAIN_TYPE_CONTAINER:
+	case VD_PLAN_DOMAIN_TYPE_PEER:
+		job->remove = true;
+		return 0;
+	case VD_PLAN_DOMAIN_TYPE_VPC:
+	case VD_PLAN_DOMAIN_TYPE_NETWORK:
+		break;
+	}
 	job->mtu = record.domain.mtu;
 	job->cpu_milli = record.domain.cpu_milli;
 	job->memory = record.domain.memory;

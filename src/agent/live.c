@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verbs of api/live.h. Each runs on the asking thread and goes to the loop only for what touches the kernel. */
 #include "agent/announce.h"
+#include "agent/container.h"
 #include "agent/neighbour.h"
+#include "agent/node.h"
 #include "agent/private.h"
 #include "agent/uplink.h"
 #include "base/cleanup.h"
@@ -82,6 +84,7 @@ static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *
 	json_object_set_new(question->reply, "uplinks", vd_agent_uplinks_status(agent));
 	json_object_set_new(question->reply, "gateways", gateways_status(agent));
 	json_object_set_new(question->reply, "virtual_ips", vd_agent_announcements_status(agent));
+	json_object_set_new(question->reply, "nodes", vd_agent_nodes_status(agent));
 	json_object_set_new(question->reply, "shares", vd_datapath_shares(agent->datapath));
 	/* All claims are read for it: for a person who asks, not for a scraper. */
 	if (json_is_true(json_object_get(question->arguments, "translations")))
@@ -205,6 +208,8 @@ static int live_call(void *userdata, const char *verb, const json_t *arguments, 
 		return ask_loop(agent, neighbours_read, arguments, ret, error);
 	if (strcmp(verb, "plan") == 0)
 		return plan_read(agent, ret);
+	if (strncmp(verb, "container_", strlen("container_")) == 0)
+		return vd_live_container(agent, verb, arguments, ret, error);
 	return vd_error_set(error, -ENOENT, "%s: there is no such question to a host", verb);
 }
 

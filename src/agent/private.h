@@ -8,12 +8,16 @@
 #include "agent/channel.h"
 #include "agent/gateway.h"
 #include "compile/compile.h"
+#include "containers/journal.h"
 #include "datapath/datapath.h"
 #include "host/host.h"
 #include "store/replica.h"
 
 #include <pthread.h>
 #include <uv.h>
+
+/* What a tunnel takes of a packet's room, until the plan says better (compile). */
+#define VD_AGENT_VXLAN_OVERHEAD 50
 
 /* The router of a VPC, as it must be after a batch. */
 struct vd_router_job {
@@ -88,7 +92,7 @@ struct vd_agent {
 	uv_async_t wake;
 	uv_signal_t terminate, interrupt;
 	uv_poll_t drops_poll, capture_poll, monitor_poll, neighbour_poll;
-	uv_timer_t retry, announce_timer, question_timer, care_timer;
+	uv_timer_t retry, announce_timer, question_timer, care_timer, node_timer;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -112,6 +116,8 @@ struct vd_agent {
 	struct vd_uplinks *uplinks;             /* uplink.h */
 	struct vd_announcements *announcements; /* announce.h */
 	struct vd_neighbours *neighbours;       /* neighbour.h */
+	struct vd_nodes *nodes;                 /* node.h */
+	struct vd_journal *journal;             /* loop only: containers of this host (container.h) */
 };
 
 /* ---- follow.c: store thread ---- */

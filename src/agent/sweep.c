@@ -3,6 +3,7 @@
  * Setting right what a crash or somebody else left: attachments whose link is gone leave the store, links and routers that no plan
  * knows leave the kernel. Only what carries our mark is looked at.
  */
+#include "agent/node.h"
 #include "agent/private.h"
 #include "base/log.h"
 
@@ -63,10 +64,16 @@ static void link_check(const char *what, uint32_t ifindex, const char *ifname, v
 {
 	struct sweep *sweep = userdata;
 	struct vd_agent *agent = sweep->agent;
+	const struct vd_container *container;
 	struct vd_pending *pending;
 	struct vd_error error;
+	uint32_t port = 0;
 
 	if (strncmp(what, "port", 4) != 0)
+		return;
+	sscanf(what, "port/%x", &port);
+	container = vd_journal_find_port(agent->journal, port);
+	if (container && container->ifindex == ifindex && !container->native)
 		return;
 	DL_SEARCH_SCALAR(agent->pending, pending, ifindex, ifindex);
 	if (pending ||
@@ -94,7 +101,8 @@ static void router_check(uint32_t domain, void *userdata)
 
 	vd_plan_record_init(&key, VD_PLAN_KIND_DOMAIN);
 	key.domain.domain = domain;
-	if (vd_plan_get(vd_compiler_plan(sweep->agent->compiler), &key, &record) == 0)
+	if (vd_plan_get(vd_compiler_plan(sweep->agent->compiler), &key, &record) == 0 &&
+	    record.domain.type != VD_PLAN_DOMAIN_TYPE_CONTAINER && record.domain.type != VD_PLAN_DOMAIN_TYPE_PEER)
 		return;
 	if (vd_host_router_remove(sweep->agent->net, domain, &error) < 0)
 		vd_log_warning("%s", error.text);
@@ -109,6 +117,7 @@ void vd_agent_sweep(struct vd_agent *agent)
 	links_check(&sweep);
 	vd_agent_routers_sweep(agent);
 	vd_host_router_each(agent->net, router_check, &sweep);
+	vd_agent_nodes_sweep(agent);
 	vd_replica_unlock(agent->replica);
 	free(sweep.attached);
 }

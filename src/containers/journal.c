@@ -492,27 +492,111 @@ static int lasts_keep(struct vd_journal *journal, const struct vd_container *con
 	return r;
 }
 
+/* ---- reservations that a container takes, and leaves ---- */
+
+static int key_delete(struct vd_journal *journal, const char *key, struct vd_error *error)
+{
+	sqlite3_stmt *statement = journal->statements[STATEMENT_REMOVE];
+	int r;
+
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	r = run(journal, STATEMENT_REMOVE, error);
+	sqlite3_clear_bindings(statement);
+	return r;
+}
+
+static struct row *row_find(const struct vd_journal *journal, const char *key)
+{
+	struct row *row;
+
+	HASH_FIND(hh, journal->rows, key, strlen(key), row);
+	return row;
+}
+
+/* The reservation that the address says, if it holds that address. */
+static struct row *reservation_find(const struct vd_journal *journal, uint32_t domain, const struct vd_container_address *address)
+{
+	struct row *row = address->reserved ? row_find(journal, address->reserved) : NULL;
+
+	return row && row->container.state == VD_CONTAINER_STATE_RESERVED && row->container.domain == domain &&
+			       vd_address_equal(&row->container.addresses[0].prefix.address, &address->prefix.address)
+		       ? row
+		       : NULL;
+}
+
+static struct vd_container reservation_of(const struct vd_container *container, const struct vd_container_address *address)
+{
+	struct vd_container reservation = {
+		.domain = container->domain,
+		.state = VD_CONTAINER_STATE_RESERVED,
+		.addresses[0] = *address,
+		.since = container->since,
+	};
+
+	reservation.addresses[0].reserved = NULL;
+	snprintf(reservation.key, sizeof(reservation.key), "%s", address->reserved);
+	memcpy(reservation.network, container->network, sizeof(reservation.network));
+	return reservation;
+}
+
+/* ---- changes, each in one transaction ---- */
+
+static int put_write(struct vd_journal *journal, const struct vd_container *container, bool is_new, struct vd_error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES && r == 0; i++)
+		if (reservation_find(journal, container->domain, &container->addresses[i]))
+			r = key_delete(journal, container->addresses[i].reserved, error);
+	if (r == 0)
+		r = row_write(journal, container, error);
+	return r == 0 && is_new ? lasts_write(journal, container, error) : r;
+}
+
+static int remove_write(struct vd_journal *journal, const struct vd_container *container, struct vd_error *error)
+{
+	int r = key_delete(journal, container->key, error);
+
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES && r == 0; i++) {
+		struct vd_container reservation;
+
+		if (!container->addresses[i].reserved)
+			continue;
+		reservation = reservation_of(container, &container->addresses[i]);
+		r = row_write(journal, &reservation, error);
+	}
+	return r;
+}
+
+static int transaction_end(struct vd_journal *journal, int r, struct vd_error *error)
+{
+	if (r == 0)
+		r = run(journal, STATEMENT_COMMIT, error);
+	if (r < 0)
+		run(journal, STATEMENT_ROLLBACK, NULL);
+	return r;
+}
+
 int vd_journal_put(struct vd_journal *journal, const struct vd_container *container, struct vd_error *error)
 {
 	bool is_new = !vd_journal_find(journal, container->key);
 	struct vd_container copy;
-	int r = vd_row_copy(container, &copy);
+	int r = vd_container_copy(container, &copy);
 
 	if (r < 0)
 		return r;
 	r = run(journal, STATEMENT_BEGIN, error);
-	if (r == 0) {
-		r = row_write(journal, container, error);
-		if (r == 0 && is_new)
-			r = lasts_write(journal, container, error);
-		if (r == 0)
-			r = run(journal, STATEMENT_COMMIT, error);
-		if (r < 0)
-			run(journal, STATEMENT_ROLLBACK, NULL);
-	}
+	if (r == 0)
+		r = transaction_end(journal, put_write(journal, container, is_new, error), error);
 	if (r < 0) {
 		vd_container_clear(&copy);
 		return r;
+	}
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES; i++) {
+		struct row *reservation = reservation_find(journal, copy.domain, &copy.addresses[i]);
+
+		if (reservation)
+			row_drop(journal, reservation);
 	}
 	r = row_keep(journal, &copy);
 	return r == 0 && is_new ? lasts_keep(journal, container) : r;
@@ -520,17 +604,25 @@ int vd_journal_put(struct vd_journal *journal, const struct vd_container *contai
 
 int vd_journal_remove(struct vd_journal *journal, const char *key, struct vd_error *error)
 {
-	sqlite3_stmt *statement = journal->statements[STATEMENT_REMOVE];
-	struct row *row;
-	int r;
+	struct row *row = row_find(journal, key);
+	struct vd_container copy;
+	int r = row ? vd_container_copy(&row->container, &copy) : 0;
 
-	HASH_FIND(hh, journal->rows, key, strlen(key), row);
-	if (!row)
-		return 0;
-	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-	r = run(journal, STATEMENT_REMOVE, error);
-	sqlite3_clear_bindings(statement);
+	if (!row || r < 0)
+		return r;
+	r = run(journal, STATEMENT_BEGIN, error);
+	if (r == 0)
+		r = transaction_end(journal, remove_write(journal, &copy, error), error);
 	if (r == 0)
 		row_drop(journal, row);
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES && r == 0; i++) {
+		struct vd_container reservation;
+
+		if (!copy.addresses[i].reserved)
+			continue;
+		reservation = reservation_of(&copy, &copy.addresses[i]);
+		r = row_keep(journal, &reservation);
+	}
+	vd_container_clear(&copy);
 	return r;
 }

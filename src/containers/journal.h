@@ -27,7 +27,8 @@ enum vd_container_state {
 struct vd_container_address {
 	struct vd_prefix prefix; /* the address, with its block's length; family none: no such address */
 	struct vd_address gateway;
-	bool moved; /* of another node's block, which lent it */
+	bool moved;     /* of another node's block, which lent it */
+	char *reserved; /* the key of the reservation that it was taken from, and goes back to; NULL: none */
 };
 
 struct vd_container {
@@ -50,6 +51,8 @@ struct vd_container {
 
 /* Lets go of the strings. */
 void vd_container_clear(struct vd_container *container);
+/* A copy that owns its strings; 0 or -ENOMEM. */
+int vd_container_copy(const struct vd_container *container, struct vd_container *ret);
 
 /* path: the file, made when missing. Rows of another boot are void. -EBUSY when another process has it open. */
 int vd_journal_open(const char *path, const char *boot_id, struct vd_journal **ret, struct vd_error *error);
@@ -63,9 +66,12 @@ const struct vd_container *vd_journal_find_address(const struct vd_journal *jour
 /* Visits until visit returns non-zero; returns that. visit may change or remove the row that it sees. */
 int vd_journal_each(struct vd_journal *journal, int (*visit)(const struct vd_container *container, void *userdata), void *userdata);
 
-/* Adds, or replaces the one of the same key; a copy. -EADDRINUSE, and nothing is done, when another key has one of its addresses. */
+/*
+ * Adds, or replaces the one of the same key; a copy. An address that says from which reservation it was taken takes that one's place.
+ * -EADDRINUSE, and nothing is done, when another key has one of its addresses.
+ */
 int vd_journal_put(struct vd_journal *journal, const struct vd_container *container, struct vd_error *error);
-/* One that is not there is success. */
+/* Its reservations stand again. One that is not there is success. */
 int vd_journal_remove(struct vd_journal *journal, const char *key, struct vd_error *error);
 
 /* An id that no container has, and none had lately. */

@@ -12,15 +12,28 @@ void vd_container_clear(struct vd_container *container)
 	free(container->netns);
 	free(container->hostname);
 	container->netns = container->hostname = NULL;
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES; i++) {
+		free(container->addresses[i].reserved);
+		container->addresses[i].reserved = NULL;
+	}
 }
 
-int vd_row_copy(const struct vd_container *container, struct vd_container *ret)
+/* False: memory ran out. */
+static bool text_copy(const char *text, char **ret)
+{
+	*ret = text ? strdup(text) : NULL;
+	return *ret || !text;
+}
+
+int vd_container_copy(const struct vd_container *container, struct vd_container *ret)
 {
 	struct vd_container copy = *container;
+	bool whole = text_copy(container->netns, &copy.netns);
 
-	copy.netns = container->netns ? strdup(container->netns) : NULL;
-	copy.hostname = container->hostname ? strdup(container->hostname) : NULL;
-	if ((container->netns && !copy.netns) || (container->hostname && !copy.hostname)) {
+	whole = text_copy(container->hostname, &copy.hostname) && whole;
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES; i++)
+		whole = text_copy(container->addresses[i].reserved, &copy.addresses[i].reserved) && whole;
+	if (!whole) {
 		vd_container_clear(&copy);
 		return -ENOMEM;
 	}
@@ -40,9 +53,9 @@ static json_t *addresses_encode(const struct vd_container *container)
 
 		if (address->prefix.address.family == VD_FAMILY_NONE)
 			continue;
-		json_array_append_new(all,
-				      json_pack("{s:s, s:s, s:b}", "address", vd_prefix_format(&address->prefix, text), "gateway",
-						vd_address_format(&address->gateway, gateway), "moved", address->moved));
+		json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:s*}", "address", vd_prefix_format(&address->prefix, text),
+						     "gateway", vd_address_format(&address->gateway, gateway), "moved",
+						     address->moved, "reserved", address->reserved));
 	}
 	return all;
 }
@@ -96,6 +109,8 @@ static int addresses_decode(const json_t *all, struct vd_container *ret)
 		if (vd_address_parse(text_of(one, "gateway"), &address->gateway) < 0)
 			address->gateway = (struct vd_address){0};
 		address->moved = json_is_true(json_object_get(one, "moved"));
+		if (!text_copy(json_string_value(json_object_get(one, "reserved")), &address->reserved))
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -112,12 +127,10 @@ static bool text_fits(const json_t *row, const char *name, char *to, size_t size
 
 static int strings_decode(const json_t *row, struct vd_container *ret)
 {
-	const char *netns = json_string_value(json_object_get(row, "netns"));
-	const char *hostname = json_string_value(json_object_get(row, "hostname"));
-
-	ret->netns = netns ? strdup(netns) : NULL;
-	ret->hostname = hostname ? strdup(hostname) : NULL;
-	return (netns && !ret->netns) || (hostname && !ret->hostname) ? -ENOMEM : 0;
+	return text_copy(json_string_value(json_object_get(row, "netns")), &ret->netns) &&
+			       text_copy(json_string_value(json_object_get(row, "hostname")), &ret->hostname)
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int decode(const json_t *row, struct vd_container *ret)

@@ -8,7 +8,5 @@
 char *vd_row_encode(const struct vd_container *container);
 /* ret is to be cleared. -EINVAL when it is no such text, or holds what cannot be. */
 int vd_row_decode(const char *text, struct vd_container *ret);
-/* A copy that owns its strings; 0 or -ENOMEM. */
-int vd_row_copy(const struct vd_container *container, struct vd_container *ret);
 
 #endif

@@ -50,6 +50,7 @@ int vd_host_netns_resolve(const char *text, char **ret_path, struct vd_host_netn
  * A veth pair for port id `port`: our end "vd<id in hex>", the other moved into the namespace as guest_ifname with the port's MAC.
  * mtu is the namespace end's; ours takes any size, so that what is too large reaches the data plane and is answered.
  * The namespace end stays down until configured. -EEXIST when guest_ifname is taken there. Nothing is left behind on failure.
+ * netns_path NULL: that end stays here, for somebody else to move; until then nothing reaches it.
  */
 int vd_host_veth_create(struct vd_host_net *net, uint32_t port, const struct vd_mac *mac, uint32_t mtu, const char *netns_path,
 			const char *guest_ifname, struct vd_host_link *ret, struct vd_error *error);
@@ -69,11 +70,19 @@ struct vd_host_guest {
 };
 int vd_host_guest_configure(struct vd_host_net *net, const char *netns_path, const char *guest_ifname,
 			    const struct vd_host_guest *guest, struct vd_error *error);
+/*
+ * Whether all of that stands, changing nothing: link with this MAC, up, addresses, and the routes by the gateways. The sentence
+ * says what does not: -ENOENT.
+ */
+int vd_host_guest_check(struct vd_host_net *net, const char *netns_path, const char *guest_ifname, const struct vd_mac *mac,
+			const struct vd_host_guest *guest, struct vd_error *error);
 /* A persistent tap (created when missing, marked ours; adopted when it exists), up, with the MTU. */
 int vd_host_tap_ensure(struct vd_host_net *net, uint32_t port, const char *ifname, uint32_t mtu, struct vd_host_link *ret,
 		       struct vd_error *error);
 /* Removes a link if it is ours; what is gone already is success. A tap that we did not create stays. */
 int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error);
+/* The same for the veth of this port, whatever its index. */
+int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error *error);
 /* Calls back for each link here that carries our tag: (what, ifindex). For cleaning up what no attachment knows. */
 int vd_host_link_each_ours(struct vd_host_net *net,
 			   void (*link)(const char *what, uint32_t ifindex, const char *ifname, void *userdata), void *userdata);
@@ -98,8 +107,10 @@ int vd_host_router_each(struct vd_host_net *net, void (*router)(uint32_t domain,
 /* ---- what happens by itself (src/host/monitor.c) ---- */
 /* Readable when links came or went. */
 int vd_host_monitor_fd(struct vd_host_net *net);
-/* Reads what happened; calls back for each link of ours that is gone. */
+/* Reads what happened; calls back for each link of ours that is gone, other than by ourselves. */
 int vd_host_monitor_read(struct vd_host_net *net, void (*gone)(uint32_t ifindex, void *userdata), void *userdata);
+/* Whether links or addresses that are not ours have changed since the last time that this was asked, by what read has read. */
+bool vd_host_monitor_others(struct vd_host_net *net);
 /* What the kernel dropped on a link of ours, both directions added up. */
 int vd_host_link_dropped(struct vd_host_net *net, uint32_t ifindex, uint64_t *ret_packets);
 

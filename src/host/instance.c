@@ -52,10 +52,10 @@ static int make(struct vd_host_net *net, const struct vd_host_veth *veth, const 
 	/* Ours was free a moment ago. */
 	if (result == -EEXIST)
 		return vd_error_set(error, -EEXIST, "namespace %s has an interface %s already: choose another name with --ifname",
-				    netns_path, veth->peer_ifname);
+				    netns_path ? netns_path : "of this host", veth->peer_ifname);
 	if (result < 0)
 		return vd_error_set(error, result, "cannot make the interface %s in namespace %s: %s", veth->peer_ifname,
-				    netns_path, reason.text);
+				    netns_path ? netns_path : "of this host", reason.text);
 	return 0;
 }
 
@@ -85,16 +85,16 @@ int vd_host_veth_create(struct vd_host_net *net, uint32_t port, const struct vd_
 	VD_CLOSE int fd = -1;
 	char ifname[16], what[VD_HOST_WHAT_SIZE];
 	struct vd_host_veth veth = {.ifname = ifname, .peer_ifname = guest_ifname, .peer_mac = mac, .peer_mtu = mtu};
-	struct vd_host_netns netns;
+	struct vd_host_netns netns = net->netns;
 	struct vd_host_link link;
 	int result = vd_host_ifname_check(guest_ifname, error);
 
-	if (!result)
+	if (!result && netns_path)
 		result = vd_host_netns_open(netns_path, &fd, &netns, error);
 	if (result < 0)
 		return result;
 	/* bpf_redirect_peer drops in silence when both ends lie in one namespace. */
-	if (vd_host_netns_equal(&netns, &net->netns))
+	if (netns_path && vd_host_netns_equal(&netns, &net->netns))
 		return vd_error_set(error, -EINVAL, "namespace %s is this host's own: an instance needs one of its own",
 				    netns_path);
 	snprintf(ifname, sizeof(ifname), "vd%x", port);
@@ -126,5 +126,27 @@ int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_err
 	what = vd_host_link_what(net, &link);
 	if (what && strstr(what, ADOPTED))
 		return vd_host_link_unmark(net, ifindex, error);
-	return what || vd_host_link_is_half_made(&link) ? vd_host_link_delete(net->netlink, ifindex, error) : 0;
+	if (!what && !vd_host_link_is_half_made(&link))
+		return 0;
+	vd_host_monitor_expect(net, ifindex);
+	return vd_host_link_delete(net->netlink, ifindex, error);
+}
+
+int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error *error)
+{
+	char ifname[16], what[VD_HOST_WHAT_SIZE];
+	struct vd_host_link_state link;
+	int result;
+
+	snprintf(ifname, sizeof(ifname), "vd%x", port);
+	vd_host_port_what(port, false, what);
+	result = vd_host_link_read(net->netlink, 0, ifname, &link);
+	if (result == -ENODEV)
+		return 0;
+	if (result < 0)
+		return vd_error_set(error, result, "cannot read the interface %s: %s", ifname, strerror(-result));
+	if (!vd_host_link_is_ours(net, &link, what))
+		return 0;
+	vd_host_monitor_expect(net, link.ifindex);
+	return vd_host_link_delete(net->netlink, link.ifindex, error);
 }

@@ -26,17 +26,37 @@ static int known_add(struct vd_host_net *net, uint32_t ifindex)
 	return 0;
 }
 
-/* Whether it was known. */
+/* Whether it was known, and nobody said that it would go. */
 static bool known_remove(struct vd_host_net *net, uint32_t ifindex)
 {
 	struct vd_host_known *known;
+	bool expected;
 
 	HASH_FIND(hh, net->known, &ifindex, sizeof(ifindex), known);
 	if (!known)
 		return false;
+	expected = known->expected;
 	HASH_DEL(net->known, known);
 	free(known);
-	return true;
+	return !expected;
+}
+
+void vd_host_monitor_expect(struct vd_host_net *net, uint32_t ifindex)
+{
+	struct vd_host_known *known;
+
+	if (known_add(net, ifindex) < 0)
+		return;
+	HASH_FIND(hh, net->known, &ifindex, sizeof(ifindex), known);
+	known->expected = true;
+}
+
+static bool is_known(const struct vd_host_net *net, uint32_t ifindex)
+{
+	struct vd_host_known *known;
+
+	HASH_FIND(hh, net->known, &ifindex, sizeof(ifindex), known);
+	return known != NULL;
 }
 
 static int note_ours(const struct vd_host_link_state *link, void *userdata)
@@ -48,7 +68,8 @@ static int note_ours(const struct vd_host_link_state *link, void *userdata)
 
 int vd_host_monitor_open(struct vd_host_net *net, struct vd_error *error)
 {
-	int group = RTNLGRP_LINK, size = MONITOR_BUFFER;
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
+	int size = MONITOR_BUFFER;
 	int result = vd_host_socket_open(&net->monitor);
 	int fd = result < 0 ? -1 : nl_socket_get_fd(net->monitor);
 
@@ -57,8 +78,9 @@ int vd_host_monitor_open(struct vd_host_net *net, struct vd_error *error)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	nl_socket_set_nonblocking(net->monitor);
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-		return vd_error_set(error, -errno, "cannot listen for changes of interfaces: %m");
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++)
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
+			return vd_error_set(error, -errno, "cannot listen for changes of interfaces: %m");
 	result = vd_host_link_each(net->netlink, note_ours, net);
 	return result < 0 ? vd_error_set(error, result, "cannot read this host's interfaces: %s", strerror(-result)) : 0;
 }
@@ -83,14 +105,23 @@ static int handle(struct vd_host_net *net, const struct nlmsghdr *header, void (
 		  void *userdata)
 {
 	const struct ifinfomsg *information = nlmsg_data(header);
+	const struct ifaddrmsg *address = nlmsg_data(header);
 	struct vd_host_link_state link;
 
+	if ((header->nlmsg_type == RTM_NEWADDR || header->nlmsg_type == RTM_DELADDR) &&
+	    nlmsg_datalen(header) >= (int)sizeof(*address))
+		net->others_changed |= !is_known(net, address->ifa_index);
 	/* A bridge's port that leaves it is told as a link deleted, in the bridge's family. */
 	if ((header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK) ||
 	    nlmsg_datalen(header) < (int)sizeof(*information) || information->ifi_family != AF_UNSPEC)
 		return 0;
-	if (header->nlmsg_type == RTM_NEWLINK)
-		return vd_host_link_parse(header, &link) < 0 ? 0 : note_ours(&link, net);
+	if (header->nlmsg_type == RTM_NEWLINK) {
+		if (vd_host_link_parse(header, &link) < 0)
+			return 0;
+		net->others_changed |= !vd_host_link_what(net, &link) && !vd_host_link_is_half_made(&link);
+		return note_ours(&link, net);
+	}
+	net->others_changed |= !is_known(net, (uint32_t)information->ifi_index);
 	if (known_remove(net, (uint32_t)information->ifi_index))
 		gone((uint32_t)information->ifi_index, userdata);
 	return 0;
@@ -108,13 +139,18 @@ static int compare(struct vd_host_net *net, void (*gone)(uint32_t ifindex, void 
 		uint32_t ifindex = known->ifindex;
 		struct vd_host_known *still;
 
+		bool expected = known->expected;
+
 		HASH_FIND(hh, net->known, &ifindex, sizeof(ifindex), still);
 		HASH_DEL(before, known);
 		free(known);
-		if (result < 0)
+		if (still || result < 0) {
 			known_add(net, ifindex);
-		else if (!still)
+			if (expected)
+				vd_host_monitor_expect(net, ifindex);
+		} else if (!expected) {
 			gone(ifindex, userdata);
+		}
 	}
 	return result;
 }
@@ -134,7 +170,7 @@ int vd_host_monitor_read(struct vd_host_net *net, void (*gone)(uint32_t ifindex,
 		if (size < 0 && errno == EINTR)
 			continue;
 		if (size < 0 && errno == ENOBUFS) {
-			missed = true;
+			missed = net->others_changed = true;
 			continue;
 		}
 		if (size < 0 && errno != EAGAIN)
@@ -146,6 +182,14 @@ int vd_host_monitor_read(struct vd_host_net *net, void (*gone)(uint32_t ifindex,
 		if (result < 0)
 			return result;
 	}
+}
+
+bool vd_host_monitor_others(struct vd_host_net *net)
+{
+	bool changed = net->others_changed;
+
+	net->others_changed = false;
+	return changed;
 }
 
 int vd_host_link_dropped(struct vd_host_net *net, uint32_t ifindex, uint64_t *ret_packets)

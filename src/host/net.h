@@ -10,6 +10,7 @@
 /* A link of ours that stands: what monitor.c compares with, when the kernel says that we missed something. */
 struct vd_host_known {
 	uint32_t ifindex;
+	bool expected; /* to go: we remove it ourselves */
 	UT_hash_handle hh;
 };
 
@@ -19,12 +20,15 @@ struct vd_host_net {
 	struct nl_sock *monitor;
 	struct vd_host_netns netns; /* that namespace */
 	struct vd_host_known *known;
-	int frames; /* a packet socket to send by (solicit.c), -1: none yet */
+	bool others_changed; /* links or addresses that are not ours */
+	int frames;          /* a packet socket to send by (solicit.c), -1: none yet */
 };
 
 /* Each router namespace below the run directory goes. */
 int vd_host_router_purge(struct vd_host_net *net, struct vd_error *error);
 int vd_host_monitor_open(struct vd_host_net *net, struct vd_error *error);
 void vd_host_monitor_close(struct vd_host_net *net);
+/* We are about to remove this link: that it is gone is no news. */
+void vd_host_monitor_expect(struct vd_host_net *net, uint32_t ifindex);
 
 #endif

@@ -183,6 +183,37 @@ static void test_what_was_given_last_is_remembered(void **state)
 	vd_journal_close(journal);
 }
 
+static void test_a_container_takes_a_reservation_and_leaves_it(void **state)
+{
+	struct vd_journal *journal = open_journal(BOOT);
+	struct vd_container row = container("docker-address/default/net/10.0.2.5", "10.0.2.5/24", 0);
+	struct vd_address address = address_of("10.0.2.5");
+
+	row.state = VD_CONTAINER_STATE_RESERVED;
+	row.netns = row.hostname = NULL;
+	assert_int_equal(vd_journal_put(journal, &row, NULL), 0);
+	/* Only who names it. */
+	assert_int_equal(put(journal, "docker/other", "10.0.2.5/24", VD_CONTAINER_PORT | 1), -EADDRINUSE);
+	row = container("docker/endpoint", "10.0.2.5/24", VD_CONTAINER_PORT | 2);
+	row.addresses[0].reserved = (char *)"docker-address/default/net/10.0.2.5";
+	assert_int_equal(vd_journal_put(journal, &row, NULL), 0);
+	assert_null(vd_journal_find(journal, "docker-address/default/net/10.0.2.5"));
+	assert_string_equal(vd_journal_find_address(journal, 7, &address)->key, "docker/endpoint");
+	vd_journal_close(journal);
+
+	journal = open_journal(BOOT);
+	assert_string_equal(vd_journal_find(journal, "docker/endpoint")->addresses[0].reserved,
+			    "docker-address/default/net/10.0.2.5");
+	assert_int_equal(vd_journal_remove(journal, "docker/endpoint", NULL), 0);
+	assert_string_equal(vd_journal_find_address(journal, 7, &address)->key, "docker-address/default/net/10.0.2.5");
+	vd_journal_close(journal);
+	journal = open_journal(BOOT);
+	assert_int_equal(vd_journal_find_address(journal, 7, &address)->state, VD_CONTAINER_STATE_RESERVED);
+	assert_int_equal(vd_journal_remove(journal, "docker-address/default/net/10.0.2.5", NULL), 0);
+	assert_null(vd_journal_find_address(journal, 7, &address));
+	vd_journal_close(journal);
+}
+
 static void test_rows_of_another_boot_are_void(void **state)
 {
 	struct vd_journal *journal = open_journal(BOOT);
@@ -319,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_address_is_given_twice, setup),
 		cmocka_unit_test_setup(test_a_row_that_changes_leaves_its_old_address, setup),
 		cmocka_unit_test_setup(test_what_was_given_last_is_remembered, setup),
+		cmocka_unit_test_setup(test_a_container_takes_a_reservation_and_leaves_it, setup),
 		cmocka_unit_test_setup(test_rows_of_another_boot_are_void, setup),
 		cmocka_unit_test_setup(test_a_second_process_is_refused, setup),
 		cmocka_unit_test_setup(test_a_promise_outlives_a_kill, setup),
