@@ -45,7 +45,7 @@ struct vd_container_request {
 /* ret is to be cleared, also on failure. */
 int vd_container_request_read_add(const json_t *arguments, struct vd_container_request *ret, struct vd_error *error);
 int vd_container_request_read_reserve(const json_t *arguments, struct vd_container_request *ret, struct vd_error *error);
-/* Whether this host may have containers of the network; what the model says goes into the request. ret_revision: of the model. */
+/* Whether this host may have containers of the network; what the model says goes into the request. ret_revision: of its last change. */
 int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
 				 struct vd_error *error);
 void vd_container_request_clear(struct vd_container_request *request);

@@ -167,7 +167,8 @@ struct claiming {
 	const struct vd_container_request *request;
 	struct vd_prefix *known; /* blocks that the loop has looked at */
 	size_t known_count;
-	bool is_new; /* another claim was faster: its block is what we wait for */
+	bool is_new;             /* another claim was faster: its block is what we wait for */
+	struct vd_prefix chosen; /* a user's choice for this host that it has not taken up yet; family none: none */
 };
 
 static int known_note(struct vd_agent *agent, void *userdata, struct vd_error *error)
@@ -194,8 +195,12 @@ static int block_look(const struct vd_resource *resource, void *userdata)
 	struct claiming *claiming = userdata;
 
 	if (strcmp(resource->project, claiming->request->project) != 0 ||
-	    strcmp(block->container_network, claiming->request->network) != 0 || block->assigned_state != VD_BLOCK_STATE_HELD ||
-	    block->cidr.address.family != claiming->request->lacking || block->cidr.length == vd_address_bits(&block->cidr.address))
+	    strcmp(block->container_network, claiming->request->network) != 0 ||
+	    block->cidr.address.family != claiming->request->lacking || vd_block_is_moved(block))
+		return 0;
+	if (block->assigned_state == VD_BLOCK_STATE_CHOSEN && claiming->chosen.address.family == VD_FAMILY_NONE)
+		claiming->chosen = block->cidr;
+	if (block->assigned_state != VD_BLOCK_STATE_HELD)
 		return 0;
 	for (size_t i = 0; i < claiming->known_count; i++)
 		if (vd_prefix_equal(&claiming->known[i], &block->cidr))
@@ -224,9 +229,12 @@ static int claim_decide(const struct vd_model *model, uint32_t next_id, void *us
 		return vd_error_set(error, -ENOLINK, "container_network %s: host %s is no node of it any more",
 				    claiming->request->network, host);
 	claiming->is_new = false;
+	claiming->chosen = (struct vd_prefix){0};
 	vd_model_each_block_of_host(model, host, block_look, claiming);
 	if (!claiming->is_new) {
-		r = vd_block_choose(model, &wanted, &write.cidr, NULL);
+		write.cidr = claiming->chosen;
+		if (write.cidr.address.family == VD_FAMILY_NONE)
+			r = vd_block_choose(model, &wanted, &write.cidr, NULL);
 		if (r == -ENOSPC)
 			return vd_error_set(error, r, "container_network %s: all its IPv%u blocks are taken: give it a larger CIDR",
 					    claiming->request->network, claiming->request->lacking);

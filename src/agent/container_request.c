@@ -190,7 +190,7 @@ static int families_settle(const struct vd_container_network *network, struct vd
 int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
 				 struct vd_error *error)
 {
-	const struct vd_model *model = vd_replica_lock(agent->replica, ret_revision, NULL, NULL);
+	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, ret_revision, NULL);
 	const struct vd_container_network *network = (const struct vd_container_network *)vd_model_get(
 		model, VD_KIND_CONTAINER_NETWORK, request->project, request->network);
 	int r = 0;
