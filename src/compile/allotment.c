@@ -203,26 +203,27 @@ static int fit_anew(struct vd_allotment *allotment, void (*visit)(const struct v
 			visit(allotment, block, userdata);
 	}
 	free(before);
-	return 0;
+	return 1;
 }
 
 int vd_allotments_settle(struct vd_allotments *allotments,
 			 void (*visit)(const struct vd_allotment *, const struct vd_fit_block *, void *), void *userdata)
 {
-	int r = 0;
+	int r = 0, fitted = 0;
 
-	while (allotments->touched && r == 0) {
+	while (allotments->touched && r >= 0) {
 		struct vd_allotment *allotment = allotments->touched;
 
 		allotments->touched = allotment->next_touched;
 		allotment->is_touched = false;
 		r = fit_anew(allotment, visit, userdata);
+		fitted += r > 0;
 		if (allotment->limit == 0 && allotment->customs == 0 && allotment->count == 0) {
 			vd_table_remove(&allotments->table, &allotment->node);
 			free_allotment(&allotment->node);
 		}
 	}
-	return r;
+	return r < 0 ? r : fitted;
 }
 
 const struct vd_fit_block *vd_allotments_get(const struct vd_allotments *allotments, const char *project, const char *vpc,

@@ -38,7 +38,10 @@ const char *vd_allotment_text(const struct vd_prefix *prefix, uint32_t owner, ch
 int vd_allotments_add(struct vd_allotments *allotments, const char *project, const char *vpc, const char *text);
 int vd_allotments_remove(struct vd_allotments *allotments, const char *project, const char *vpc, const char *text);
 
-/* Brings the routes to what was counted; visit hears of blocks whose route is another than before. 0 or -ENOMEM. */
+/*
+ * Brings the routes to what was counted; visit hears of blocks whose route is another than before. How many VPCs were fitted anew,
+ * or -ENOMEM.
+ */
 int vd_allotments_settle(struct vd_allotments *allotments,
 			 void (*visit)(const struct vd_allotment *, const struct vd_fit_block *, void *), void *userdata);
 /* The block as it was settled; NULL: it wants no route. */

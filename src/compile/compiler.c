@@ -377,6 +377,7 @@ static int derive_marked(const struct vd_view *view, const struct turnover *turn
 	r = vd_allotments_settle(&graph->allotments, touch_block, graph);
 	if (r < 0)
 		return r;
+	graph->derived += (uint64_t)r;
 	for (size_t i = 0; i < graph->dirty_count; i++) {
 		if (vd_unit_is_value(graph->dirty[i]))
 			continue;
