@@ -5,6 +5,7 @@
  */
 #include "lib/bridge.h"
 #include "lib/connection.h"
+#include "lib/container.h"
 #include "lib/dhcp.h"
 #include "lib/drop.h"
 #include "lib/forward.h"
@@ -19,11 +20,12 @@
 #include "lib/source.h"
 #include "lib/tunnel.h"
 
-/* Listener reports and router solicitations are every guest's habit, and no event. */
+/* Listener reports and router solicitations are every guest's habit, and no event; nor is what a node says on all of its links. */
 static __always_inline int vd_decide_multicast(struct __sk_buff *skb, const struct vd_packet *packet)
 {
 	vd_trace_step(VD_STAGE_ROUTE, VD_DROP_REASON_MULTICAST, 0, 0, packet->port.table, 0);
-	if (packet->tuple.protocol == IPPROTO_IGMP || packet->tuple.protocol == IPPROTO_ICMPV6)
+	if (packet->tuple.protocol == IPPROTO_IGMP || packet->tuple.protocol == IPPROTO_ICMPV6 ||
+	    (packet->port.flags & VD_PORT_FLAG_HOST))
 		return vd_drop_quietly(skb, VD_DROP_REASON_MULTICAST);
 	return vd_drop(skb, packet, VD_DROP_REASON_MULTICAST);
 }
@@ -42,9 +44,10 @@ static __always_inline int vd_decide_stages(struct __sk_buff *skb, struct vd_pac
 	if (!reason && packet->is_icmp_error)
 		reason = vd_icmp_embedded(skb, packet);
 	if (!reason)
-		reason = is_tunnel                   ? vd_route_from_tunnel(skb)
-			 : vd_bridge_decides(packet) ? vd_bridge_stage(packet)
-						     : vd_route_stage(skb);
+		reason = packet->domain_value.flags & VD_DOMAIN_FLAG_CONTAINER ? vd_container_stage(skb)
+			 : is_tunnel                                           ? vd_route_from_tunnel(skb)
+			 : vd_bridge_decides(packet)                           ? vd_bridge_stage(packet)
+									       : vd_route_stage(skb);
 	if (!reason)
 		reason = vd_exit_leave_stage(skb);
 	if (!reason)

@@ -284,6 +284,7 @@ enum vd_endpoint_place {
 	VD_ENDPOINT_PLACE_HERE = 1, /* ifindex */
 	VD_ENDPOINT_PLACE_HOST,     /* host */
 	VD_ENDPOINT_PLACE_GATEWAY,  /* the domain's service port; mac is VD_GATEWAY_MAC */
+	VD_ENDPOINT_PLACE_KERNEL,   /* in the trace alone: no container has it, the node's kernel may */
 };
 
 /* Hash by {domain, address}. */

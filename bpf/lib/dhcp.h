@@ -51,8 +51,8 @@ static __always_inline int vd_dhcp_is_answer(const struct vd_packet *packet)
 
 static __always_inline bool vd_dhcp_is(const struct vd_packet *packet)
 {
-	if (packet->ingress_type != VD_INGRESS_PORT)
-		return false;
+	if (packet->ingress_type != VD_INGRESS_PORT || vd_is_container_port(packet))
+		return false; /* containers get their addresses by other means: it is for, or from, elsewhere */
 	return vd_dhcp_is_answer(packet) || (!vd_from_service(packet) && vd_dhcp_is_question(packet));
 }
 

@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "drop.h"
 #include "output.h"
+#include "route.h"
 #include "source.h"
 #include "trace.h"
 
@@ -42,6 +43,32 @@ enum vd_neighbour_answer {
 };
 
 /*
+ * A container sends everything to its node, whatever it takes to be on its link: blocks may be. The node's kernel is told of whom it
+ * can reach this way, and nobody else, so that it tells who asks for the others that they are not there.
+ */
+static __always_inline enum vd_neighbour_answer vd_neighbour_find_container(const struct vd_packet *packet, __u8 family,
+									    const union vd_addr *target, __u8 *ret_mac)
+{
+	struct vd_endpoint_value *endpoint = vd_endpoint_find(family, packet->domain, target);
+	bool is_gateway = endpoint && endpoint->place == VD_ENDPOINT_PLACE_GATEWAY;
+	struct vd_route_value *route;
+
+	if (endpoint && endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress)
+		return VD_NEIGHBOUR_ANSWER_SILENCE;
+	vd_mac_copy(ret_mac, vd_gateway_mac);
+	if (family == 6 && vd_addr_is_link_local6(target) && !vd_addr_is_router_link_local6(target))
+		return VD_NEIGHBOUR_ANSWER_UNKNOWN;
+	if (family == 6 && vd_addr_is_router_link_local6(target))
+		is_gateway = true;
+	if (!vd_from_service(packet))
+		return is_gateway ? VD_NEIGHBOUR_ANSWER_GATEWAY : VD_NEIGHBOUR_ANSWER_MAC;
+	if (is_gateway)
+		return VD_NEIGHBOUR_ANSWER_SILENCE;
+	route = endpoint ? NULL : vd_route_find(family, packet->domain, 0, target);
+	return endpoint || (route && route->type == VD_ROUTE_TYPE_TUNNEL) ? VD_NEIGHBOUR_ANSWER_MAC : VD_NEIGHBOUR_ANSWER_UNKNOWN;
+}
+
+/*
  * Who has this address, as the port may know: its own subnet's endpoints and gateway, and those of no subnet (metadata). A router's
  * namespace belongs to no subnet and may know all.
  */
@@ -50,6 +77,8 @@ static __always_inline enum vd_neighbour_answer vd_neighbour_find(const struct v
 {
 	struct vd_endpoint_value *endpoint;
 
+	if (vd_is_container_port(packet))
+		return vd_neighbour_find_container(packet, family, target, ret_mac);
 	if ((packet->bridge.flags & VD_SUBNET_FLAG_NETWORK) && vd_bridge_vip_mac(packet->domain, target, ret_mac))
 		return VD_NEIGHBOUR_ANSWER_MAC;
 	if (vd_bridge_is_gateway(packet, family, target) || (family == 6 && vd_addr_is_router_link_local6(target))) {

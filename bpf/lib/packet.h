@@ -206,6 +206,12 @@ static __always_inline bool vd_from_service(const struct vd_packet *packet)
 	return packet->port.flags & VD_PORT_FLAG_SERVICE;
 }
 
+/* A port of a container network's domain: a container, or the node's kernel. */
+static __always_inline bool vd_is_container_port(const struct vd_packet *packet)
+{
+	return (packet->port.flags & VD_PORT_FLAG_HOST) || (!packet->port.subnet && !vd_from_service(packet));
+}
+
 static __always_inline struct vd_counters *vd_counters_here(void)
 {
 	__u32 zero = 0;

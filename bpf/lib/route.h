@@ -40,10 +40,10 @@ static __always_inline int vd_route_to_service(struct vd_packet *packet)
 		return VD_DROP_REASON_LOOP;
 	vd_mac_copy(flow->source_mac, packet->source_mac);
 	vd_mac_copy(flow->destination_mac, vd_gateway_mac);
-	flow->output = VD_OUTPUT_PEER;
+	flow->output = packet->domain_value.flags & VD_DOMAIN_FLAG_CONTAINER ? VD_OUTPUT_DEVICE : VD_OUTPUT_PEER;
 	flow->output_ifindex = packet->domain_value.service_ifindex;
 	flow->destination_port_id = packet->domain_value.service_port_id;
-	flow->flags &= VD_FLOW_FLAG_TRANSLATE_DESTINATION;
+	flow->flags &= VD_FLOW_FLAG_TRANSLATE_DESTINATION | VD_FLOW_FLAG_CAPTURE | VD_FLOW_FLAG_RATE_OUT;
 	flow->mtu = ~0U;
 	packet->to_service = true;
 	return 0;
@@ -93,7 +93,7 @@ static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const 
 			flow->vni = subnet->vni;
 	} else {
 		vd_route_as_router(packet);
-		if (!is_next_hop && !vd_from_service(packet))
+		if (!is_next_hop && !vd_from_service(packet) && !(packet->domain_value.flags & VD_DOMAIN_FLAG_CONTAINER))
 			flow->flags |= VD_FLOW_FLAG_TTL;
 	}
 	if (endpoint->place == VD_ENDPOINT_PLACE_HOST)

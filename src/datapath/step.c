@@ -97,6 +97,9 @@ static void endpoint_text(const struct vd_datapath *datapath, const struct vd_tr
 		snprintf(text, TEXT_SIZE, "port %s on host %s, subnet %s", remote_name(datapath, request, detail[0], port),
 			 name_of(datapath, detail[3], host), subnet_name);
 		return;
+	case VD_ENDPOINT_PLACE_KERNEL:
+		snprintf(text, TEXT_SIZE, "no container of ours here: the node's kernel may know who has it");
+		return;
 	case VD_ENDPOINT_PLACE_GATEWAY:
 		snprintf(text, TEXT_SIZE, "the gateway of subnet %s", subnet_name);
 		return;

@@ -245,7 +245,7 @@ static void test_trace_and_drops_name_rule_and_groups(void **state)
 {
 	struct vd_datapath *datapath = fixture_open();
 	struct vd_plan *plan = plan_protected();
-	struct vd_datapath_naming naming = {name_rule, name_groups, NULL};
+	struct vd_datapath_naming naming = {.rule = name_rule, .groups = name_groups};
 	struct sending sending = {.datapath = datapath, .port = 22};
 	json_t *result, *drop = NULL;
 	pthread_t thread;
