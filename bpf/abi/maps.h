@@ -211,9 +211,11 @@ enum vd_port_flag {
 	 * namespace, where bpf_redirect_peer drops in silence. What it sends comes from the node's kernel and may have any source.
 	 */
 	VD_PORT_FLAG_HOST = 64,
-	VD_PORT_FLAG_RATE_IN = 128,  /* there is a vd_rate for what it receives (in an endpoint's flags too) … */
+	VD_PORT_FLAG_RATE_IN = 128,  /* there is a vd_rate for what it receives … */
 	VD_PORT_FLAG_RATE_OUT = 256, /* … and for what it sends */
 };
+
+#define VD_PORT_LOCAL 0x80000000U /* set in the ids of containers' ports, which are local to their host */
 
 /* Hash by ifindex (__u32). */
 struct vd_port_value {
@@ -296,7 +298,7 @@ struct vd_endpoint_value {
 	__u32 identity; /* of its set of groups, for rules with a remote group; 0: none */
 	__u8 mac[6];
 	__u8 place; /* enum vd_endpoint_place */
-	__u8 flags; /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE | VD_PORT_FLAG_RATE_IN */
+	__u8 flags; /* VD_PORT_FLAG_TAP | VD_PORT_FLAG_CAPTURE */
 #ifdef VD_ABI_NEXT
 	__u64 next[4];
 #endif

@@ -11,7 +11,7 @@
  *   FLOW          1: a valid flow is cached, source port id, domain
  *   SOURCE_CHECK  source port id, 0: off, 1: the port's own address, 2: an opened one
  *   CONNECTION    1: known, 2: new, 3: an error about a known one; state before this packet; initiator is high
- *   ROUTE         route id, enum vd_route_type, table; TUNNEL, STACK: the node, LOCAL in a container network: 1
+ *   ROUTE         route id, enum vd_route_type, table; TUNNEL, STACK, PEER: the target, LOCAL in a container network: 1
  *   ENDPOINT      port id (0: the gateway), enum vd_endpoint_place, subnet, host
  *   TTL           as it came, as it leaves; 1: the service port answers
  *   MTU           the packet's, the path's; 1: the service port answers

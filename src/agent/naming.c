@@ -47,7 +47,7 @@ static bool name_groups(uint32_t id, char *text, size_t size, void *userdata)
 
 void vd_agent_naming_start(struct vd_agent *agent)
 {
-	struct vd_datapath_naming naming = {name_rule, name_groups, agent};
+	struct vd_datapath_naming naming = {.rule = name_rule, .groups = name_groups, .userdata = agent};
 
 	vd_datapath_naming_set(agent->datapath, &naming);
 }

@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -40,13 +41,15 @@ static uint32_t entry_ifindex(const struct vd_entry *port)
 	return ifindex;
 }
 
-/* What the kernel counts in a share is none of ours, nor what it learnt of a neighbour. */
+/* What the kernel counts in a share or a limit is none of ours, nor what it learnt of a neighbour. */
 static bool value_equal(const struct vd_entry *a, const struct vd_entry *b)
 {
 	struct vd_share_value x, y;
 
 	if (a->map == VD_MAP_NEIGHBOUR)
 		return true;
+	if (a->map == VD_MAP_RATE)
+		return !memcmp(a->value, b->value, offsetof(struct vd_rate_value, spent));
 	if (a->map != VD_MAP_SHARE)
 		return vd_entry_value_equal(a, b);
 	memcpy(&x, a->value, sizeof(x));
@@ -163,12 +166,24 @@ static void neighbour_put(struct change *change, const struct vd_entry *entry)
 	note(change, entry, r == -EEXIST ? 0 : r);
 }
 
+/* Another limit: what is spent of the old one, and what it dropped, stays. */
+static void rate_put(struct change *change, const struct vd_entry *entry)
+{
+	struct vd_entry held = *entry;
+
+	if (!vd_datapath_lookup(change->datapath, &held))
+		memcpy(held.value, entry->value, offsetof(struct vd_rate_value, spent));
+	note(change, entry, vd_datapath_update(change->datapath, &held, BPF_ANY));
+}
+
 static void entry_put(struct change *change, const struct vd_entry *entry)
 {
 	if (entry->map == VD_MAP_SHARE)
 		share_put(change, entry);
 	else if (entry->map == VD_MAP_NEIGHBOUR)
 		neighbour_put(change, entry);
+	else if (entry->map == VD_MAP_RATE)
+		rate_put(change, entry);
 	else
 		note(change, entry, vd_datapath_update(change->datapath, entry, BPF_ANY));
 }

@@ -40,8 +40,9 @@ int vd_datapath_sync(struct vd_datapath *datapath, const struct vd_plan *plan, s
 /* The same for a difference to the plan last given; costs as much as the difference. When it returns, the next packet obeys. */
 int vd_datapath_apply(struct vd_datapath *datapath, const struct vd_plan_difference *difference, struct vd_error *error);
 /*
- * The service port of a domain: where its router's namespace hangs. ifindex 0 takes it away. Call it after the DOMAIN record is in
- * place; agent makes the namespace (host/router.h).
+ * The service port of a domain: where its router's namespace hangs, or of a container network the host port: the inner end of a veth
+ * pair of which both ends are in the node's own namespace, the outer one with VD_GATEWAY_MAC. ifindex 0 takes it away. Call it after
+ * the DOMAIN record is in place; agent makes the links (host/router.h).
  */
 int vd_datapath_service_set(struct vd_datapath *datapath, uint32_t domain, uint32_t ifindex, struct vd_error *error);
 
@@ -92,12 +93,14 @@ int vd_datapath_neighbour_forget(struct vd_datapath *datapath, uint32_t network,
 uint64_t vd_datapath_writes(const struct vd_datapath *datapath);
 
 /*
- * What a plan does not name, for traces and drops: a rule by its id, a port's groups ("web, default") by its id. False: unknown. Called
- * only inside the calls below. text: size bytes.
+ * What a plan does not name, for traces and drops: a rule by its id, a port's groups ("web, default") by its id, a container that was
+ * here by its port's (0x80000000 | n: local to this host). False: unknown; NULL: all are. Called only inside the calls below. text:
+ * size bytes.
  */
 struct vd_datapath_naming {
 	bool (*rule)(uint32_t rule, char *text, size_t size, void *userdata);
 	bool (*groups)(uint32_t port, char *text, size_t size, void *userdata);
+	bool (*container)(uint32_t port, char *text, size_t size, void *userdata);
 	void *userdata;
 };
 void vd_datapath_naming_set(struct vd_datapath *datapath, const struct vd_datapath_naming *naming);

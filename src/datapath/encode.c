@@ -44,7 +44,11 @@ static int encode_segment(uint32_t vni, uint32_t domain, uint32_t subnet, struct
 
 static int encode_domain(const struct vd_plan_domain *domain, uint32_t connection_share, struct vd_entries *entries)
 {
-	struct vd_domain_value value = {.vni = domain->vni, .mtu = domain->mtu};
+	struct vd_domain_value value = {
+		.vni = domain->vni,
+		.mtu = domain->mtu,
+		.flags = domain->type == VD_PLAN_DOMAIN_TYPE_CONTAINER ? VD_DOMAIN_FLAG_CONTAINER : 0,
+	};
 	struct vd_share_value share = {.limit = connection_share};
 	int r;
 
@@ -72,6 +76,25 @@ static int encode_subnet(const struct vd_plan_subnet *subnet, struct vd_entries 
 	return r ? r : encode_segment(subnet->vni, subnet->domain, subnet->subnet, entries);
 }
 
+/* Of a limit without a burst: 100 ms of it. */
+#define RATE_BURST_DEFAULT 100000000u
+#define NS_PER_SECOND 1000000000u
+
+static int encode_rate(uint32_t port, uint32_t direction, uint64_t rate, uint64_t burst, struct vd_entries *entries)
+{
+	struct vd_rate_key key = {port, direction};
+	struct vd_rate_value value = {.rate = rate, .burst = RATE_BURST_DEFAULT};
+
+	if (!rate)
+		return 0;
+	if (burst) /* ten years are as good as for ever */
+		value.burst = burst / rate > 315360000u
+				      ? 315360000ull * NS_PER_SECOND
+				      : burst / rate * NS_PER_SECOND +
+						(uint64_t)((unsigned __int128)(burst % rate) * NS_PER_SECOND / rate);
+	return ADD(entries, VD_MAP_RATE, key, value);
+}
+
 static int encode_port(const struct vd_plan_port *port, struct vd_entries *entries)
 {
 	struct vd_port_value value = {
@@ -82,7 +105,8 @@ static int encode_port(const struct vd_plan_port *port, struct vd_entries *entri
 		.mtu = port->mtu,
 		.flags = (uint16_t)((port->source_check ? VD_PORT_FLAG_SOURCE_CHECK : 0) |
 				    (port->type == VD_PLAN_PORT_TYPE_TAP ? VD_PORT_FLAG_TAP : 0) |
-				    (port->dhcp ? VD_PORT_FLAG_DHCP : 0) | (port->snat ? VD_PORT_FLAG_SNAT : 0)),
+				    (port->dhcp ? VD_PORT_FLAG_DHCP : 0) | (port->snat ? VD_PORT_FLAG_SNAT : 0) |
+				    (port->rate_in ? VD_PORT_FLAG_RATE_IN : 0) | (port->rate_out ? VD_PORT_FLAG_RATE_OUT : 0)),
 		.policy = port->policy,
 	};
 	struct vd_mac_key mac_key = {.domain = port->domain};
@@ -91,7 +115,11 @@ static int encode_port(const struct vd_plan_port *port, struct vd_entries *entri
 
 	memcpy(value.mac, port->mac.bytes, sizeof(value.mac));
 	memcpy(mac_key.mac, port->mac.bytes, sizeof(mac_key.mac));
-	r = ADD(entries, VD_MAP_MAC, mac_key, mac);
+	r = encode_rate(port->port, VD_RATE_DIRECTION_IN, port->rate_in, port->burst_in, entries);
+	if (!r)
+		r = encode_rate(port->port, VD_RATE_DIRECTION_OUT, port->rate_out, port->burst_out, entries);
+	if (!r)
+		r = ADD(entries, VD_MAP_MAC, mac_key, mac);
 	return r ? r : ADD(entries, VD_MAP_PORT, port->ifindex, value);
 }
 
@@ -161,12 +189,15 @@ static uint8_t encode_route_type(enum vd_plan_route_type type)
 	case VD_PLAN_ROUTE_TYPE_BLACKHOLE:
 		return VD_ROUTE_TYPE_BLACKHOLE;
 	case VD_PLAN_ROUTE_TYPE_UNUSABLE:
-	case VD_PLAN_ROUTE_TYPE_TUNNEL:
-	case VD_PLAN_ROUTE_TYPE_STACK:
-	case VD_PLAN_ROUTE_TYPE_PEER:
 		return VD_ROUTE_TYPE_UNUSABLE;
 	case VD_PLAN_ROUTE_TYPE_EXIT:
 		return VD_ROUTE_TYPE_EXIT;
+	case VD_PLAN_ROUTE_TYPE_TUNNEL:
+		return VD_ROUTE_TYPE_TUNNEL;
+	case VD_PLAN_ROUTE_TYPE_STACK:
+		return VD_ROUTE_TYPE_STACK;
+	case VD_PLAN_ROUTE_TYPE_PEER:
+		return VD_ROUTE_TYPE_PEER;
 	}
 	return 0;
 }
@@ -179,6 +210,7 @@ static struct vd_route_value encode_route_value(const struct vd_plan_route *rout
 		.is_default = route->is_default,
 		.next_hop = vd_encode_address(&route->next_hop),
 		.exit = route->exit,
+		.target = route->type == VD_PLAN_ROUTE_TYPE_PEER ? route->peer_domain : route->host,
 	};
 }
 
@@ -473,13 +505,13 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 	return -EINVAL;
 }
 
-struct vd_port_value vd_encode_service_port(uint32_t domain, uint32_t mtu)
+struct vd_port_value vd_encode_service_port(uint32_t domain, const struct vd_domain_value *value)
 {
 	return (struct vd_port_value){
 		.id = domain,
 		.domain = domain,
-		.mtu = mtu,
+		.mtu = value->mtu,
 		.mac = VD_GATEWAY_MAC,
-		.flags = VD_PORT_FLAG_SERVICE,
+		.flags = VD_PORT_FLAG_SERVICE | (value->flags & VD_DOMAIN_FLAG_CONTAINER ? VD_PORT_FLAG_HOST : 0),
 	};
 }

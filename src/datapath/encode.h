@@ -22,7 +22,7 @@ struct vd_policy_route vd_encode_policy_route(const struct vd_plan_policy_route 
  */
 int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_share, struct vd_entries *entries);
 
-/* The service port of a domain: its port id is the domain's id, which no other resource has. */
-struct vd_port_value vd_encode_service_port(uint32_t domain, uint32_t mtu);
+/* The service port of a domain: its port id is the domain's id, which no other resource has. A container network's is the host port. */
+struct vd_port_value vd_encode_service_port(uint32_t domain, const struct vd_domain_value *value);
 
 #endif

@@ -146,7 +146,8 @@ static void add_domain_change(struct vd_slots *slots, const struct vd_entry *bef
 	memcpy(&was, before->value, sizeof(was));
 	if (after)
 		memcpy(&is, after->value, sizeof(is));
-	if (was.vni != is.vni || was.mtu != is.mtu || (was.service_ifindex && was.service_ifindex != is.service_ifindex))
+	if (was.vni != is.vni || was.mtu != is.mtu || was.flags != is.flags ||
+	    (was.service_ifindex && was.service_ifindex != is.service_ifindex))
 		vd_slots_add(slots, vd_slot_domain(key));
 }
 
@@ -201,6 +202,27 @@ static void add_elastic_change(struct vd_slots *slots, const struct vd_entry *en
 	vd_slots_add(slots, vd_slot_vip(value.network, &value.vip));
 }
 
+/* Its first limit, or none any more: who sends to it depends on its endpoints, and nothing here says which. */
+static bool begins_or_ends_limit(const struct vd_entry *before, const struct vd_entry *after)
+{
+	struct vd_port_value was, is;
+
+	memcpy(&was, before->value, sizeof(was));
+	memcpy(&is, after->value, sizeof(is));
+	return (was.flags ^ is.flags) & VD_PORT_FLAG_RATE_IN;
+}
+
+/* A container's address: to one that nobody had, packets went to the node's kernel. */
+static bool is_container_endpoint(const struct vd_entry *entry)
+{
+	struct vd_endpoint_value value;
+
+	if (entry->map != VD_MAP_ENDPOINT4 && entry->map != VD_MAP_ENDPOINT6)
+		return false;
+	memcpy(&value, entry->value, sizeof(value));
+	return value.place == VD_ENDPOINT_PLACE_HERE && !value.subnet;
+}
+
 /* Maps whose entries concern packets that had another way without them: routes, and what stands beside routes. */
 static bool matters_when_new(enum vd_map map)
 {
@@ -218,7 +240,7 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 		return;
 	}
 	if (!before) {
-		if (matters_when_new(map))
+		if (matters_when_new(map) || is_container_endpoint(after))
 			vd_slots_add(slots, entry_slot(after));
 		return;
 	}
@@ -233,6 +255,8 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 		 * Another VTEP, or none: any flow may lead there. Those that came from there are not all known by their source:
 		 * what an instance forwards has addresses that are no endpoints. The same goes for an uplink.
 		 */
+		slots->all = true;
+	} else if (map == VD_MAP_PORT && after && begins_or_ends_limit(before, after)) {
 		slots->all = true;
 	} else if (entry_slot(before)) {
 		vd_slots_add(slots, entry_slot(before));

@@ -54,9 +54,21 @@ const char *vd_protocol_name(uint8_t protocol, char text[4])
 	return text;
 }
 
+/* Of containers that are gone the plan knows nothing any more. text: room for a name. */
+static const char *name_find(const struct vd_datapath *datapath, uint32_t id, char text[VD_PORT_TEXT])
+{
+	const struct vd_datapath_naming *naming = &datapath->naming;
+	const char *name = vd_names_find(datapath->names, id);
+
+	if (!name && (id & VD_PORT_LOCAL) && naming->container && naming->container(id, text, VD_PORT_TEXT, naming->userdata))
+		return text;
+	return name;
+}
+
 void vd_json_set_name(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id)
 {
-	const char *name = vd_names_find(datapath->names, id);
+	char container[VD_PORT_TEXT];
+	const char *name = name_find(datapath, id, container);
 
 	if (name)
 		json_object_set_new(object, key, json_string(name));
@@ -66,13 +78,17 @@ void vd_json_set_name(json_t *object, const char *key, const struct vd_datapath 
 
 const char *vd_port_name(const struct vd_datapath *datapath, uint32_t id, char text[VD_PORT_TEXT])
 {
-	const char *name = vd_names_find(datapath->names, id);
+	char container[VD_PORT_TEXT];
+	const char *name = name_find(datapath, id, container);
 	struct vd_entry domain = {.map = VD_MAP_DOMAIN};
+	struct vd_domain_value value;
 
 	memcpy(domain.key, &id, sizeof(id)); /* a service port's id is its domain's */
-	if (name && !vd_datapath_lookup(datapath, &domain))
-		snprintf(text, VD_PORT_TEXT, "router of %s", name);
-	else if (name)
+	if (name && !vd_datapath_lookup(datapath, &domain)) {
+		memcpy(&value, domain.value, sizeof(value));
+		snprintf(text, VD_PORT_TEXT, "%s%s",
+			 value.flags & VD_DOMAIN_FLAG_CONTAINER ? "this node's kernel, network " : "router of ", name);
+	} else if (name)
 		snprintf(text, VD_PORT_TEXT, "%s", name);
 	else
 		snprintf(text, VD_PORT_TEXT, "#%u", id);

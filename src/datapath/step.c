@@ -49,12 +49,29 @@ static void connection_text(const uint32_t *detail, char *text)
 
 static void route_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
 {
-	char route[16], table[16];
+	char route[16], table[16], host[16];
 	const char *where = detail[2] ? name_of(datapath, detail[2], table) : "main";
 
 	switch (detail[1]) {
 	case VD_ROUTE_TYPE_LOCAL:
-		snprintf(text, TEXT_SIZE, "table %s: inside the VPC", where);
+		if (detail[3])
+			snprintf(text, TEXT_SIZE, "in a block of this node");
+		else
+			snprintf(text, TEXT_SIZE, "table %s: inside the VPC", where);
+		return;
+	case VD_ROUTE_TYPE_TUNNEL:
+		snprintf(text, TEXT_SIZE, "in a block of node %s, by tunnel", name_of(datapath, detail[3], host));
+		return;
+	case VD_ROUTE_TYPE_STACK:
+		if (detail[3])
+			snprintf(text, TEXT_SIZE, "in a block of node %s, by this node's own routes",
+				 name_of(datapath, detail[3], host));
+		else
+			snprintf(text, TEXT_SIZE, "in no block: the node's kernel knows the way");
+		return;
+	case VD_ROUTE_TYPE_PEER:
+		snprintf(text, TEXT_SIZE, "table %s: %s%s, to the peer %s", where, detail[0] ? "route " : "by peering",
+			 detail[0] ? name_of(datapath, detail[0], route) : "", name_of(datapath, detail[3], host));
 		return;
 	case VD_ROUTE_TYPE_NEXT_HOP:
 		snprintf(text, TEXT_SIZE, "table %s: route %s, to its next hop", where, name_of(datapath, detail[0], route));

@@ -33,7 +33,7 @@ static void captures_keep(const struct vd_datapath *datapath, struct vd_entries 
 
 static int service_port_add(struct vd_entries *entries, uint32_t domain, const struct vd_domain_value *value)
 {
-	struct vd_port_value port = vd_encode_service_port(domain, value->mtu);
+	struct vd_port_value port = vd_encode_service_port(domain, value);
 
 	return vd_entries_add(entries, VD_MAP_PORT, &value->service_ifindex, sizeof(value->service_ifindex), &port, sizeof(port));
 }
@@ -213,6 +213,6 @@ int vd_datapath_service_set(struct vd_datapath *datapath, uint32_t domain, uint3
 	if (!r)
 		r = domain_add(&after, domain, &value);
 	if (r)
-		return vd_error_set(error, r, "cannot set the service port of VPC %u: %s", domain, strerror(-r));
+		return vd_error_set(error, r, "cannot set the service port of domain %u: %s", domain, strerror(-r));
 	return vd_change_carry_out(datapath, &before, &after, VD_CHANGE_SCOPE_PART, error);
 }
