@@ -312,6 +312,23 @@ static int gateways_begin(struct vd_agent *agent, struct vd_error *error)
 	return r;
 }
 
+static int blocks_begin(struct vd_agent *agent, struct vd_error *error)
+{
+	struct vd_blocks_options options = {
+		.host = agent->options.host,
+		.store = agent->options.store,
+		.replica = agent->replica,
+		.userdata = agent,
+	};
+	struct vd_blocks *blocks = NULL;
+	int r = vd_blocks_new(&options, &blocks, error);
+
+	vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	agent->blocks = blocks;
+	vd_replica_unlock(agent->replica);
+	return r;
+}
+
 static int store_begin(struct vd_agent *agent, struct vd_error *error)
 {
 	int r = 0;
@@ -324,6 +341,8 @@ static int store_begin(struct vd_agent *agent, struct vd_error *error)
 		r = vd_agent_claim(agent, error);
 	if (r == 0 && !agent->gateways)
 		r = gateways_begin(agent, error);
+	if (r == 0 && !agent->blocks)
+		r = blocks_begin(agent, error);
 	if (r == 0)
 		vd_reporter_lead(agent->reporter);
 	return r;
@@ -421,17 +440,20 @@ void vd_agent_stop(struct vd_agent *agent)
 	uv_async_send(&agent->wake);
 }
 
-/* Waited for without the replica's lock, which the thread may want. */
-static void gateways_end(struct vd_agent *agent)
+/* Waited for without the replica's lock, which the threads may want. */
+static void followers_end(struct vd_agent *agent)
 {
 	struct vd_gateways *gateways = agent->gateways;
+	struct vd_blocks *blocks = agent->blocks;
 
-	if (!gateways)
+	if (!agent->replica)
 		return;
 	vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	agent->gateways = NULL;
+	agent->blocks = NULL;
 	vd_replica_unlock(agent->replica);
 	vd_gateways_free(gateways);
+	vd_blocks_free(blocks);
 }
 
 void vd_agent_free(struct vd_agent *agent)
@@ -442,7 +464,7 @@ void vd_agent_free(struct vd_agent *agent)
 		return;
 	/* First what calls us from other threads. */
 	vd_reporter_stop(agent->reporter);
-	gateways_end(agent);
+	followers_end(agent);
 	if (agent->replica)
 		vd_replica_free(agent->replica);
 	vd_reporter_free(agent->reporter);

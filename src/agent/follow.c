@@ -284,6 +284,8 @@ void vd_agent_follow(const struct vd_model *model, const struct vd_changes *chan
 
 	if (agent->gateways && vd_gateways_concern(changes))
 		vd_gateways_wake(agent->gateways);
+	if (agent->blocks && vd_blocks_concern(changes))
+		vd_blocks_wake(agent->blocks);
 	pthread_mutex_lock(&agent->lock);
 	DL_APPEND(agent->batches, batch);
 	pthread_mutex_unlock(&agent->lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/gateway.h"
 
+#include "agent/alive.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -18,7 +19,7 @@
 #define CONFIRM_MS 5000
 
 struct name {
-	char *text;     /* a host; or "<project>/<virtual IP>" */
+	char *text;     /* "<project>/<virtual IP>" */
 	uint64_t since; /* ms: when it was found vacant */
 	bool seen;
 	UT_hash_handle hh;
@@ -34,14 +35,13 @@ struct job {
 
 struct vd_gateways {
 	struct vd_gateways_options options;
-	struct vd_watch *watch;
+	struct vd_alive *alive;
 	pthread_t thread;
 	bool running;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t due;
-	struct name *alive;
-	bool woken, stopping, stale; /* stale: who lives is to be read anew */
+	bool woken, stopping;
 
 	struct name *vacant; /* the thread's own */
 };
@@ -98,90 +98,14 @@ static void names_clear(struct name **names)
 
 /* ---- who lives ---- */
 
-static const char *host_of_key(const char *key)
+static void alive_changed(void *userdata)
 {
-	return key + strlen(VD_STORE_PREFIX_STATUS_ALIVE);
-}
-
-static void alive_changed(const struct vd_event *events, size_t count, int64_t revision, void *userdata)
-{
-	struct vd_gateways *gateways = userdata;
-
-	pthread_mutex_lock(&gateways->lock);
-	for (size_t i = 0; i < count; i++) {
-		const char *host = host_of_key(events[i].kv.key);
-		struct name *name = events[i].is_delete ? name_find(gateways->alive, host) : name_add(&gateways->alive, host);
-
-		if (name && events[i].is_delete)
-			name_remove(&gateways->alive, name);
-	}
-	gateways->woken |= count > 0;
-	pthread_cond_signal(&gateways->due);
-	pthread_mutex_unlock(&gateways->lock);
-}
-
-static void alive_compacted(int64_t compact_revision, void *userdata)
-{
-	struct vd_gateways *gateways = userdata;
-
-	pthread_mutex_lock(&gateways->lock);
-	gateways->stale = gateways->woken = true;
-	pthread_cond_signal(&gateways->due);
-	pthread_mutex_unlock(&gateways->lock);
-}
-
-/* Reads who lives and watches from there. */
-static int alive_follow(struct vd_gateways *gateways, struct vd_error *error)
-{
-	static const struct vd_watch_callbacks callbacks = {.events = alive_changed, .compacted = alive_compacted};
-	struct vd_kvs *standing = NULL;
-	int r;
-
-	if (gateways->watch)
-		vd_watch_free(gateways->watch);
-	gateways->watch = NULL;
-	r = vd_store_range(gateways->options.store, VD_STORE_PREFIX_STATUS_ALIVE, true, 0, 0, &standing, error);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&gateways->lock);
-	names_clear(&gateways->alive);
-	for (size_t i = 0; i < standing->count; i++)
-		name_add(&gateways->alive, host_of_key(standing->items[i].key));
-	gateways->stale = false;
-	gateways->woken = true;
-	pthread_mutex_unlock(&gateways->lock);
-	r = vd_store_watch(gateways->options.store, VD_STORE_PREFIX_STATUS_ALIVE, standing->revision + 1, &callbacks, gateways,
-			   &gateways->watch, error);
-	vd_kvs_free(standing);
-	return r;
+	vd_gateways_wake(userdata);
 }
 
 static bool is_alive(const char *host, void *userdata)
 {
-	struct vd_gateways *gateways = userdata;
-	bool alive;
-
-	pthread_mutex_lock(&gateways->lock);
-	alive = name_find(gateways->alive, host);
-	pthread_mutex_unlock(&gateways->lock);
-	return alive;
-}
-
-/* The watch may be late: 1 when the store itself says that the host lives. */
-static int is_alive_now(struct vd_gateways *gateways, const char *host, struct vd_error *error)
-{
-	VD_FREE char *key = NULL;
-	struct vd_kvs *standing = NULL;
-	int r;
-
-	if (asprintf(&key, "%s%s", VD_STORE_PREFIX_STATUS_ALIVE, host) < 0)
-		return -ENOMEM;
-	r = vd_store_range(gateways->options.store, key, false, 0, 0, &standing, error);
-	if (r < 0)
-		return r;
-	r = standing->count > 0;
-	vd_kvs_free(standing);
-	return r;
+	return vd_alive_has(((struct vd_gateways *)userdata)->alive, host);
 }
 
 /* ---- deciding ---- */
@@ -359,7 +283,7 @@ static unsigned job_do(struct vd_gateways *gateways, const struct job *job)
 	if (job->resign && options->applied(options->userdata) < job->epoch)
 		return AGAIN_MS;
 	if (job->holder && !ours)
-		r = is_alive_now(gateways, job->holder, &error);
+		r = vd_alive_ask(gateways->alive, job->holder, &error);
 	if (r > 0)
 		return AGAIN_MS;
 	if (r == 0)
@@ -386,7 +310,6 @@ static void *gateways_run(void *userdata)
 		struct job *job, *after;
 		struct vd_error error;
 		struct round round;
-		bool stale;
 
 		pthread_mutex_lock(&gateways->lock);
 		while (!gateways->woken && !gateways->stopping && now_ms() < next)
@@ -397,10 +320,9 @@ static void *gateways_run(void *userdata)
 			return NULL;
 		}
 		gateways->woken = false;
-		stale = gateways->stale;
 		pthread_mutex_unlock(&gateways->lock);
 
-		if (stale && alive_follow(gateways, &error) < 0) {
+		if (vd_alive_refresh(gateways->alive, &error) < 0) {
 			next = now_ms() + AWAY_MS;
 			continue;
 		}
@@ -433,7 +355,8 @@ int vd_gateways_new(const struct vd_gateways_options *options, struct vd_gateway
 	pthread_mutex_init(&gateways->lock, NULL);
 	pthread_cond_init(&gateways->due, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	r = alive_follow(gateways, error);
+	gateways->woken = true;
+	r = vd_alive_new(options->store, alive_changed, gateways, &gateways->alive, error);
 	if (r == 0) {
 		r = -pthread_create(&gateways->thread, NULL, gateways_run, gateways);
 		gateways->running = r == 0;
@@ -458,9 +381,7 @@ void vd_gateways_free(struct vd_gateways *gateways)
 	pthread_mutex_unlock(&gateways->lock);
 	if (gateways->running)
 		pthread_join(gateways->thread, NULL);
-	if (gateways->watch)
-		vd_watch_free(gateways->watch);
-	names_clear(&gateways->alive);
+	vd_alive_free(gateways->alive);
 	names_clear(&gateways->vacant);
 	pthread_mutex_destroy(&gateways->lock);
 	pthread_cond_destroy(&gateways->due);

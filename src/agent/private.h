@@ -5,6 +5,7 @@
 /* What the files of this folder share. */
 
 #include "agent/agent.h"
+#include "agent/block.h"
 #include "agent/channel.h"
 #include "agent/gateway.h"
 #include "compile/compile.h"
@@ -103,7 +104,9 @@ struct vd_agent {
 	bool deadline_due; /* the data plane does not have it yet */
 	bool stopping;
 
-	struct vd_gateways *gateways; /* set and read under the replica's lock, or by who made it */
+	/* Set and read under the replica's lock, or by who made it. */
+	struct vd_gateways *gateways;
+	struct vd_blocks *blocks;
 
 	int64_t obeyed;  /* loop only: the last revision that was carried out */
 	bool needs_sync; /* loop only: make everything as the plan says, not just the difference */

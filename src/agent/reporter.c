@@ -349,11 +349,14 @@ int vd_reporter_new(struct vd_agent *agent, struct vd_reporter **ret, struct vd_
 	return 0;
 }
 
-static bool is_gateway(const struct vd_reporter *reporter)
+/* Others would take over what this host's data plane goes on with. */
+static bool is_needed(const struct vd_reporter *reporter)
 {
 	const struct vd_agent *agent = reporter->agent;
 
-	return agent->gateways && !agent->options.store_is_ours && vd_gateways_hold(agent->gateways);
+	if (agent->options.store_is_ours)
+		return false;
+	return (agent->gateways && vd_gateways_hold(agent->gateways)) || (agent->blocks && vd_blocks_hold(agent->blocks));
 }
 
 void vd_reporter_stop(struct vd_reporter *reporter)
@@ -370,9 +373,10 @@ void vd_reporter_stop(struct vd_reporter *reporter)
 
 	/*
 	 * An orderly end gives the name free at once; where the store is away, the lease does it later. So it does for a gateway: its
-	 * data plane goes on until the deadline, nobody may take over before, and a daemon that is only started again loses nothing.
+	 * data plane goes on until the deadline, nobody may take over before, and a daemon that is only started again loses nothing; and
+	 * for a node of container networks, whose blocks would be quarantined.
 	 */
-	if (reporter->lease != 0 && !reporter->store_away && !is_gateway(reporter))
+	if (reporter->lease != 0 && !reporter->store_away && !is_needed(reporter))
 		vd_store_lease_revoke(reporter->agent->options.store, reporter->lease, &error);
 }
 

@@ -150,30 +150,37 @@ static int find_inside(const struct vd_resource *resource, void *userdata)
 	return 1;
 }
 
-bool vd_block_is_over(const struct vd_model *model, const struct vd_container_block *block, int64_t now)
+static const struct vd_container_block *inside_of(const struct vd_model *model, const struct vd_container_block *block)
 {
 	struct inside inside = {.block = block};
 
+	vd_model_each_block_of_container_network(model, block->head.project, block->container_network, find_inside, &inside);
+	return (const struct vd_container_block *)inside.found;
+}
+
+bool vd_block_is_lent(const struct vd_model *model, const struct vd_container_block *block)
+{
+	return inside_of(model, block) != NULL;
+}
+
+bool vd_block_is_over(const struct vd_model *model, const struct vd_container_block *block, int64_t now)
+{
 	return block->assigned_state == VD_BLOCK_STATE_QUARANTINED && (int64_t)block->assigned_quarantined_until <= now &&
-	       vd_model_each_block_of_container_network(model, block->head.project, block->container_network, find_inside,
-							&inside) == 0;
+	       !vd_block_is_lent(model, block);
 }
 
 int vd_block_check_removal(const struct vd_validation *validation, const struct vd_container_block *block, struct vd_error *error)
 {
-	struct inside inside = {.block = block};
-	const char *who;
+	/* Its own place may be taken already: what stands there now is looked at by itself. */
+	const struct vd_container_block *inside = inside_of(validation->model, block);
 	char object[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE];
 
-	/* Its own place may be taken already: what stands there now is looked at by itself. */
-	if (vd_model_each_block_of_container_network(validation->model, block->head.project, block->container_network, find_inside,
-						     &inside) == 0)
+	if (!inside)
 		return 0;
-	who = ((const struct vd_container_block *)inside.found)->node;
 	return vd_error_set(error, -EBUSY,
 			    "%s is needed by %s, an address of it that moved to %s %s; delete that first, or both together",
-			    vd_resource_text(&block->head, object), vd_resource_text(inside.found, other), who ? "node" : "port",
-			    who ? who : ((const struct vd_container_block *)inside.found)->port);
+			    vd_resource_text(&block->head, object), vd_resource_text(&inside->head, other),
+			    inside->node ? "node" : "port", inside->node ? inside->node : inside->port);
 }
 
 /* --- which one is free --- */

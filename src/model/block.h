@@ -62,6 +62,8 @@ struct vd_block_writes {
  */
 int vd_changes_from_blocks(const struct vd_model *model, const struct vd_block_writes *writes, uint32_t next_id,
 			   struct vd_changes **ret, struct vd_error *error);
+/* Has an address of it moved to another node, where it still is? Then the block does not go. */
+bool vd_block_is_lent(const struct vd_model *model, const struct vd_container_block *block);
 /* Is its quarantine over, with no address of it in use elsewhere? Then it is free, though it still stands. */
 bool vd_block_is_over(const struct vd_model *model, const struct vd_container_block *block, int64_t now);
 
