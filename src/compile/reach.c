@@ -95,12 +95,23 @@ static int compare_blocks(const void *a, const void *b)
 	return vd_fit_compare(&left->prefix, &right->prefix);
 }
 
+/* More than enough for whatever there is, in this VPC and in all others. */
+static bool is_ample(const struct vd_model *model, size_t quota)
+{
+	return vd_model_count(model, VD_KIND_CONTAINER_BLOCK) + vd_model_count(model, VD_KIND_ROUTE) <= quota;
+}
+
 static void work_out_fit(const struct vd_view *view, struct vd_block_standing *standing)
 {
 	struct wanting wanting = {view, standing->vpc, .size = vd_model_count(view->model, VD_KIND_CONTAINER_BLOCK)};
 	const char *project = standing->block->head.project;
 	size_t quota = standing->vpc->route_quota;
 
+	if (is_ample(view->model, quota)) {
+		standing->fit.route = standing->block->cidr;
+		standing->fit.is_first = true;
+		return;
+	}
 	wanting.blocks = calloc(wanting.size, sizeof(*wanting.blocks));
 	if (!wanting.blocks)
 		return;
