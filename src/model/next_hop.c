@@ -225,6 +225,37 @@ static int refuse(struct vd_validation *validation, const struct vd_resource *re
 			    text, users);
 }
 
+/* What is declared to stand behind a port: blocks of its own, and of the nodes that it is the port of. */
+struct behind {
+	const struct vd_model *model;
+	const struct vd_prefix *destination;
+	const char *project;
+};
+
+static int covers_destination(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_container_block *block = (const struct vd_container_block *)resource;
+	const struct behind *behind = userdata;
+
+	return strcmp(resource->project, behind->project) == 0 && vd_prefix_covers(&block->cidr, behind->destination);
+}
+
+static int node_covers_destination(const struct vd_resource *node, void *userdata)
+{
+	const struct behind *behind = userdata;
+
+	return vd_model_each_block_of_host(behind->model, node->name, covers_destination, userdata);
+}
+
+static bool is_behind(const struct vd_model *model, const struct vd_port *port, const struct vd_prefix *destination)
+{
+	struct behind behind = {model, destination, port->head.project};
+
+	return vd_prefixes_cover(port->allowed_sources, port->allowed_source_count, destination) ||
+	       vd_model_each_block_of_port(model, port->head.project, port->head.name, covers_destination, &behind) ||
+	       vd_model_each_node_of_port(model, port->head.project, port->head.name, node_covers_destination, &behind);
+}
+
 /* Through an instance the Internet is reached as a whole. What its port may send from is what stands behind it. */
 static int check_destination(struct vd_validation *validation, const struct vd_route *route, const struct vd_port *port)
 {
@@ -233,7 +264,7 @@ static int check_destination(struct vd_validation *validation, const struct vd_r
 
 	if ((route->next_hop.type != VD_NEXT_HOP_TYPE_ADDRESS && route->next_hop.type != VD_NEXT_HOP_TYPE_VIP) ||
 	    destination->length == 0 || vd_prefix_is_private(destination) ||
-	    (port && vd_prefixes_cover(port->allowed_sources, port->allowed_source_count, destination)))
+	    (port && is_behind(validation->model, port, destination)))
 		return 0;
 	return vd_error_set(
 		validation->error, -EINVAL,

@@ -66,7 +66,16 @@ static void test_a_public_destination_through_an_instance_is_refused_but_the_def
 	assert_int_equal(discard(model, VD_KIND_ROUTE, "v/8.8.8.0/24"), 1);
 	assert_refused(model, "{kind: port, name: p1, subnet: a, address: 192.168.0.2}", -EINVAL, sentence);
 	/* A network is no instance. */
-	apply(model, ROUTE("8.8.0.0/16", "gateway: 203.0.113.1"), next_id);
+	next_id = apply(model, ROUTE("8.8.0.0/16", "gateway: 203.0.113.1"), next_id);
+
+	next_id = apply(model,
+			"{kind: container_network, name: pods, cidr: 9.9.0.0/16, mode: routed, vpc: v}" AND
+			"{kind: container_block, container_network: pods, cidr: 9.9.1.0/24, port: p1}",
+			next_id);
+	apply(model, ROUTE("9.9.1.128/25", "address: 192.168.0.2"), next_id);
+	assert_refused(model, ROUTE("9.9.2.0/24", "address: 192.168.0.2"), -EINVAL,
+		       "route v/9.9.2.0/24: 9.9.2.0/24 is public; to reach the Internet through an instance the destination is "
+		       "0.0.0.0/0, and a block of its own stands in its port's allowed_sources");
 	vd_model_free(model);
 }
 
