@@ -12,6 +12,7 @@ import subprocess
 import time
 
 from lab.layout import LabError
+from lab.machine import Machine
 from lab.namespace import Namespace, add_addresses, connect, is_zombie, run
 
 API_PORT = 2379
@@ -42,9 +43,16 @@ class Host(Namespace):
         self.socket_path = self.run_directory / "viaduct.sock"
         self.log_path = self.directory / "viaductd.log"
         self.process = None  # only when this Python started it
+        if layout.machine:
+            self.machine = Machine(self, lab, layout.machine)
 
     def build(self):
         self.create()
+        self.connect()
+        if self.machine:
+            self.machine.build()
+
+    def connect(self):
         self.run_directory.mkdir(parents=True)
         for index, link in enumerate(self.layout.links):
             ifname = f"u{index}"
@@ -153,7 +161,6 @@ class Host(Namespace):
     def apply(self, text):
         return self.viaduct("apply", "--wait", "-f", "-", input=text)
 
-
     # ---- the REST API ----
     def request(self, method, path, body=None):
         """(status, what the body says)"""
@@ -199,6 +206,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self.path))
+
+
+class InstanceNode(Host):
+    """The daemon of an instance that is a node itself: in the instance's namespace and machine, with links of its own to the others."""
+
+    def __init__(self, instance):
+        super().__init__(instance.lab, instance.layout.node)
+        self.machine = instance.machine
 
 
 class EtcdMember(Host):

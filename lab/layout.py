@@ -33,6 +33,13 @@ class Uplink:
 
 
 @dataclasses.dataclass
+class MachineLayout:
+    """A node with files of its own, so that container engines run in it."""
+
+    iptables: str = "nft"  # or "legacy": what iptables means there
+
+
+@dataclasses.dataclass
 class HostLayout:
     name: str
     links: list
@@ -40,6 +47,7 @@ class HostLayout:
     store: str = ""      # "sqlite", "etcd", the name of the host that serves it, or a URL
     arguments: list = dataclasses.field(default_factory=list)
     uplinks: list = dataclasses.field(default_factory=list)
+    machine: MachineLayout = None
 
 
 @dataclasses.dataclass
@@ -63,6 +71,8 @@ class InstanceLayout:
     name: str
     ports: list
     bridges: list
+    machine: MachineLayout = None
+    node: HostLayout = None  # it runs a viaductd of its own, which reaches the others over these links
 
 
 @dataclasses.dataclass
@@ -116,7 +126,7 @@ class Layout:
             apply=[str(pathlib.Path(folder) / item) for item in fields.take("apply", list, [])],
             tls=fields.take("tls", bool, False),
         )
-        layout.instances = {instance: read_instance(instance, body or {}, layout.hosts)
+        layout.instances = {instance: read_instance(instance, body or {}, layout.hosts, segments)
                             for instance, body in fields.take("instances", dict, {}).items()}
         for name, body in fields.take("outside", dict, {}).items():
             layout.outside.update({node.name: node for node in read_outside(name, body, segments)})
@@ -143,7 +153,7 @@ class Fields:
         if value is None and default:
             return default[0]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise LabError(f"{self.what}: {name} must be a {kind.__name__}")
+            raise LabError(f"{self.what}: {name} must be a {' or '.join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))}")
         return value
 
     def end(self):
@@ -179,9 +189,21 @@ def read_host(name, body, segments):
     if not every:
         raise LabError(f"host {name}: needs addresses")
     host = HostLayout(name, links, fields.take("underlay", str, every[0].split("/")[0]), fields.take("store", str, ""),
-                      [str(item) for item in fields.take("arguments", list, [])], uplinks)
+                      [str(item) for item in fields.take("arguments", list, [])], uplinks, read_machine(fields))
     fields.end()
     return host
+
+
+def read_machine(fields):
+    body = fields.take("machine", (bool, dict), False)
+    if body is False:
+        return None
+    inner = Fields(f"machine of {fields.what}", {} if body is True else body)
+    machine = MachineLayout(inner.take("iptables", str, "nft"))
+    inner.end()
+    if machine.iptables not in ("nft", "legacy"):
+        raise LabError(f"{inner.what}: iptables is nft or legacy")
+    return machine
 
 
 def read_uplink(host, ifname, body, segments):
@@ -238,12 +260,16 @@ def read_bridge(instance, name, body):
     return bridge
 
 
-def read_instance(name, body, hosts):
+def read_instance(name, body, hosts, segments):
     fields = Fields(f"instance {name}", body)
     ports = [read_port(name, port, item, index, hosts) for index, (port, item) in enumerate(fields.take("ports", dict, {}).items())]
     bridges = [read_bridge(name, bridge, item) for bridge, item in fields.take("bridges", dict, {}).items()]
+    machine = read_machine(fields)
+    node = read_host(name, fields.take("node", dict), segments) if "node" in fields.left else None
     fields.end()
-    return InstanceLayout(name, ports, bridges)
+    if node and (node.uplinks or node.machine):
+        raise LabError(f"node of instance {name}: has no uplinks, and is the instance's machine")
+    return InstanceLayout(name, ports, bridges, machine, node)
 
 
 def check_names(layout):
@@ -259,7 +285,10 @@ def check_names(layout):
 
 def choose_stores(layout):
     """The first host keeps the store and serves it to the others, unless there is an etcd."""
-    for index, host in enumerate(layout.hosts.values()):
+    nodes = [instance.node for instance in layout.instances.values() if instance.node]
+    if nodes and not layout.hosts and not layout.etcd:
+        raise LabError(f"node of instance {nodes[0].name}: there is no host with a store")
+    for index, host in enumerate([*layout.hosts.values(), *nodes]):
         host.store = host.store or ("etcd" if layout.etcd else next(iter(layout.hosts)) if index else "sqlite")
         if host.store not in ("etcd", "sqlite", *layout.hosts) and "://" not in host.store:
             raise LabError(f"host {host.name}: store {host.store!r} is sqlite, etcd, a host's name or a URL")

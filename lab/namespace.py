@@ -51,6 +51,7 @@ class Ping:
 class Namespace:
     def __init__(self, name, title):
         self.name, self.title = name, title  # as `ip netns` knows it, as the file does
+        self.machine = None  # when it has files of its own, too
 
     @property
     def path(self):
@@ -77,7 +78,7 @@ class Namespace:
 
     def command(self, argv):
         # Not `ip netns exec`: it hides /sys, and mounts made in it die with it.
-        return ["nsenter", f"--net={self.path}", "--", *map(str, argv)]
+        return ["nsenter", f"--net={self.path}", *(self.machine.arguments() if self.machine else []), "--", *map(str, argv)]
 
     def run(self, *argv, check=True, **options):
         return run(*self.command(argv), check=check, **options)

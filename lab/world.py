@@ -14,6 +14,7 @@ from lab.credentials import Credentials
 from lab.host import EtcdMember, Host
 from lab.instance import Instance
 from lab.layout import LabError, Layout
+from lab.machine import kill_containers, remove_container_groups
 from lab.namespace import NETNS, Namespace, run
 from lab.outside import Outside
 from lab.watcher import Watcher
@@ -48,6 +49,7 @@ class Lab:
         self.hosts = {host: Host(self, item) for host, item in layout.hosts.items()}
         self.etcd = {member: EtcdMember(self, item) for member, item in layout.etcd.items()}
         self.instances = {instance: Instance(self, item) for instance, item in layout.instances.items()}
+        self.nodes = {name: instance.node for name, instance in self.instances.items() if instance.node}
         self.wire = Wire(self)
         self.outsiders = {node: Outside(self, item) for node, item in layout.outside.items()}
         self.watcher = Watcher(self)
@@ -68,7 +70,13 @@ class Lab:
         return f"{prefix()}-{self.name}-{node}"
 
     def host(self, name):
-        return self.hosts[name]
+        """A host, or what an instance that is a node has of one."""
+        return self.nodes.get(name) or self.hosts[name]
+
+    @property
+    def every_host(self):
+        """All that run a viaductd."""
+        return {**self.hosts, **self.nodes}
 
     def instance(self, name):
         return self.instances[name]
@@ -102,7 +110,7 @@ class Lab:
         self.directory.mkdir()
         self.remember()
         if self.credentials:
-            self.credentials.make({host.name: host.underlay for host in self.layout.hosts.values()})
+            self.credentials.make({host.title: host.layout.underlay for host in self.every_host.values()})
         # A bpffs of its own: everything pinned in it goes with one unmount.
         self.bpf_directory.mkdir()
         run("mount", "-t", "bpf", f"viaduct-lab-{self.name}", self.bpf_directory)
@@ -121,11 +129,7 @@ class Lab:
 
         document = {"name": self.layout.name, "tls": self.layout.tls, "segments": {name: {"mtu": mtu} for name, mtu in self.layout.segments.items()}}
         for key, nodes in (("hosts", self.layout.hosts), ("etcd", self.layout.etcd)):
-            document[key] = {host.name: {
-                "links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay, "store": host.store,
-                "arguments": host.arguments, "uplinks": {uplink.ifname: {
-                    "segment": uplink.segment, "addresses": uplink.addresses, "offered": uplink.offered} for uplink in host.uplinks},
-            } for host in nodes.values()}
+            document[key] = {host.name: describe_host(host) for host in nodes.values()}
         document["outside"] = {node.name: {
             "segment": node.segment, "vlan": node.vlan, "addresses": node.addresses, "gateways": node.gateways, "routes": node.routes,
             **({"behind": {"addresses": node.inside, "hosts": {
@@ -134,6 +138,7 @@ class Lab:
         document["instances"] = {instance.name: {
             "ports": {port.port: {"host": port.host, "ifname": port.ifname, "attach": port.attach, "dhcp": port.dhcp} for port in instance.ports},
             "bridges": {bridge.name: {"addresses": bridge.addresses, "containers": bridge.containers} for bridge in instance.bridges},
+            **describe_machine(instance.machine), **({"node": describe_host(instance.node)} if instance.node else {}),
         } for instance in self.layout.instances.values()}
         (self.directory / "lab.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
 
@@ -154,10 +159,12 @@ class Lab:
             first.apply(self.documents)
         for instance in self.instances.values():
             instance.attach()
+        for node in self.nodes.values():
+            node.start()
 
     # ---- down ----
     def down(self):
-        for node in [*self.hosts.values(), *self.etcd.values()]:
+        for node in [*self.every_host.values(), *self.etcd.values()]:
             if node.process and node.process.poll() is None:
                 node.process.kill()
                 node.process.wait()
@@ -171,6 +178,8 @@ class Lab:
         for namespace in names:
             Namespace(namespace, namespace).delete()
         directory = DIRECTORY / start
+        kill_containers(directory)
+        remove_container_groups(start)
         for identity in directory.glob("*/run/id"):
             remove_control_groups(identity.read_text().strip()[:8])
         for mount in reversed(mounts_below(directory)):
@@ -183,7 +192,7 @@ class Lab:
     def save_logs(self):
         """Daemons' logs outlive a lab that failed, below VIADUCT_LAB_LOGS when that is set; their ends are shown."""
         folder = os.environ.get("VIADUCT_LAB_LOGS")
-        for node in [*self.hosts.values(), *self.etcd.values()]:
+        for node in [*self.every_host.values(), *self.etcd.values()]:
             if not node.log():
                 continue
             if folder:
@@ -208,6 +217,18 @@ class Lab:
             if error is not None:
                 self.save_logs()
             self.down()
+
+
+def describe_machine(machine):
+    return {"machine": {"iptables": machine.iptables}} if machine else {}
+
+
+def describe_host(host):
+    """As the lab file has it."""
+    return {
+        "links": {link.segment: link.addresses for link in host.links}, "underlay": host.underlay, "store": host.store,
+        "arguments": host.arguments, **describe_machine(host.machine), "uplinks": {uplink.ifname: {
+            "segment": uplink.segment, "addresses": uplink.addresses, "offered": uplink.offered} for uplink in host.uplinks}}
 
 
 def remove_control_groups(run_id):

@@ -15,6 +15,17 @@ need_root() {
 	}
 }
 
+# apt_install PACKAGE…: packages of servers start them; on this machine itself none of them is to run.
+apt_install() (
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		trap 'rm -f $policy' EXIT
+		trap 'exit 130' INT TERM
+		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+	fi
+	timeout -k 10 900 apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@"
+)
+
 # Installs what .ci/packages lists and is not there yet.
 install_packages() {
 	local wanted missing=() package
@@ -25,7 +36,7 @@ install_packages() {
 	[ ${#missing[@]} = 0 ] && return 0
 	say "installing ${#missing[@]} packages: ${missing[*]}"
 	timeout -k 10 300 apt-get update -qq || say "apt-get update failed: trying with the lists that are there" >&2
-	timeout -k 10 900 apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}" >"${TMPDIR:-/tmp}/viaduct-apt.log" 2>&1 || {
+	apt_install "${missing[@]}" >"${TMPDIR:-/tmp}/viaduct-apt.log" 2>&1 || {
 		tail -n 20 "${TMPDIR:-/tmp}/viaduct-apt.log" >&2
 		say "installing packages failed: apt-get install ${missing[*]}" >&2
 		return 1

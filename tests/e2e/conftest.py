@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item, call):
     built = item.funcargs.get("lab") if hasattr(item, "funcargs") else None
     if report.when != "call" or not report.failed or built is None:
         return
-    for host in built.hosts.values():
+    for host in built.every_host.values():
         text = "".join(f"$ viaduct {command}\n{said.stdout}{said.stderr}"
                        for command in ("status", "drops") for said in [host.viaduct(command, check=False)])
         report.sections.append((f"host {host.title}", f"{text}---- log ----\n{host.log()[-3000:]}"))
