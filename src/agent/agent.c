@@ -407,6 +407,8 @@ int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, 
 		r = kernel_adopt(agent, error);
 	if (r == 0)
 		r = store_follow(agent, error);
+	if (r == 0)
+		r = vd_agent_returns_new(agent);
 	if (r < 0) {
 		vd_agent_free(agent);
 		return r;
@@ -463,6 +465,7 @@ void vd_agent_free(struct vd_agent *agent)
 	if (!agent)
 		return;
 	/* First what calls us from other threads. */
+	vd_agent_returns_free(agent);
 	vd_reporter_stop(agent->reporter);
 	followers_end(agent);
 	if (agent->replica)

@@ -22,6 +22,7 @@ uint32_t vd_container_mtu(const struct vd_agent *agent, uint32_t domain)
 int vd_container_unmake(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error)
 {
 	char key[VD_CONTAINER_KEY_MAX + 1];
+	bool is_moved = container->addresses[0].moved || container->addresses[1].moved;
 	int r, removed;
 
 	strcpy(key, container->key);
@@ -30,7 +31,11 @@ int vd_container_unmake(struct vd_agent *agent, const struct vd_container *conta
 	if (r == 0)
 		r = removed;
 	/* Its address must not be another's while something still leads here. */
-	return r < 0 ? r : vd_journal_remove(agent->journal, key, error);
+	if (r == 0)
+		r = vd_journal_remove(agent->journal, key, error);
+	if (is_moved)
+		vd_agent_returns_wake(agent);
+	return r;
 }
 
 /* addresses: room for all of them. */

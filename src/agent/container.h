@@ -13,6 +13,7 @@
 
 /* What an api thread asks for: read and checked, with what the model knows of the network. Strings are borrowed of the arguments. */
 struct vd_container_request {
+	struct vd_container_request *prev, *next; /* of those that bring an address here; loop only */
 	const json_t *arguments;
 	const char *key;
 	char project[VD_NAME_SIZE], network[VD_NAME_SIZE];
@@ -39,6 +40,11 @@ struct vd_container_request {
 	uint32_t mtu;
 	enum vd_family lacking;      /* after -ENOSPC, -ENOMEDIUM: of which family another block is needed */
 	struct vd_address elsewhere; /* after -EXDEV: an address of another node's block */
+
+	/* An address that is brought here (container_move.c): itself, and the block that it comes from. */
+	struct vd_address brought;
+	struct vd_prefix around;
+	struct vd_address around_gateway;
 };
 
 /* ---- container_request.c: any thread ---- */
@@ -57,9 +63,35 @@ void vd_container_request_clear(struct vd_container_request *request);
  */
 int vd_container_addresses_choose(struct vd_agent *agent, struct vd_container_request *request, struct vd_container *row,
 				  struct vd_error *error);
-/* One more block of the family for this host, when the model still has none with room: any thread but the loop, it writes to the store. */
+
+/* ---- container_block.c: any thread but the loop; writes to the store ---- */
+/* One more block of the lacking family for this host, unless the model has one that the loop does not know yet. */
 int vd_container_block_claim(struct vd_agent *agent, const struct vd_container_request *request, int64_t *ret_revision,
 			     struct vd_error *error);
+/* A name for a write, which no other one has (store/replica.h). */
+#define VD_CONTAINER_WRITE_SIZE 100
+const char *vd_container_write_request(const struct vd_agent *agent, char text[VD_CONTAINER_WRITE_SIZE]);
+/*
+ * A block is about to be given back (userdata: the agent): how many containers and reservations have addresses of it. When none has, no
+ * address of it is given until it is opened again.
+ */
+size_t vd_agent_block_close(uint32_t network, const struct vd_prefix *cidr, void *userdata);
+void vd_agent_block_open(uint32_t network, const struct vd_prefix *cidr, void *userdata);
+
+/* ---- container_move.c: any thread but the loop ---- */
+/* container_lend of api/live.h: another node may take this address of ours along. */
+int vd_container_lend(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error);
+/*
+ * The request's address becomes this host's: 0 with its revision, or with ret_question when its holder must be asked first. -EAGAIN: it
+ * is on its way, try again. The request then holds it (brought) until vd_container_settle, so that nobody gives it back meanwhile.
+ */
+int vd_container_borrow(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision, json_t **ret_question,
+			struct vd_error *error);
+void vd_container_settle(struct vd_agent *agent, struct vd_container_request *request);
+/* Addresses that were brought here and that no container has any more go back: by a thread of its own, woken whenever one may be. */
+int vd_agent_returns_new(struct vd_agent *agent);
+void vd_agent_returns_wake(struct vd_agent *agent);
+void vd_agent_returns_free(struct vd_agent *agent);
 
 /* ---- container_record.c ---- */
 /* The data plane knows the container, or not any more. mtu: of its interface. */

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How long an order waits for a block, and for this host to learn of what the store has. */
 #define BLOCK_SECONDS 20
+#define AGAIN_MS 50
 
 /* ---- on the loop ---- */
 
@@ -305,18 +307,43 @@ static int order_carry_out(struct vd_agent *agent, struct vd_container_request *
 	}
 }
 
+/* Brings the address here that the request wants; ret: a question for its holder instead. */
+static int address_bring(struct vd_agent *agent, struct vd_container_request *request, json_t **ret, struct vd_error *error)
+{
+	time_t until = time(NULL) + BLOCK_SECONDS;
+	int64_t revision = 0;
+	int r;
+
+	if (!request->move)
+		return vd_error_prefix(error, -EINVAL, "container %s (may it come from another node? Then say move)", request->key);
+	while ((r = vd_container_borrow(agent, request, &revision, ret, error)) == -EAGAIN && time(NULL) < until)
+		usleep(AGAIN_MS * 1000);
+	if (r < 0)
+		return r == -EAGAIN ? -EADDRINUSE : r;
+	if (!*ret && vd_agent_wait_applied(agent, revision, BLOCK_SECONDS) < 0)
+		return vd_error_set(error, -ENOMEDIUM,
+				    "container %s: its address is this host's, but host %s has not taken it in within %d s",
+				    request->key, agent->options.host, BLOCK_SECONDS);
+	return 0;
+}
+
 static int verb_add(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error)
 {
 	VD_CLEANUP(vd_container_request_clear) struct vd_container_request request = {0};
+	json_t *question = NULL;
 	int r = vd_container_request_read_add(arguments, &request, error);
 
 	if (r == 0)
 		r = order_carry_out(agent, &request, add_on_loop, error);
-	if (r == -EXDEV)
-		r = -EINVAL;
+	if (r == -EXDEV) {
+		r = address_bring(agent, &request, &question, error);
+		if (r == 0 && !question)
+			r = order_carry_out(agent, &request, add_on_loop, error);
+	}
+	vd_container_settle(agent, &request);
 	if (r == 0)
-		*ret = vd_container_answer(&request.container, request.mtu);
-	return r;
+		*ret = question ? question : vd_container_answer(&request.container, request.mtu);
+	return r == -EXDEV ? -EINVAL : r;
 }
 
 static int verb_reserve(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error)
@@ -427,6 +454,8 @@ int vd_live_container(struct vd_agent *agent, const char *verb, const json_t *ar
 		return verb_by_key(agent, arguments, check_on_loop, ret, error);
 	if (strcmp(verb, "container_delete") == 0)
 		return verb_by_key(agent, arguments, delete_on_loop, ret, error);
+	if (strcmp(verb, "container_lend") == 0)
+		return vd_container_lend(agent, arguments, ret, error);
 	if (strcmp(verb, "container_list") == 0)
 		return verb_list(agent, arguments, ret, error);
 	if (strcmp(verb, "container_gc") == 0)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <utlist.h>
 
 /* Links and addresses change in bursts: one look does for what comes within this time. */
@@ -199,30 +200,79 @@ static bool is_lent(const struct vd_plan_record *record)
 	       (record->route.type == VD_PLAN_ROUTE_TYPE_TUNNEL || record->route.type == VD_PLAN_ROUTE_TYPE_STACK);
 }
 
+static struct vd_node_lent *lent_find(const struct vd_node_network *network, const struct vd_address *address)
+{
+	struct vd_node_lent *lent;
+
+	HASH_FIND(hh, network->lent, address, sizeof(*address), lent);
+	return lent;
+}
+
+static void lent_end(struct vd_node_network *network, struct vd_node_lent *lent)
+{
+	HASH_DEL(network->lent, lent);
+	free(lent);
+}
+
+static struct vd_node_lent *lent_ensure(struct vd_node_network *network, const struct vd_address *address)
+{
+	struct vd_node_lent *lent = lent_find(network, address);
+
+	if (lent)
+		return lent;
+	lent = calloc(1, sizeof(*lent));
+	if (!lent)
+		return NULL;
+	lent->address = *address;
+	HASH_ADD(hh, network->lent, address, sizeof(lent->address), lent);
+	return lent;
+}
+
+static int64_t now_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+bool vd_node_is_lent(struct vd_node_network *network, const struct vd_address *address)
+{
+	struct vd_node_lent *lent = lent_find(network, address);
+
+	if (!lent || !lent->until || now_seconds() < lent->until)
+		return lent != NULL;
+	lent_end(network, lent);
+	return false;
+}
+
+int vd_node_lend(struct vd_node_network *network, const struct vd_address *address, unsigned seconds)
+{
+	struct vd_node_lent *lent = lent_ensure(network, address);
+
+	if (!lent)
+		return -ENOMEM;
+	lent->until = now_seconds() + seconds;
+	return 0;
+}
+
 /* Routes to single addresses are those of containers that moved away. */
 static int route_step(struct vd_agent *agent, const struct vd_plan_step *step)
 {
 	const struct vd_plan_route *plan = step->after ? &step->after->route : &step->before->route;
-	struct vd_node_network *network;
+	struct vd_node_network *network = network_find(agent, plan->domain);
 	struct vd_node_lent *lent;
 
-	if (!is_lent(step->after) && !is_lent(step->before))
+	if (!network || (!is_lent(step->after) && !is_lent(step->before)))
 		return 0;
-	network = network_find(agent, plan->domain);
-	if (!network)
-		return 0;
-	HASH_FIND(hh, network->lent, &plan->destination.address, sizeof(plan->destination.address), lent);
-	if (lent && !is_lent(step->after)) {
-		HASH_DEL(network->lent, lent);
-		free(lent);
-	}
-	if (lent || !is_lent(step->after))
-		return 0;
-	lent = calloc(1, sizeof(*lent));
-	if (!lent)
+	lent = is_lent(step->after) ? lent_ensure(network, &plan->destination.address)
+				    : lent_find(network, &plan->destination.address);
+	if (is_lent(step->after) && !lent)
 		return -ENOMEM;
-	lent->address = plan->destination.address;
-	HASH_ADD(hh, network->lent, address, sizeof(lent->address), lent);
+	if (is_lent(step->after))
+		lent->until = 0;
+	else if (lent)
+		lent_end(network, lent);
 	return 0;
 }
 

@@ -22,9 +22,10 @@ struct vd_node_block {
 	bool closed;     /* about to be given back: no address of it is given any more */
 };
 
-/* A single address of a block here that is another node's now. */
+/* A single address of a block here that is another node's now, or was promised to one. */
 struct vd_node_lent {
 	struct vd_address address;
+	int64_t until; /* seconds, CLOCK_MONOTONIC: of a promise; 0: it is that node's by the plan */
 	UT_hash_handle hh;
 };
 
@@ -57,6 +58,11 @@ void vd_agent_nodes_sweep(struct vd_agent *agent);
 struct vd_node_network *vd_agent_node_network(const struct vd_agent *agent, uint32_t domain);
 /* The block that the address lies in, the narrowest; NULL: none of ours. */
 struct vd_node_block *vd_node_block_of(const struct vd_node_network *network, const struct vd_address *address);
+
+/* Whether another node has the address, or may have it soon. */
+bool vd_node_is_lent(struct vd_node_network *network, const struct vd_address *address);
+/* Promises it to another node, for so long. */
+int vd_node_lend(struct vd_node_network *network, const struct vd_address *address, unsigned seconds);
 
 /* [{"network", "domain", "interface", "blocks": [{"block", "gateway"?, "bridge"?}], "problems": [sentence]}]. */
 json_t *vd_agent_nodes_status(const struct vd_agent *agent);

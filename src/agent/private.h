@@ -121,6 +121,8 @@ struct vd_agent {
 	struct vd_neighbours *neighbours;       /* neighbour.h */
 	struct vd_nodes *nodes;                 /* node.h */
 	struct vd_journal *journal;             /* loop only: containers of this host (container.h) */
+	struct vd_container_request *movers;    /* loop only: orders that bring an address here */
+	struct vd_returns *returns;             /* container.h */
 };
 
 /* ---- follow.c: store thread ---- */

@@ -3,8 +3,8 @@
  * Setting right what a crash or somebody else left: attachments whose link is gone leave the store, links and routers that no plan
  * knows leave the kernel. Only what carries our mark is looked at.
  */
+#include "agent/container.h"
 #include "agent/node.h"
-#include "agent/private.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -118,6 +118,7 @@ void vd_agent_sweep(struct vd_agent *agent)
 	vd_agent_routers_sweep(agent);
 	vd_host_router_each(agent->net, router_check, &sweep);
 	vd_agent_nodes_sweep(agent);
+	vd_agent_returns_wake(agent);
 	vd_replica_unlock(agent->replica);
 	free(sweep.attached);
 }

@@ -30,21 +30,26 @@
  * host; the same order with the same key is done once and answered the same. A refusal carries a word of containers/code.h as "code".
  * container_add      {network: "[project/]name", key, netns?, ifname?, addresses?: [text], hostname?,
  *                     bandwidth?: {ingress_rate?, ingress_burst?, egress_rate?, egress_burst?}, move?: bool}
- *                    -> {"key", "network": "project/name", "addresses": ["10.0.2.5/24"], "gateways": ["10.0.2.1"], "routes":
- *                    [{"destination", "gateway"}], "mac", "mtu", "ifname": of this side, "peer_ifname": of the container's, "dns":
+ *                    -> {"key", "network": "project/name", "addresses": ["10.0.2.5/24"], "gateways": ["10.0.2.1"]: default routes,
+ *                    "routes": [{"destination", "gateway"}]: others, "mac", "mtu", "ifname": of this side, "peer_ifname": of the container's, "dns":
  *                    {"nameservers"?: […], "domain"?}}. netns: path, name or pid:N; the link is in it when this returns, as ifname
  *                    (default eth0), with addresses, routes, MTU, up, and lo up too. Without netns the container's end stays here
  *                    as peer_ifname, for the caller to move and configure; its MAC is set and must stay.
- *                    addresses: one of a family at most; one that was reserved needs its key ("reserved": key); move: also one
+ *                    addresses: one of a family at most; reserved?: [keys] of reservations that they may be: the container takes
+ *                    these over, and when it goes they stand again, unless released; move: also one
  *                    of another node's block, when no container there has it (any more). bandwidth: bits each second, bits of
  *                    burst (default: what 10 ms take, 64 kB at least); ingress: into the container. 0 or absent: no limit.
- * container_reserve  {network, key, address? | family?: 4 | 6, gateway?: true} -> {"address": "10.0.2.5/24", "gateway"}: no link.
- *                    gateway: the address is a gateway's own and is not taken.
+ * container_reserve  {network, key, address? | family?: 4 | 6, gateway?: true} -> {"address": "10.0.2.5/24", "gateway", "key"}: no
+ *                    link. A key that ends with "/" gets the address behind it. gateway: the address is the gateway's own, and nothing
+ *                    is taken.
  * container_release  {key} -> {}   of a reservation; one that is not there is released already
- * container_check    {key, netns?, ifname?} -> {}: all that add made stands; else the sentence says what does not
+ * container_check    {key, netns?, ifname?} -> as add: all that it made stands; else the sentence says what does not
  * container_delete   {key} -> {}: link, map entries and addresses are gone; unknown is success
  * container_list     {network?} -> {"containers": [{"key", "network", "state": "up" | "reserved", "addresses", "mac"?, "ifname"?,
  *                    "peer_ifname"?, "netns"?, "hostname"?, "since": unix seconds, "bandwidth"?}]}
+ * container_lend     {network, key, address} -> {}: between hosts: the address may be another node's for a container of that key, which was
+ *                    here before. container_add with move answers {"lend": {"host", "arguments"}} when a host must be asked so first;
+ *                    then it is asked once more, with "lent": true. The api does both.
  * container_gc       {network?, prefix, valid: [keys]} -> {"removed": [keys]}: those whose key begins with prefix and is not in valid
  *
  * neighbours  {} -> {"host", "neighbours": [{"network", "address", "state": "known" | "asked" | "silent", "mac"?, "next_hop", "confirmed"?}]}

@@ -32,6 +32,7 @@ static const struct verb verbs[] = {
 	{"container_delete", true, false, NULL},
 	{"container_list", true, false, NULL},
 	{"container_gc", true, false, NULL},
+	{"container_lend", true, false, NULL},
 };
 
 #define CONTAINER_PREFIX "container_"
@@ -341,6 +342,28 @@ static int question_stream(struct vd_request *request, struct question *question
 	return vd_request_reply_stream(request, events ? VD_STREAM_TYPE_EVENTS : VD_STREAM_TYPE_LINES, &source);
 }
 
+/* The order needs another host's consent: that one is asked, then the order is given again. */
+static int question_lend(struct vd_request *request, struct question *question, json_t **reply, struct vd_error *error)
+{
+	const struct vd_live *live = &request->api->options.live;
+	const json_t *lend = json_object_get(*reply, "lend");
+	const char *host = json_string_value(json_object_get(lend, "host"));
+	json_t *consent = NULL, *again = NULL;
+	int r;
+
+	r = vd_peer_call(request->api, host ? host : "", "container_lend", json_object_get(lend, "arguments"), &consent, error);
+	json_decref(consent);
+	if (r)
+		return r;
+	json_object_set_new(question->arguments, "lent", json_true());
+	r = live->call(live->userdata, question->verb->name, question->arguments, &again, error);
+	if (r)
+		return r;
+	json_decref(*reply);
+	*reply = again;
+	return 0;
+}
+
 static int question_call(struct vd_request *request, struct question *question, struct vd_error *error)
 {
 	const struct vd_live *live = &request->api->options.live;
@@ -352,6 +375,8 @@ static int question_call(struct vd_request *request, struct question *question, 
 		r = vd_peer_call(request->api, question->host, question->verb->name, question->arguments, &reply, error);
 	else
 		r = live->call(live->userdata, question->verb->name, question->arguments, &reply, error);
+	if (!r && json_object_get(reply, "lend"))
+		r = question_lend(request, question, &reply, error);
 	return r ? r : vd_request_reply(request, MHD_HTTP_OK, reply ? reply : json_object());
 }
 

@@ -3,6 +3,7 @@
 
 #include "api/server.h"
 #include "base/cleanup.h"
+#include "containers/code.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -171,10 +172,13 @@ static int answer_refusal(const struct asking *asking, const char *host, long st
 {
 	json_t *answer = asking->size ? json_loadb(asking->text, asking->size, 0, NULL) : NULL;
 	const char *sentence = json_string_value(json_object_get(answer, "error"));
+	const char *word = json_string_value(json_object_get(answer, "code"));
 	int code = status == 404 ? -ENOENT : status == 409 ? -EBUSY : status < 500 ? -EINVAL : -EHOSTUNREACH;
 
 	if (status == 401 || status == 403)
 		code = -EHOSTUNREACH;
+	else if (word && vd_container_code_parse(word))
+		code = vd_container_code_parse(word);
 	if (sentence)
 		vd_error_set(error, code, "host %s: %s", host, sentence);
 	else
