@@ -44,6 +44,21 @@ static void tasks_run(struct vd_agent *agent)
 	}
 }
 
+static void tasks_refuse(struct vd_agent *agent)
+{
+	struct vd_task *task, *next;
+
+	pthread_mutex_lock(&agent->lock);
+	agent->stopping = true;
+	DL_FOREACH_SAFE (agent->tasks, task, next) {
+		DL_DELETE(agent->tasks, task);
+		task->result = -ESHUTDOWN;
+		task->done = true;
+	}
+	pthread_cond_broadcast(&agent->changed);
+	pthread_mutex_unlock(&agent->lock);
+}
+
 int vd_agent_on_loop(struct vd_agent *agent, int (*function)(struct vd_agent *agent, void *userdata, struct vd_error *error),
 		     void *userdata, struct vd_error *error)
 {
@@ -318,6 +333,8 @@ static int blocks_begin(struct vd_agent *agent, struct vd_error *error)
 		.host = agent->options.host,
 		.store = agent->options.store,
 		.replica = agent->replica,
+		.close = vd_agent_block_close,
+		.open = vd_agent_block_open,
 		.userdata = agent,
 	};
 	struct vd_blocks *blocks = NULL;
@@ -464,7 +481,8 @@ void vd_agent_free(struct vd_agent *agent)
 
 	if (!agent)
 		return;
-	/* First what calls us from other threads. */
+	/* First what calls us from other threads; what they ask of a loop that never ran is refused. */
+	tasks_refuse(agent);
 	vd_agent_returns_free(agent);
 	vd_reporter_stop(agent->reporter);
 	followers_end(agent);

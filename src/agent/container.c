@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/container.h"
 
+#include "agent/block.h"
 #include "agent/node.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -35,6 +36,10 @@ int vd_container_unmake(struct vd_agent *agent, const struct vd_container *conta
 		r = vd_journal_remove(agent->journal, key, error);
 	if (is_moved)
 		vd_agent_returns_wake(agent);
+	/* A block that this host gives back waits for its last container. */
+	if (agent->block_awaited && agent->blocks)
+		vd_blocks_wake(agent->blocks);
+	agent->block_awaited = false;
 	return r;
 }
 

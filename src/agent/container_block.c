@@ -133,6 +133,7 @@ static int close_on_loop(struct vd_agent *agent, void *userdata, struct vd_error
 	struct vd_node_block *block;
 
 	closing->count = closing->close ? vd_agent_containers_in(agent, closing->network, closing->cidr) : 0;
+	agent->block_awaited |= closing->count > 0;
 	if (closing->count || !network)
 		return 0;
 	DL_FOREACH (network->blocks, block)
