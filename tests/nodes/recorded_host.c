@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host/host.h and its neighbours for a kernel that is written down, not changed: links in the place of src/host. */
+#include "recorded.h"
+
+#include "host/cgroup.h"
+#include "host/held.h"
+#include "host/host.h"
+#include "host/solicit.h"
+#include "host/uplink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct vd_host_net {
+	int fd; /* never readable */
+};
+
+int vd_host_net_open(const char *tag, const char *run_directory, struct vd_host_net **ret, struct vd_error *error)
+{
+	struct vd_host_net *net = calloc(1, sizeof(*net));
+
+	if (!net)
+		return -ENOMEM;
+	net->fd = eventfd(0, EFD_CLOEXEC);
+	*ret = net;
+	return 0;
+}
+
+void vd_host_net_close(struct vd_host_net *net)
+{
+	if (!net)
+		return;
+	close(net->fd);
+	free(net);
+}
+
+int vd_host_net_purge(struct vd_host_net *net, struct vd_error *error)
+{
+	return 0;
+}
+
+/* A host of one LAN, with the address that it was told. */
+int vd_host_underlay_read(struct vd_host_net *net, const struct vd_address *wanted, struct vd_host_underlay *ret,
+			  struct vd_error *error)
+{
+	struct vd_host_underlay underlay = {.address = *wanted, .mtu = 1500, .count = 1};
+
+	underlay.addresses = calloc(1, sizeof(*underlay.addresses));
+	underlay.mtus = calloc(1, sizeof(*underlay.mtus));
+	if (!underlay.addresses || !underlay.mtus)
+		return -ENOMEM;
+	underlay.addresses[0] = *wanted;
+	underlay.mtus[0] = 1500;
+	*ret = underlay;
+	return 0;
+}
+
+void vd_host_underlay_done(struct vd_host_underlay *underlay)
+{
+	free(underlay->addresses);
+	free(underlay->mtus);
+}
+
+int vd_host_overlay_ensure(struct vd_host_net *net, uint16_t udp_port, uint32_t *ret_ifindex, struct vd_error *error)
+{
+	*ret_ifindex = 1;
+	return 0;
+}
+
+int vd_host_monitor_fd(struct vd_host_net *net)
+{
+	return net->fd;
+}
+
+int vd_host_monitor_read(struct vd_host_net *net, void (*gone)(uint32_t ifindex, void *userdata), void *userdata)
+{
+	return 0;
+}
+
+int vd_host_link_dropped(struct vd_host_net *net, uint32_t ifindex, uint64_t *ret_packets)
+{
+	*ret_packets = 0;
+	return 0;
+}
+
+int vd_host_link_each_ours(struct vd_host_net *net,
+			   void (*link)(const char *what, uint32_t ifindex, const char *ifname, void *userdata), void *userdata)
+{
+	return 0;
+}
+
+bool vd_host_link_is_port(struct vd_host_net *net, uint32_t ifindex, uint32_t port)
+{
+	return true;
+}
+
+int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_router_ensure(struct vd_host_net *net, uint32_t domain, const struct vd_address *gateways, size_t gateway_count,
+			  uint32_t mtu, uint32_t *ret_ifindex, struct vd_error *error)
+{
+	*ret_ifindex = domain;
+	return 0;
+}
+
+int vd_host_router_remove(struct vd_host_net *net, uint32_t domain, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_router_each(struct vd_host_net *net, void (*router)(uint32_t domain, void *userdata), void *userdata)
+{
+	return 0;
+}
+
+/* ---- nothing of these happens to hosts without instances and uplinks ---- */
+
+static int refused(struct vd_error *error)
+{
+	return vd_error_set(error, -EOPNOTSUPP, "this host has no kernel of its own");
+}
+
+int vd_host_netns_resolve(const char *text, char **ret_path, struct vd_host_netns *ret_netns, struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_veth_create(struct vd_host_net *net, uint32_t port, const struct vd_mac *mac, uint32_t mtu, const char *netns_path,
+			const char *guest_ifname, struct vd_host_link *ret, struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_tap_ensure(struct vd_host_net *net, uint32_t port, const char *ifname, uint32_t mtu, struct vd_host_link *ret,
+		       struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_guest_configure(struct vd_host_net *net, const char *netns_path, const char *guest_ifname,
+			    const struct vd_host_guest *guest, struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_uplink_read(struct vd_host_net *net, const char *ifname, struct vd_host_uplink *ret, struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_uplink_filters_ensure(struct vd_host_net *net, uint32_t ifindex, const struct vd_mac *macs, size_t count,
+				  struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_uplink_each_filtered(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata)
+{
+	return 0;
+}
+
+int vd_host_uplink_hook_ensure(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_uplink_hook_release(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_uplink_each_hooked(struct vd_host_net *net, void (*uplink)(uint32_t ifindex, void *userdata), void *userdata)
+{
+	return 0;
+}
+
+int vd_host_uplink_purge(struct vd_host_net *net, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_frame_send(struct vd_host_net *net, uint32_t ifindex, const struct vd_host_frame *frame)
+{
+	return 0;
+}
+
+int vd_host_bytes_send(struct vd_host_net *net, uint32_t ifindex, const void *bytes, size_t size)
+{
+	return 0;
+}
+
+int vd_host_cgroup_ensure(const char *tag, uint32_t domain, uint32_t cpu_milli, uint64_t memory, pid_t pid, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_cgroup_remove(const char *tag, uint32_t domain, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_cgroup_purge(const char *tag, struct vd_error *error)
+{
+	return 0;
+}
