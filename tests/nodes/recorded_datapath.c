@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct vd_datapath {
-	int fd; /* never readable */
+	int fds[3]; /* never readable */
 	uint64_t writes;
 };
 
@@ -20,7 +20,8 @@ int vd_datapath_open(const struct vd_datapath_options *options, struct vd_datapa
 
 	if (!datapath)
 		return -ENOMEM;
-	datapath->fd = eventfd(0, EFD_CLOEXEC);
+	for (size_t i = 0; i < 3; i++)
+		datapath->fds[i] = eventfd(0, EFD_CLOEXEC);
 	*ret = datapath;
 	return 0;
 }
@@ -29,7 +30,8 @@ void vd_datapath_close(struct vd_datapath *datapath)
 {
 	if (!datapath)
 		return;
-	close(datapath->fd);
+	for (size_t i = 0; i < 3; i++)
+		close(datapath->fds[i]);
 	free(datapath);
 }
 
@@ -107,7 +109,7 @@ int vd_datapath_deadline_set(struct vd_datapath *datapath, uint64_t ns)
 
 int vd_datapath_neighbour_fd(struct vd_datapath *datapath)
 {
-	return datapath->fd;
+	return datapath->fds[0];
 }
 
 int vd_datapath_neighbour_read(struct vd_datapath *datapath, void (*heard)(const struct vd_neighbour_news *news, void *userdata),
@@ -177,7 +179,7 @@ json_t *vd_datapath_shares(struct vd_datapath *datapath)
 
 int vd_datapath_drop_fd(struct vd_datapath *datapath)
 {
-	return datapath->fd;
+	return datapath->fds[1];
 }
 
 int vd_datapath_drop_events(struct vd_datapath *datapath, void (*event)(json_t *drop, void *userdata), void *userdata)
@@ -192,7 +194,7 @@ int vd_datapath_capture_set(struct vd_datapath *datapath, uint32_t port, bool on
 
 int vd_datapath_capture_fd(struct vd_datapath *datapath)
 {
-	return datapath->fd;
+	return datapath->fds[2];
 }
 
 int vd_datapath_capture_events(struct vd_datapath *datapath,

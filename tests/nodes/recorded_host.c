@@ -3,9 +3,7 @@
 #include "recorded.h"
 
 #include "host/cgroup.h"
-#include "host/held.h"
 #include "host/host.h"
-#include "host/solicit.h"
 #include "host/uplink.h"
 
 #include <errno.h>
@@ -181,16 +179,6 @@ int vd_host_uplink_each_hooked(struct vd_host_net *net, void (*uplink)(uint32_t 
 }
 
 int vd_host_uplink_purge(struct vd_host_net *net, struct vd_error *error)
-{
-	return 0;
-}
-
-int vd_host_frame_send(struct vd_host_net *net, uint32_t ifindex, const struct vd_host_frame *frame)
-{
-	return 0;
-}
-
-int vd_host_bytes_send(struct vd_host_net *net, uint32_t ifindex, const void *bytes, size_t size)
 {
 	return 0;
 }
