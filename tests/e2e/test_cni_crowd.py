@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A thousand containers started and stopped through CNI, eight at a time, while viaductd and viaduct-cni are killed in between."""
+
+import concurrent.futures
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from cni import CniError, Container, Runtime, address_of, pods
+
+from lab import wait_until
+
+LAB = """
+name: cnicrowd
+hosts:
+  h1: {addresses: [172.31.0.1/24]}
+instances: {}
+"""
+DOCUMENTS = """
+kind: container_network
+name: pods
+cidrs: [10.64.0.0/16]
+block_size: 24
+mode: routed
+provider: host
+---
+kind: node
+name: h1
+container_networks: [pods]
+"""
+
+COUNT, AT_ONCE = 1000, 8
+
+pytestmark = pytest.mark.slow
+
+
+class Killer:
+    """Runs plugins, and kills some of them at a random moment."""
+
+    def __init__(self, runtime, rate):
+        self.runtime, self.rate, self.killed = runtime, rate, 0
+
+    def once(self, command, container):
+        """The plugin's answer; None when it was killed or the daemon was away."""
+        runtime = self.runtime
+        document = runtime.input(runtime.configuration["plugins"][0], None, {})
+        process = subprocess.Popen([str(part) for part in runtime.host.command([runtime.plugin_path("viaduct-cni")])], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True, env=runtime.environment(
+                                       command, CONTAINERID=container.id, NETNS=container.netns, IFNAME="eth0"))
+        if random.random() < self.rate:
+            threading.Timer(random.uniform(0, 0.03), process.kill).start()
+        said, _ = process.communicate(json.dumps(document))
+        if process.returncode == -signal.SIGKILL:
+            self.killed += 1
+            return None
+        answer = json.loads(said) if said.strip() else {}
+        if process.returncode and answer.get("code") == 11:
+            return None
+        if process.returncode:
+            raise CniError(answer, process.returncode)
+        return answer
+
+    def until_done(self, command, container):
+        deadline = time.monotonic() + 60
+        while (answer := self.once(command, container)) is None:
+            assert time.monotonic() < deadline, f"{command} of {container.id} never got through"
+            time.sleep(0.02)
+        return answer
+
+
+def kernel_state(host):
+    """All that a container could leave: links, routes, rules, sysfs aside; and the data plane's entries."""
+    host_side = [line.split(": ")[1].split("@")[0] for line in host.ip("-o", "link").splitlines()]
+    maps = {name: size["entries"] for name, size in host.live("status")["datapath"]["maps"].items()
+            if not name.startswith(("vd_flow", "vd_connection", "vd_expire", "vd_share", "vd_drop", "vd_counter"))}
+    return {"links": sorted(host_side), "routes": sorted(host.ip("route", "show", "table", "all").splitlines()),
+            "rules": sorted(host.ip("rule").splitlines()), "maps": maps}
+
+
+def test_thousand_containers_with_kills_leave_nothing(lab):
+    """R-CTR-2 R-CTR-6: no address leaked or given twice, no veth, route, rule or map entry left."""
+    host = lab.hosts["h1"]
+    wait_until(lambda: host.ask("GET", "/v1/container_blocks")["items"], "the node has its block")
+    killer = Killer(Runtime(host, pods()), rate=0.1)
+    holding, lock, twice = {}, threading.Lock(), []
+
+    # Blocks come with need: so that the state before is that of a node which has run many already.
+    with Container(lab, "first") as first:
+        killer.until_done("ADD", first)
+        killer.until_done("DEL", first)
+    before = kernel_state(host)
+    stop = threading.Event()
+
+    def live(number):
+        with Container(lab, f"k{number}") as container:
+            address = address_of(killer.until_done("ADD", container))
+            with lock:
+                if address in holding:
+                    twice.append((address, holding[address], container.id))
+                holding[address] = container.id
+            time.sleep(random.uniform(0, 0.05))
+            with lock:
+                del holding[address]
+            killer.until_done("DEL", container)
+
+    kills = 0
+
+    def kill_daemon():
+        nonlocal kills
+        while not stop.wait(random.uniform(1.5, 3)):
+            host.signal(signal.SIGKILL)
+            host.start()
+            kills += 1
+
+    reaper = threading.Thread(target=kill_daemon)
+    reaper.start()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(live, range(COUNT)))
+    finally:
+        stop.set()
+        reaper.join()
+    print(f"{kills} kills of viaductd, {killer.killed} of viaduct-cni")
+    assert kills > 3 and killer.killed > 20
+    assert not twice
+    assert host.ask("GET", "/v1/containers")["containers"] == []
+    wait_until(lambda: kernel_state(host)["links"] == before["links"], "no link is left")
+    after = kernel_state(host)
+    assert after == before
+    # Every address of the block can be given once more.
+    assert not [name for name in os.listdir("/run/netns") if "k" + str(COUNT - 1) in name]
