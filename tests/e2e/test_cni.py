@@ -5,9 +5,9 @@ import json
 import subprocess
 
 import pytest
-from cni import CniError, Container, Runtime, address_of, pods
 
 from lab import wait_until
+from lab.cni import CniError, Container, Runtime, address_of, pods
 from lab.host import binary_path
 
 LAB = """

@@ -11,9 +11,9 @@ import threading
 import time
 
 import pytest
-from cni import CniError, Container, Runtime, address_of, pods
 
 from lab import wait_until
+from lab.cni import CniError, Container, Runtime, address_of, pods
 
 LAB = """
 name: cnicrowd
