@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Docker's network and IPAM driver "viaduct": two nodes of a LAN, each with a dockerd of its own."""
+
+import concurrent.futures
+import contextlib
+import random
+import threading
+import time
+
+import pytest
+
+from lab import LabError, wait_until
+from lab.engine import IMAGE, Docker
+from lab.host import binary_path
+from lab.service import Service
+
+LAB = """
+name: dockerdriver
+hosts:
+  h1: {addresses: [172.31.0.1/24], machine: true}
+  h2: {addresses: [172.31.0.2/24], store: h1, machine: true}
+instances: {}
+"""
+DOCUMENTS = """
+kind: container_network
+name: pods
+cidrs: [10.64.0.0/16]
+block_size: 24
+mode: routed
+provider: host
+---
+kind: node
+name: h1
+container_networks: [pods]
+---
+kind: node
+name: h2
+container_networks: [pods]
+"""
+NETWORK = ("network", "create", "-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", "network=pods", "pods")
+
+
+class Driver(Service):
+    name = "viaduct-docker"
+
+    def command(self):
+        return [binary_path("viaduct-docker"), "--server", f"unix:{self.node.socket_path}"]
+
+    def answers(self):
+        return self.node.run("test", "-S", "/run/docker/plugins/viaduct.sock", check=False).returncode == 0
+
+
+class Node:
+    def __init__(self, host):
+        self.host, self.driver, self.engine = host, Driver(host), Docker(host)
+
+    def start(self):
+        self.driver.start()
+        self.engine.start()
+        self.engine.docker(*NETWORK)
+
+    def run(self, name, *options, check=True):
+        return self.engine.docker("run", "-d", "--name", name, "--net", "pods", *options, IMAGE, check=check)
+
+    def remove(self, *names):
+        self.engine.docker("rm", "-f", *names, check=False)
+
+    def containers(self):
+        return self.host.ask("GET", "/v1/containers")["containers"]
+
+
+@pytest.fixture(scope="module")
+def nodes(lab):
+    first = lab.hosts["h1"]
+    wait_until(lambda: len(first.ask("GET", "/v1/container_blocks")["items"]) == 2, "both nodes have a block")
+    built = [Node(host) for host in lab.hosts.values()]
+    for node in built:
+        node.start()
+    yield built
+    for node in built:
+        with contextlib.suppress(LabError):
+            node.engine.stop()
+        node.driver.stop()
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(nodes):
+    yield
+    for node in nodes:
+        if names := node.engine.docker("ps", "-aq").split():
+            node.remove(*names)
+        wait_until(lambda: not node.containers(), f"{node.host.title}: no container has anything")
+
+
+def ping(node, name, address, count=3):
+    return node.engine.exec(name, "ping", "-c", count, "-W", 2, address, check=False).stdout
+
+
+def test_containers_of_two_dockers_reach_each_other(nodes):
+    """R-CTR-6 R-CTR-2: docker network create -d viaduct, docker run --net; nobody planned an address."""
+    for index, node in enumerate(nodes):
+        node.run(f"c{index}")
+    addresses = [node.engine.address(f"c{index}", "pods") for index, node in enumerate(nodes)]
+    assert addresses[0].rsplit(".", 1)[0] != addresses[1].rsplit(".", 1)[0]
+    assert " 0% packet loss" in ping(nodes[0], "c0", addresses[1]) and " ttl=62 " in ping(nodes[1], "c1", addresses[0])
+    said = nodes[0].engine.exec("c0", "wget", "-q", "-O", "-", f"http://{addresses[1]}/").stdout
+    assert said == "served by busybox\n"
+
+
+def test_address_is_taken_as_asked_and_given_once(nodes):
+    """R-CTR-2 R-CTR-6: --ip, and no two containers with one address."""
+    node = nodes[0]
+    node.run("any")
+    block = node.engine.address("any", "pods").rsplit(".", 1)[0]
+    node.run("one", "--ip", f"{block}.77")
+    assert node.engine.address("one", "pods") == f"{block}.77"
+    refused = node.engine.node.run("docker", "run", "-d", "--name", "two", "--net", "pods", "--ip", f"{block}.77", IMAGE, check=False)
+    assert refused.returncode and f"{block}.77" in refused.stderr
+    node.remove("one", "two")
+    node.run("three", "--ip", f"{block}.77")
+
+
+def test_refusals_are_one_sentence(nodes):
+    """R-CTR-6"""
+    for options, words in ((("-d", "viaduct", "x"), "--ipam-driver viaduct"),
+                           (("-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", "network=nowhere", "x"), "nowhere"),
+                           (("-d", "viaduct", "--ipam-driver", "viaduct", "--subnet", "10.99.0.0/16", "x"), "10.99.0.0/16")):
+        refused = nodes[0].engine.node.run("docker", "network", "create", *options, check=False)
+        assert refused.returncode and words in refused.stderr, refused.stderr
+    refused = nodes[0].engine.node.run("docker", "run", "-d", "--net", "pods", "--mac-address", "02:00:00:00:00:01", IMAGE, check=False)
+    assert refused.returncode and "--mac-address" in refused.stderr
+
+
+def test_every_side_may_restart(nodes):
+    """R-CTR-6: driver, daemon and Docker are restarted; networks stay, containers start again."""
+    node, other = nodes
+    node.run("stays", "--restart", "always")
+    other.run("peer")
+    peer = other.engine.address("peer", "pods")
+    for restart in (node.driver.kill9, node.host.kill9):
+        restart()
+        node.driver.start() if restart == node.driver.kill9 else node.host.start()
+        assert " 0% packet loss" in ping(node, "stays", peer), "a running container does not notice"
+        node.run("after")
+        assert " 0% packet loss" in ping(node, "after", peer)
+        node.remove("after")
+    node.engine.restart()
+    assert "pods" in node.engine.docker("network", "ls", "--format", "{{.Name}}").split()
+    wait_until(lambda: node.engine.docker("inspect", "-f", "{{.State.Running}}", "stays") == "true", "Docker starts its container again")
+    wait_until(lambda: " 0% packet loss" in ping(node, "stays", peer), "it reaches its peer again")
+
+
+@pytest.mark.slow
+def test_two_hundred_containers_with_kills_leave_nothing(nodes):
+    """R-CTR-2 R-CTR-6: 200 containers, 8 at a time, while driver and daemon are killed; no address leaked or given twice."""
+    node, count = nodes[0], 200
+    links = sorted(line.split(": ")[1] for line in node.host.ip("-o", "link").splitlines())
+    holding, lock, twice, stop = {}, threading.Lock(), [], threading.Event()
+
+    def live(number):
+        name, deadline = f"k{number}", time.monotonic() + 120
+        # What fails while somebody is dead is started again, as Docker's restart policy does.
+        while node.engine.node.run("docker", "run", "-d", "--name", name, "--net", "pods", IMAGE, check=False).returncode:
+            assert time.monotonic() < deadline, f"{name} never started"
+            node.remove(name)
+            time.sleep(0.1)
+        address = node.engine.address(name, "pods")
+        with lock:
+            if address in holding:
+                twice.append((address, holding[address], name))
+            holding[address] = name
+        with lock:
+            del holding[address]
+        node.remove(name)
+
+    def kill():
+        while not stop.wait(random.uniform(2, 4)):
+            node.host.kill9()
+            node.host.start()
+            node.driver.kill9()
+            node.driver.start()
+
+    reaper = threading.Thread(target=kill)
+    reaper.start()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(live, range(count)))
+    finally:
+        stop.set()
+        reaper.join()
+    assert not twice
+    wait_until(lambda: not node.containers(), "no address, no link is anybody's")
+    assert sorted(line.split(": ")[1] for line in node.host.ip("-o", "link").splitlines()) == links
