@@ -40,16 +40,12 @@ int vd_datapath_purge(const struct vd_datapath_options *options, struct vd_error
 	return 0;
 }
 
-/* What tells where packets to containers go is written down whole; the rest is counted. */
+/* Blocks held here are written down whole; the rest is counted. */
 static void write_down(struct vd_datapath *datapath, const char *event, const struct vd_plan_record *record)
 {
-	char prefix[VD_PREFIX_TEXT], address[VD_ADDRESS_TEXT];
+	char prefix[VD_PREFIX_TEXT];
 
 	datapath->writes++;
-	if (record->kind == VD_PLAN_KIND_HOST_ROUTE)
-		recorded(NULL, json_pack("{s:s, s:s, s:s, s:s}", "event", event, "kind", "host_route", "prefix",
-					 vd_prefix_format(&record->host_route.prefix, prefix), "next_hop",
-					 vd_address_format(&record->host_route.next_hop, address)));
 	if (record->kind == VD_PLAN_KIND_BLOCK)
 		recorded(NULL, json_pack("{s:s, s:s, s:s}", "event", event, "kind", "block", "prefix",
 					 vd_prefix_format(&record->block.prefix, prefix)));

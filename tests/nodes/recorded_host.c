@@ -4,6 +4,7 @@
 
 #include "host/cgroup.h"
 #include "host/host.h"
+#include "host/node.h"
 #include "host/uplink.h"
 
 #include <errno.h>
@@ -14,6 +15,8 @@
 
 struct vd_host_net {
 	int fd; /* never readable */
+	struct vd_host_node_route *routes;
+	size_t route_count;
 };
 
 int vd_host_net_open(const char *tag, const char *run_directory, struct vd_host_net **ret, struct vd_error *error)
@@ -32,6 +35,7 @@ void vd_host_net_close(struct vd_host_net *net)
 	if (!net)
 		return;
 	close(net->fd);
+	free(net->routes);
 	free(net);
 }
 
@@ -117,6 +121,71 @@ int vd_host_router_each(struct vd_host_net *net, void (*router)(uint32_t domain,
 	return 0;
 }
 
+/* ---- a node's own kernel ---- */
+
+int vd_host_node_port_ensure(struct vd_host_net *net, uint32_t domain, const struct vd_address *gateways, size_t gateway_count,
+			     uint32_t mtu, uint32_t *ret_ifindex, struct vd_error *error)
+{
+	*ret_ifindex = domain;
+	return 0;
+}
+
+int vd_host_node_port_remove(struct vd_host_net *net, uint32_t domain, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_node_port_each(struct vd_host_net *net, void (*port)(uint32_t domain, void *userdata), void *userdata)
+{
+	return 0;
+}
+
+int vd_host_bridge_find(struct vd_host_net *net, const struct vd_prefix *prefix, char ret_ifname[16])
+{
+	return 0;
+}
+
+static const struct vd_host_node_route *route_find(const struct vd_host_node_route *routes, size_t count,
+						   const struct vd_prefix *prefix)
+{
+	for (size_t i = 0; i < count; i++)
+		if (vd_prefix_equal(&routes[i].prefix, prefix))
+			return &routes[i];
+	return NULL;
+}
+
+static void route_record(const char *event, const struct vd_host_node_route *route)
+{
+	char prefix[VD_PREFIX_TEXT], next_hop[VD_ADDRESS_TEXT];
+
+	recorded(NULL,
+		 json_pack("{s:s, s:s, s:s, s:s}", "event", event, "kind", "host_route", "prefix",
+			   vd_prefix_format(&route->prefix, prefix), "next_hop", vd_address_format(&route->next_hop, next_hop)));
+}
+
+int vd_host_node_routes_ensure(struct vd_host_net *net, const struct vd_host_node_route *routes, size_t count,
+			       void (*failed)(const struct vd_host_node_route *route, int code, const char *sentence,
+					      void *userdata),
+			       void *userdata, struct vd_error *error)
+{
+	for (size_t i = 0; i < net->route_count; i++)
+		if (!route_find(routes, count, &net->routes[i].prefix))
+			route_record("remove", &net->routes[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct vd_host_node_route *before = route_find(net->routes, net->route_count, &routes[i].prefix);
+
+		if (!before)
+			route_record("add", &routes[i]);
+		else if (!vd_address_equal(&before->next_hop, &routes[i].next_hop) || before->domain != routes[i].domain)
+			route_record("change", &routes[i]);
+	}
+	free(net->routes);
+	net->routes = calloc(count + 1, sizeof(*routes));
+	memcpy(net->routes, routes, count * sizeof(*routes));
+	net->route_count = count;
+	return 0;
+}
+
 /* ---- nothing of these happens to hosts without instances and uplinks ---- */
 
 static int refused(struct vd_error *error)
@@ -145,6 +214,22 @@ int vd_host_guest_configure(struct vd_host_net *net, const char *netns_path, con
 			    const struct vd_host_guest *guest, struct vd_error *error)
 {
 	return refused(error);
+}
+
+int vd_host_guest_check(struct vd_host_net *net, const char *netns_path, const char *guest_ifname, const struct vd_mac *mac,
+			const struct vd_host_guest *guest, struct vd_error *error)
+{
+	return refused(error);
+}
+
+int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error *error)
+{
+	return 0;
+}
+
+bool vd_host_monitor_others(struct vd_host_net *net)
+{
+	return false;
 }
 
 int vd_host_uplink_read(struct vd_host_net *net, const char *ifname, struct vd_host_uplink *ret, struct vd_error *error)
