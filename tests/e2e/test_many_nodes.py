@@ -68,7 +68,7 @@ class Crowd:
         return [name for agents in self.agents if agents.process.poll() is None for name in agents.names]
 
     def join(self, names):
-        wait_until(lambda: set(names) <= {item["name"] for item in self.host.ask("GET", "/v1/hosts")["items"]}, "all declared", 60)
+        wait_until(lambda: set(names) <= {item["name"] for item in self.host.ask("GET", "/v1/hosts")["items"]}, "all declared", 300)
         self.host.apply("".join(f"---\nkind: node\nname: {name}\ncontainer_networks: [pods]\n" for name in names))
 
     def blocks(self):
@@ -123,8 +123,8 @@ def test_hundred_nodes_join_and_each_join_costs_the_others_one_route(crowd):
     for index in range(PROCESSES):
         crowd.start(1 + index * EACH, EACH)
     crowd.join(crowd.living())
-    wait_until(lambda: len(crowd.blocks()[0]) == NODES, "every node has a block", 120)
-    wait_until(crowd.settled, "every node has all routes", 60)
+    wait_until(lambda: len(crowd.blocks()[0]) == NODES, "every node has a block", 300)
+    wait_until(crowd.settled, "every node has all routes", 120)
     assert sorted(crowd.blocks()[0].values()) == sorted(crowd.living())
     added = collections.Counter((event["host"], event["prefix"]) for event in crowd.events
                                 if event.get("kind") == "host_route" and event["event"] == "add")
@@ -179,7 +179,7 @@ def test_others_come_and_no_block_is_given_twice_nor_leaked(crowd):
     now, still = crowd.blocks()
     assert held.items() <= now.items(), "who lives keeps its block"
     assert not (set(now) - set(held)) & still, "quarantine holds"
-    wait_until(crowd.settled, "every node has all routes", 60)
+    wait_until(crowd.settled, "every node has all routes", 120)
     wait_until(lambda: not crowd.blocks()[1], "quarantine ends", QUARANTINE + 60)
     assert len(crowd.blocks()[0]) == NODES + 1
     # A block that two nodes ever held at the same time would show here: from a node's claim of it until its death.
