@@ -124,6 +124,94 @@ static void test_a_node_that_dies_costs_as_little(void **state)
 	world_assert_cost(world, (size_t[]){1, 1, 0}, (uint64_t[]){4, 4, 3});
 }
 
+/* What a plan has about one block. */
+struct traces {
+	struct vd_prefix prefix;
+	size_t found;
+	uint32_t host; /* of the route */
+};
+
+static int find_route(const struct vd_plan_record *record, void *userdata)
+{
+	struct traces *traces = userdata;
+
+	if (vd_prefix_equal(&record->route.destination, &traces->prefix)) {
+		traces->found++;
+		traces->host = record->route.host;
+	}
+	return 0;
+}
+
+static int find_host_route(const struct vd_plan_record *record, void *userdata)
+{
+	struct traces *traces = userdata;
+
+	traces->found += vd_prefix_equal(&record->host_route.prefix, &traces->prefix);
+	return 0;
+}
+
+static int find_source(const struct vd_plan_record *record, void *userdata)
+{
+	struct traces *traces = userdata;
+
+	traces->found += vd_prefix_equal(&record->source.prefix, &traces->prefix);
+	return 0;
+}
+
+static struct traces traces_of(const struct world *world, int host, unsigned byte, unsigned i)
+{
+	const struct vd_plan *plan = vd_compiler_plan(world->compilers[host]);
+	struct traces traces = {};
+
+	assert_int_equal(vd_prefix_parse(text_of("10.%u.%u.0/24", byte, i), &traces.prefix), 0);
+	vd_plan_each(plan, VD_PLAN_KIND_HOST_ROUTE, find_host_route, &traces);
+	vd_plan_each(plan, VD_PLAN_KIND_SOURCE, find_source, &traces);
+	vd_plan_each(plan, VD_PLAN_KIND_ROUTE, find_route, &traces);
+	return traces;
+}
+
+#define DEAD 30
+
+/* Those of the nodes from 50 on. */
+static void give_blocks(struct world *world, const char *state)
+{
+	for (unsigned i = 50; i < 50 + DEAD; i++) {
+		put_block(world, "beside", 2, i, state, world_change);
+		put_block(world, "inside", 1, i, state, world_change);
+	}
+	world_commit(world, NULL);
+}
+
+/* R-CTR-3: 30 of 100 die: no plan has anything of their blocks. Theirs again, they are as they were; others', they lead to those. */
+static void test_thirty_nodes_die_and_nothing_leads_to_them(void **state)
+{
+	struct world *world = *state;
+
+	give_blocks(world, "quarantined");
+	for (unsigned i = 50; i < 50 + DEAD; i++)
+		for (int host = 0; host < WORLD_HOSTS; host++) {
+			assert_int_equal(traces_of(world, host, 1, i).found, 0);
+			assert_int_equal(traces_of(world, host, 2, i).found, 0);
+		}
+	assert_int_equal(traces_of(world, 0, 2, 49).found, 2);
+
+	for (unsigned i = 50; i < 50 + DEAD; i++)
+		world_change(world, VD_KIND_CONTAINER_BLOCK, "default", block_name("beside", 2, i),
+			     text_of("{'spec':{'container_network':'beside','cidr':'10.2.%u.0/24','node':'%s'},"
+				     "'assigned':{'id':%u,'state':'held'}}",
+				     i, node_name(i - 30), 5000 + i));
+	world_commit(world, NULL);
+	for (unsigned i = 50; i < 50 + DEAD; i++) {
+		struct traces traces = traces_of(world, 0, 2, i);
+
+		assert_int_equal(traces.found, 2);
+		assert_int_equal(traces.host, 1 + i - 30);
+	}
+	give_blocks(world, "held");
+	assert_int_equal(traces_of(world, 1, 2, 79).host, 80);
+	assert_int_equal(traces_of(world, 2, 1, 79).found, 2);
+}
+
 /* A daemon that comes back says the same of its host as before, and something new of what else is there. */
 static void test_what_a_node_says_of_itself_disturbs_no_block(void **state)
 {
@@ -188,6 +276,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_node_that_joins_costs_every_other_a_constant_number),
 		cmocka_unit_test(test_a_node_that_dies_costs_as_little),
+		cmocka_unit_test(test_thirty_nodes_die_and_nothing_leads_to_them),
 		cmocka_unit_test(test_what_a_node_says_of_itself_disturbs_no_block),
 		cmocka_unit_test(test_at_the_quota_only_what_changes_is_looked_at),
 		cmocka_unit_test(test_a_peer_is_known_and_costs_its_ports),
