@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (!environment.command) {
-		fputs("viaduct-cni " VD_VERSION ": CNI plugin of Viaduct; a container runtime runs it (see docs/containers.md)\n",
+		fputs("viaduct-cni " VD_VERSION ": CNI plugin of Viaduct; a container runtime runs it (see docs/user/cni.md)\n",
 		      stderr);
 		r = vd_cni_fail(&error, VD_CNI_CODE_ENVIRONMENT, "CNI_COMMAND is not set");
 	} else {
