@@ -158,7 +158,10 @@ static int add_source(const struct derivation *derivation)
 	return vd_records_add(derivation->records, &record);
 }
 
-/* What stands for several blocks is one route, and the first one's. A route of the user's own to the same destination stands in its place. */
+/*
+ * What stands for several blocks is one route, and the first one's. A route of the user's own to the same destination stands in its
+ * place.
+ */
 static int add_in_table(const struct derivation *derivation, uint32_t table)
 {
 	const struct vd_vpc *vpc = derivation->standing.vpc;
