@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What CNI and Docker programs are built on: /v1/containers. Addresses are given once, links come whole and go whole, whatever dies."""
+
+import concurrent.futures
+import contextlib
+import json
+import random
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from lab import wait_until
+from lab.namespace import Namespace
+
+LAB = """
+name: verbs
+hosts:
+  h1: {addresses: [172.31.0.1/24]}
+  h2: {addresses: [172.31.0.2/24]}
+"""
+
+NETWORKS = """
+kind: container_network
+name: net
+cidrs: [10.0.0.0/16, "fd00:10::/64"]
+mode: routed
+provider: host
+---
+kind: container_network
+name: small
+cidrs: [10.7.0.0/27]
+block_size: 29
+mode: tunnel
+---
+kind: node
+name: h1
+container_networks: [net, small]
+---
+kind: node
+name: h2
+container_networks: [net]
+---
+kind: container_block
+container_network: net
+cidr: 10.0.2.0/24
+node: h1
+---
+kind: container_block
+container_network: net
+cidr: 10.0.3.0/24
+node: h2
+"""
+
+
+@pytest.fixture(scope="module")
+def hosts(lab):
+    for host in lab.hosts.values():
+        host.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    lab.host("h1").apply(NETWORKS)
+    return lab.host("h1"), lab.host("h2")
+
+
+@pytest.fixture
+def spaces(lab):
+    """spaces(name): an empty network namespace, as a runtime makes one."""
+    made = {}
+
+    def space(name):
+        if name not in made:
+            made[name] = Namespace(f"{lab.name}-{name}", name)
+            made[name].create()
+        return made[name]
+
+    yield space
+    for one in made.values():
+        with contextlib.suppress(Exception):
+            one.delete()
+
+
+def ask(host, verb, **arguments):
+    return host.ask("POST", f"/v1/containers/{verb}", arguments)
+
+
+def refusal(host, verb, **arguments):
+    """(the code word, the sentence)"""
+    status, reply = host.request("POST", f"/v1/containers/{verb}", arguments)
+    assert status >= 400, reply
+    return reply["code"], reply["error"]
+
+
+def add(host, space, key=None, network="net", **more):
+    return ask(host, "add", network=network, key=key or f"cni/{network}/{space.title}/eth0", netns=str(space.path), ifname="eth0", **more)
+
+
+def listed(host, network=None):
+    found = host.ask("GET", "/v1/containers")["containers"]
+    return {one["key"]: one for one in found if network in (None, one["network"])}
+
+
+def links(host):
+    return {line.split("@")[0].split(":")[0] for line in host.ip("-br", "link").splitlines() if line.startswith("vd8")}
+
+
+def bare(address):
+    return address.split("/")[0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(hosts, spaces):
+    """After each test: no container, no link of one, no address that is somebody's."""
+    yield
+    for host in hosts:
+        ask(host, "gc", prefix="cni/", valid=[])
+        assert {key: one for key, one in listed(host).items() if one["state"] == "up"} == {}
+        assert links(host) == set()
+        ports = host.ask("POST", "/v1/live/status")["datapath"]["maps"]["vd_port"]["entries"]
+        assert ports == len([line for line in host.ip("-br", "link").splitlines() if line.startswith("vdc")])
+
+
+def test_two_containers_of_a_node_meet(hosts, spaces):
+    """R-CTR-1, R-CTR-2: one verb gives a container its place; from there it reaches its neighbours, its gateway and the node."""
+    h1, _ = hosts
+    first, second = add(h1, spaces("a"), hostname="web"), add(h1, spaces("b"))
+    assert first["addresses"][0] == "10.0.2.2/24" and first["gateways"][0] == "10.0.2.1"
+    assert first["addresses"][1].endswith("/112") and len(first["gateways"]) == 2
+    assert first["network"] == "default/net" and first["peer_ifname"] == "eth0" and first["mtu"] == 1450
+    assert second["addresses"][0] == "10.0.2.3/24"
+    for there in (*second["addresses"], *first["gateways"]):
+        answer = spaces("a").ping(bare(there))
+        assert answer.received == 1 and answer.ttls == [64]
+    assert h1.ping("10.0.2.2").received == 1
+    assert f"link/ether {first['mac']}" in spaces("a").ip("link", "show", "eth0")
+    assert first["ifname"] in links(h1)
+    row = listed(h1)["cni/net/a/eth0"]
+    assert row["state"] == "up" and row["hostname"] == "web" and row["addresses"] == first["addresses"]
+    assert abs(row["since"] - time.time()) < 60
+    ask(h1, "delete", key="cni/net/a/eth0")
+    assert spaces("a").run("ip", "link", "show", "eth0", check=False).returncode != 0
+    assert spaces("b").ping("10.0.2.2", timeout=0.3).received == 0
+    ask(h1, "delete", key="cni/net/a/eth0")
+
+
+def test_an_order_is_done_once(hosts, spaces):
+    h1, _ = hosts
+    first = add(h1, spaces("a"))
+    assert add(h1, spaces("a")) == first
+    assert add(h1, spaces("a"), bandwidth={"ingress_rate": 8000}) == first
+    code, sentence = refusal(h1, "add", network="net", key="cni/net/a/eth0", netns=str(spaces("b").path))
+    assert code == "conflict" and "cni/net/a/eth0" in sentence
+    # Somebody else's interface of that name is no reason to lose an address.
+    code, sentence = refusal(h1, "add", network="net", key="cni/net/c/eth0", netns=str(spaces("a").path), ifname="eth0")
+    assert code == "conflict" and "eth0" in sentence
+    assert set(listed(h1)) == {"cni/net/a/eth0"} and len(links(h1)) == 1
+
+
+def test_refusals_have_words_for_programs(hosts, spaces):
+    h1, h2 = hosts
+    there = str(spaces("a").path)
+    assert refusal(h1, "add", network="nowhere", key="k", netns=there)[0] == "unknown_network"
+    assert refusal(h2, "add", network="small", key="k", netns=there)[0] == "not_a_node"
+    assert refusal(h1, "add", network="net", key="k", netns="/run/netns/none")[0] == "no_namespace"
+    assert refusal(h1, "add", network="net", key="k", netns=str(h1.path))[0] == "invalid"
+    assert refusal(h1, "add", network="net", netns=there)[0] == "invalid"
+    assert refusal(h1, "add", network="net", key="k", netns=there, addresses=["10.0.2.1"])[0] == "invalid"
+    assert refusal(h1, "add", network="net", key="k", netns=there, addresses=["10.0.2.0"])[0] == "invalid"
+    assert refusal(h1, "add", network="net", key="k", netns=there, addresses=["10.0.3.9"])[0] == "invalid"
+    assert refusal(h1, "add", network="net", key="k", netns=there, addresses=["10.0.2.7", "10.0.2.8"])[0] == "invalid"
+    assert refusal(h1, "check", key="k")[0] == "not_found"
+    assert refusal(h1, "gc", prefix="", valid=[])[0] == "invalid"
+    assert listed(h1) == {}
+
+
+def test_an_address_may_be_asked_for(hosts, spaces):
+    h1, _ = hosts
+    assert add(h1, spaces("a"), addresses=["10.0.2.77"])["addresses"][0] == "10.0.2.77/24"
+    code, sentence = refusal(h1, "add", network="net", key="other", netns=str(spaces("b").path), addresses=["10.0.2.77"])
+    assert code == "in_use" and "cni/net/a/eth0" in sentence
+
+
+def test_check_says_what_is_missing(hosts, spaces):
+    h1, _ = hosts
+    space = spaces("a")
+    answer = add(h1, space)
+    asked = {"key": "cni/net/a/eth0", "netns": str(space.path), "ifname": "eth0"}
+    assert ask(h1, "check", **asked) == answer
+    assert refusal(h1, "check", **{**asked, "ifname": "eth1"})[0] == "conflict"
+    assert refusal(h1, "check", **{**asked, "netns": str(spaces("b").path)})[0] == "conflict"
+    route = ("default", "via", "10.0.2.1")
+    address = (answer["addresses"][0], "dev", "eth0")
+    for damage, words, repair in (
+            (("route", "del", *route), ("route to 0.0.0.0/0",), [("route", "add", *route)]),
+            (("address", "del", *address), ("address 10.0.2.", "is gone"), [("address", "add", *address), ("route", "add", *route)]),
+            (("link", "set", "eth0", "down"), ("eth0", "is down"), [])):
+        space.ip(*damage)
+        code, sentence = refusal(h1, "check", **asked)
+        assert code == "not_found" and all(word in sentence for word in words), sentence
+        for step in repair:
+            space.ip(*step)
+        assert not repair or ask(h1, "check", **asked) == answer
+
+
+def test_limits_are_listed_as_they_were_asked_for(hosts, spaces):
+    h1, _ = hosts
+    add(h1, spaces("a"), bandwidth={"ingress_rate": 8000000, "ingress_burst": 800000, "egress_rate": 80000000})
+    assert listed(h1)["cni/net/a/eth0"]["bandwidth"] == {
+        "ingress_rate": 8000000, "ingress_burst": 800000, "egress_rate": 80000000, "egress_burst": 800000}
+
+
+def test_blocks_fill_and_more_are_taken(hosts, spaces):
+    """R-CTR-1: a full block is followed by another one; a full network says so, and what comes free can be had again."""
+    h1, _ = hosts
+    space = spaces("many")
+    found = [ask(h1, "add", network="small", key=f"cni/small/{i}", netns=str(space.path), ifname=f"eth{i}")["addresses"][0] for i in range(20)]
+    assert len(set(found)) == 20
+    assert all(int(bare(one).split(".")[3]) % 8 not in (0, 1, 7) for one in found)
+    code, sentence = refusal(h1, "add", network="small", key="cni/small/x", netns=str(space.path), ifname="ethx")
+    assert code == "full" and "small" in sentence
+    ask(h1, "delete", key="cni/small/7")
+    assert ask(h1, "add", network="small", key="cni/small/x", netns=str(space.path), ifname="ethx")["addresses"] == [found[7]]
+
+
+def test_an_address_comes_again_as_late_as_possible(hosts, spaces):
+    h1, _ = hosts
+    seen = []
+    for _ in range(5):
+        seen.append(add(h1, spaces("a"))["addresses"][0])
+        ask(h1, "delete", key="cni/net/a/eth0")
+    assert len(set(seen)) == 5
+
+
+def test_reservations_become_containers_and_stand_again(hosts, spaces):
+    """Docker's order: an address, an endpoint with it, the endpoint goes, the address goes; in whatever order the last two come."""
+    h1, _ = hosts
+    gateway = ask(h1, "reserve", network="net", key="g", family=4, gateway=True)
+    assert gateway["address"] == "10.0.2.1/24"
+    one = ask(h1, "reserve", network="net", key="docker-address/default/net/", family=4)
+    key = f"docker-address/default/net/{bare(one['address'])}"
+    assert one["key"] == key and listed(h1)[key]["state"] == "reserved"
+    assert refusal(h1, "add", network="net", key="d", addresses=[one["address"]])[0] == "in_use"
+    made = ask(h1, "add", network="net", key="cni/docker", addresses=[one["address"]], reserved=[key])
+    assert made["addresses"] == [one["address"]] and made["peer_ifname"].startswith("vdp")
+    assert made["peer_ifname"] in h1.ip("link")
+    # What Docker does: moves the link, and configures it.
+    space = spaces("docker")
+    h1.ip("link", "set", made["peer_ifname"], "netns", space.name)
+    space.ip("address", "add", one["address"], "dev", made["peer_ifname"])
+    space.ip("link", "set", made["peer_ifname"], "up")
+    space.ip("route", "add", "default", "via", made["gateways"][0])
+    assert h1.ping(bare(one["address"])).received == 1
+    assert listed(h1)["cni/docker"]["peer_ifname"] == made["peer_ifname"] and key not in listed(h1)
+    ask(h1, "delete", key="cni/docker")
+    assert listed(h1)[key]["state"] == "reserved"
+    ask(h1, "release", key=key)
+    ask(h1, "release", key=key)
+    assert listed(h1) == {}
+    # Released before its container is gone: free with it, and not before.
+    one = ask(h1, "reserve", network="net", key="r", address="10.0.2.99")
+    ask(h1, "add", network="net", key="cni/docker", addresses=["10.0.2.99"], reserved=["r"])
+    ask(h1, "release", key="r")
+    assert refusal(h1, "reserve", network="net", key="r2", address="10.0.2.99")[0] == "in_use"
+    ask(h1, "delete", key="cni/docker")
+    assert listed(h1) == {}
+
+
+def test_gc_takes_what_is_not_valid(hosts, spaces):
+    h1, _ = hosts
+    for name in ("a", "b", "c"):
+        add(h1, spaces(name))
+    ask(h1, "reserve", network="net", key="docker-address/x", family=4)
+    removed = ask(h1, "gc", network="net", prefix="cni/net/", valid=["cni/net/b/eth0"])["removed"]
+    assert sorted(removed) == ["cni/net/a/eth0", "cni/net/c/eth0"]
+    assert set(listed(h1)) == {"cni/net/b/eth0", "docker-address/x"}
+    ask(h1, "release", key="docker-address/x")
+
+
+def test_a_namespace_that_goes_takes_its_container_along(hosts, spaces):
+    """A runtime that dies with its containers calls nobody: nothing leaks."""
+    h1, _ = hosts
+    add(h1, spaces("a"))
+    spaces("a").delete()
+    wait_until(lambda: listed(h1) == {} and not links(h1), "the container is gone with its namespace")
+
+
+def test_containers_outlive_the_daemon(hosts, spaces):
+    """R-OPS-5 for containers: traffic goes on without the daemon, and the next one knows what stands."""
+    h1, _ = hosts
+    before = add(h1, spaces("a")), add(h1, spaces("b"))
+    rows = listed(h1)
+    h1.kill9()
+    assert spaces("a").ping(bare(before[1]["addresses"][0])).received == 1
+    h1.start()
+    assert listed(h1) == rows
+    assert spaces("a").ping(bare(before[1]["addresses"][0])).received == 1
+    assert add(h1, spaces("a")) == before[0]
+    third = add(h1, spaces("c"))
+    assert third["addresses"][0] not in {one["addresses"][0] for one in before}
+    # What went while nobody was there.
+    h1.kill9()
+    spaces("c").delete()
+    h1.ip("link", "del", before[1]["ifname"])
+    h1.start()
+    wait_until(lambda: set(listed(h1)) == {"cni/net/a/eth0"}, "rows without links are gone")
+
+
+def journal_rows(lab):
+    with contextlib.closing(sqlite3.connect(f"file:{lab.host('h1').run_directory}/containers?mode=ro", uri=True)) as db:
+        return {key: json.loads(body) for key, body in db.execute("SELECT key, body FROM container")}
+
+
+def test_a_kill_at_any_time_leaks_nothing_and_gives_nothing_twice(lab, hosts, spaces):
+    """R-CTR-2: kill -9 of the daemon in the middle of adds and deletes, eight at a time."""
+    h1, _ = hosts
+    end = time.monotonic() + 12
+    twice, lock, held, done = [], threading.Lock(), {}, [0]
+
+    def worker(number):
+        chance = random.Random(number)
+        space = spaces_made[number]
+        key = f"cni/net/{space.title}/eth0"
+        while time.monotonic() < end:
+            try:
+                answer = add(h1, space)
+                with lock:
+                    if answer["addresses"][0] in held:
+                        twice.append((answer["addresses"][0], key, held[answer["addresses"][0]]))
+                    held[answer["addresses"][0]] = key
+                if chance.random() < 0.1:
+                    ask(h1, "check", key=key, netns=str(space.path), ifname="eth0")
+                with lock:
+                    del held[answer["addresses"][0]]
+                    done[0] += 1
+                ask(h1, "delete", key=key)
+            except Exception:
+                # A runtime that got no answer deletes, until that works.
+                while time.monotonic() < end + 10:
+                    try:
+                        ask(h1, "delete", key=key)
+                        break
+                    except Exception:
+                        time.sleep(0.05)
+
+    spaces_made = [spaces(f"w{number}") for number in range(8)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(worker, number) for number in range(8)]
+        chance = random.Random(1)
+        while time.monotonic() < end - 2:
+            time.sleep(0.3 + chance.random() * 0.5)
+            h1.kill9()
+            h1.start()
+        for future in futures:
+            future.result()
+    assert twice == [] and done[0] > 50
+    wait_until(lambda: listed(h1) == {} and not links(h1), "nothing is left")
+    for number, space in enumerate(spaces_made):
+        assert "eth0" not in space.ip("-br", "link")
+
+
+def test_a_container_moves_with_its_address(hosts, spaces):
+    """R-SCN-11: the container that had the address is gone on its node; on another one it gets the same, and routes follow."""
+    h1, h2 = hosts
+    here, other = add(h1, spaces("a")), add(h1, spaces("b"))
+    address = here["addresses"][0]
+    code, sentence = refusal(h2, "add", network="net", key="cni/net/m/eth0", netns=str(spaces("m").path), addresses=[bare(address)], move=True)
+    assert code == "in_use" and "cni/net/a/eth0" in sentence
+    ask(h1, "delete", key="cni/net/a/eth0")
+    moved = add(h2, spaces("m"), addresses=[bare(address)], move=True)
+    assert moved["addresses"][0] == address and moved["gateways"][0] == "10.0.2.1"
+    wait_until(lambda: spaces("b").ping(bare(address), timeout=0.3).received, "the neighbour of before reaches it")
+    assert spaces("m").ping(bare(other["addresses"][0])).received == 1
+    assert spaces("m").ping("10.0.2.1").received == 1
+    code, sentence = refusal(h1, "add", network="net", key="cni/net/x/eth0", netns=str(spaces("a").path), addresses=[bare(address)])
+    assert code == "in_use" and "another node" in sentence
+    # It goes, and the address is its own node's again.
+    ask(h2, "delete", key="cni/net/m/eth0")
+    wait_until(lambda: bare(address) + "/32" not in json.dumps(h1.ask("GET", "/v1/container_blocks")), "the address goes back")
+    wait_until(lambda: h1.request("POST", "/v1/containers/add", {
+        "network": "net", "key": "cni/net/x/eth0", "netns": str(spaces("a").path), "addresses": [bare(address)]})[0] == 200,
+        "the address can be had on its own node")
