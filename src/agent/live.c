@@ -85,6 +85,7 @@ static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *
 	json_object_set_new(question->reply, "gateways", gateways_status(agent));
 	json_object_set_new(question->reply, "virtual_ips", vd_agent_announcements_status(agent));
 	json_object_set_new(question->reply, "nodes", vd_agent_nodes_status(agent));
+	json_object_set_new(question->reply, "leaving", vd_blocks_leaving(agent->blocks));
 	json_object_set_new(question->reply, "shares", vd_datapath_shares(agent->datapath));
 	/* All claims are read for it: for a person who asks, not for a scraper. */
 	if (json_is_true(json_object_get(question->arguments, "translations")))
