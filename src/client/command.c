@@ -116,6 +116,38 @@ const struct vd_command vd_commands[] = {
 		.run = vd_command_detach,
 	},
 	{
+		.name = "join",
+		.arguments = "NETWORK…",
+		.summary = "let this host take part in container networks, and wait for its blocks",
+		.text = "NETWORK is a container_network. The host's node is made, or changed; nothing else has to be planned. An "
+			"instance inside a VPC names the port that it is.",
+		.example = "viaduct join apps\nviaduct join apps --port ecs1",
+		.options = vd_join_options,
+		.minimum = 1,
+		.maximum = 64,
+		.completes = "network",
+		.run = vd_command_join,
+	},
+	{
+		.name = "leave",
+		.arguments = "[NETWORK…]",
+		.summary = "let this host leave container networks, all of them when none is named",
+		.text = "Its blocks go back when no container stands in them any more; until then those go on.",
+		.example = "viaduct leave apps\nviaduct leave",
+		.options = vd_leave_options,
+		.maximum = 64,
+		.completes = "network",
+		.run = vd_command_leave,
+	},
+	{
+		.name = "containers",
+		.arguments = "",
+		.summary = "list the containers of a host, and the addresses that are reserved there",
+		.example = "viaduct containers --host n2",
+		.options = vd_host_options,
+		.run = vd_command_containers,
+	},
+	{
 		.name = "status",
 		.arguments = "",
 		.summary = "show the hosts: which live, and whether they obey the last change; and a host's routers, uplinks, "

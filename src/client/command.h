@@ -31,7 +31,8 @@ struct vd_command {
 	const char *example;             /* lines to be copied, without indentation */
 	const struct vd_option *options; /* its own; ends with name NULL */
 	unsigned minimum, maximum;       /* how many arguments */
-	const char *completes; /* per argument: "kind", "name" (of the kind before it), "port", "words:a,b"; the last one repeats */
+	const char *
+		completes; /* per argument: "kind", "name" (of the kind before it), "port", "network" (a container_network), "words:a,b"; the last one repeats */
 	int (*run)(struct vd_invocation *invocation);
 };
 
@@ -104,6 +105,11 @@ int vd_command_drops(struct vd_invocation *invocation);
 int vd_command_flows(struct vd_invocation *invocation);
 int vd_command_neighbours(struct vd_invocation *invocation);
 int vd_command_plan(struct vd_invocation *invocation);
+/* command_node.c */
+extern const struct vd_option vd_join_options[], vd_leave_options[];
+int vd_command_join(struct vd_invocation *invocation);
+int vd_command_leave(struct vd_invocation *invocation);
+int vd_command_containers(struct vd_invocation *invocation);
 /* command_purge.c */
 extern const struct vd_option vd_purge_options[];
 int vd_command_purge(struct vd_invocation *invocation);

@@ -111,6 +111,8 @@ static void argument_complete(struct vd_invocation *invocation, const struct vd_
 		names_print(invocation, words[0]);
 	else if (word_is(what, size, "port"))
 		names_print(invocation, "port");
+	else if (word_is(what, size, "network"))
+		names_print(invocation, "container_network");
 	else if (size > 6 && !memcmp(what, "words:", 6))
 		list_print(what + 6, size - 6);
 	else if (word_is(what, size, "command"))

@@ -67,8 +67,6 @@ bool vd_block_is_lent(const struct vd_model *model, const struct vd_container_bl
 /* Is its quarantine over, with no address of it in use elsewhere? Then it is free, though it still stands. */
 bool vd_block_is_over(const struct vd_model *model, const struct vd_container_block *block, int64_t now);
 
-/* The text that says on which LAN a node is: as given, or the prefix that its host's claim names; "" when nobody knows. */
-const char *vd_model_node_lan(const struct vd_model *model, const struct vd_node *node, char text[VD_NAME_SIZE]);
 /* Does the host take part in this network? Its node document, or NULL. */
 const struct vd_node *vd_model_node_in_network(const struct vd_model *model, const struct vd_container_network *network,
 					       const char *host);

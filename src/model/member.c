@@ -221,12 +221,6 @@ int vd_model_each_container_network_of_vpc(const struct vd_model *model, const c
 	return vd_model_each_referrer(model, VD_KIND_CONTAINER_NETWORK, VD_KIND_VPC, project, vpc, visit, userdata);
 }
 
-int vd_model_each_container_network_of_subnet(const struct vd_model *model, const char *project, const char *subnet,
-					      vd_model_visit *visit, void *userdata)
-{
-	return vd_model_each_referrer(model, VD_KIND_CONTAINER_NETWORK, VD_KIND_SUBNET, project, subnet, visit, userdata);
-}
-
 int vd_model_each_node_of_container_network(const struct vd_model *model, const char *project, const char *network,
 					    vd_model_visit *visit, void *userdata)
 {

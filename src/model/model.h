@@ -106,11 +106,9 @@ int vd_model_each_route_of_peering(const struct vd_model *model, const char *pro
 /* Those that it is one of the two of. */
 int vd_model_each_peering_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
 				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
-/* Those that say vpc; the native ones of the subnet. */
+/* Those that say vpc, and the native ones of its subnets. */
 int vd_model_each_container_network_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
 					   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
-int vd_model_each_container_network_of_subnet(const struct vd_model *model, const char *project, const char *subnet,
-					      int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 int vd_model_each_node_of_container_network(const struct vd_model *model, const char *project, const char *network,
 					    int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
 int vd_model_each_node_of_port(const struct vd_model *model, const char *project, const char *port,

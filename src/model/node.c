@@ -117,20 +117,6 @@ static int node_check(struct vd_validation *validation, const struct vd_resource
 	return r < 0 || !vpc ? r : vd_space_check_vpc_and_peers(validation, after->project, vpc, object);
 }
 
-/* --- what others ask --- */
-
-const char *vd_model_node_lan(const struct vd_model *model, const struct vd_node *node, char text[VD_NAME_SIZE])
-{
-	const struct vd_claim *claim = (const struct vd_claim *)vd_model_get(model, VD_KIND_CLAIM, VD_PROJECT_DEFAULT, node->host);
-
-	text[0] = '\0';
-	if (node->lan)
-		snprintf(text, VD_NAME_SIZE, "%s", node->lan);
-	else if (claim && claim->lan.address.family != VD_FAMILY_NONE)
-		vd_prefix_format(&claim->lan, text);
-	return text;
-}
-
 const struct vd_node *vd_model_node_in_network(const struct vd_model *model, const struct vd_container_network *network,
 					       const char *host)
 {

@@ -370,7 +370,7 @@ struct vd_node {
 	char **container_networks;
 	size_t container_network_count;
 	char *port; /* the instance that it is, in a VPC of this project; NULL: a host beside all VPCs */
-	char *lan;  /* nodes with the same text reach each other without gateways; NULL: see vd_model_node_lan() */
+	char *lan;  /* nodes with the same text reach each other without gateways; NULL: the prefix that its host's claim names */
 };
 
 enum vd_block_state {

@@ -196,6 +196,65 @@ def test_ways_in_and_out_are_shown_bound_and_deleted(cli):
     cli.ok("apply", "-f", "-", text=document)
 
 
+CONTAINERS = """\
+{kind: container_network, name: apps, mode: routed, vpc: demo, cidr: 10.0.0.0/16}
+---
+{kind: container_network, name: far, cidr: 10.9.0.0/16}
+---
+{kind: vpc, name: other, cidr: 172.16.0.0/16}
+---
+{kind: peering, name: both, vpc: demo, peer: other}
+---
+{kind: route, vpc: demo, destination: 10.77.0.0/16, next_hop: {peering: both}}
+---
+{kind: host, name: n2}
+---
+{kind: container_block, container_network: apps, cidr: 10.0.2.7/24, port: web1}
+---
+{kind: container_block, container_network: far, cidr: 10.9.4.0/24, node: n2}
+"""
+
+
+def test_hosts_join_and_leave_container_networks(cli):
+    cli.ok("apply", "-f", "-", text=FIRST)
+    applied = cli.ok("apply", "-f", "-", text=CONTAINERS)
+    assert "container_block apps/10.0.2.0/24 created" in applied and "peering both created" in applied
+    assert row(cli.ok("get", "container_networks"), "apps")[1:5] == ["routed", "10.0.0.0/16", "demo", "vpc"]
+    assert row(cli.ok("get", "container_blocks"), "apps/10.0.2.0/24")[1:4] == ["-", "web1", "held"]
+    assert row(cli.ok("get", "container_blocks"), "far/10.9.4.0/24")[1:4] == ["n2", "-", "chosen"]
+    assert row(cli.ok("get", "peerings"), "both")[1:4] == ["demo", "other", "auto"]
+    assert row(cli.ok("get", "routes"), "demo/10.77.0.0/16")[1] == "both"
+    assert "10.0.2.0/24" in cli.ok("describe", "container_block", "apps/10.0.2.9/24")
+    for kind in "container_networks", "container_blocks", "peerings", "routes":
+        assert "unchanged" in cli.ok("apply", "-f", "-", text=cli.ok("get", kind, "-o", "yaml"))
+    assert cli.ok("completion", "words", "--", "join", "").split() == ["apps", "far"]
+
+    # Nobody runs there who would take a block.
+    joined = cli("join", "far", "--host", "n2", "--lan", "rack 3", "--timeout", "0")
+    assert joined.stdout == "node n2 takes part in far\n" and joined.returncode == 1
+    assert "viaduct: container_network far: node n2 has no block yet" in joined.stderr
+    assert row(cli.ok("get", "nodes"), "n2")[1] == "far"
+    again = cli("join", "apps", "--host", "n2", "--port", "web1", "--timeout", "0")
+    assert again.stdout == "node n2 takes part in apps\n"
+    document = json.loads(cli.ok("get", "node", "n2", "-o", "json"))["document"]
+    assert document["container_networks"] == ["far", "apps"] and document["lan"] == "rack 3" and document["port"] == "web1"
+    refused = cli("join", "apps", "--host", "nobody")
+    assert refused.returncode == 1 and "host nobody does not exist" in refused.stderr
+
+    assert cli.ok("leave", "far", "--host", "n2") == "node n2 leaves\n"
+    assert row(cli.ok("get", "nodes"), "n2")[1] == "apps"
+    assert "takes part in none of these networks" in cli("leave", "far", "--host", "n2").stderr
+    assert cli.ok("leave", "--host", "n2") == "node n2 leaves\n"
+    assert cli("get", "nodes").stderr == "there are none\n"
+    assert "takes part in no container network" in cli("leave", "--host", "n2").stderr
+
+    assert cli.ok("delete", "container_block", "apps/10.0.2.1/24") == "container_block apps/10.0.2.0/24 deleted\n"
+    assert "container_block far/10.9.4.0/24 deleted" in cli.ok("delete", "container_network", "far")
+    wrong = cli("delete", "container_block", "apps")
+    assert "a block is named by its container_network and CIDR, like apps/10.0.2.0/24" in wrong.stderr
+    assert "peering both is needed by route demo/10.77.0.0/16" in cli("delete", "peering", "both").stderr
+
+
 def test_explain_says_what_a_rule_is(cli):
     text = cli.ok("explain", "security_group_rule")
     assert "direction: one of ingress,egress (needed)" in text and "name: a name" in text

@@ -643,19 +643,13 @@ static void test_what_is_chosen_can_be_taken_until_the_network_is_full(void **st
 	}
 }
 
-static void test_a_node_has_a_lan(void **state)
+static void test_a_node_is_found_by_host_and_network(void **state)
 {
 	uint32_t next_id;
 	struct vd_model *model = lan(&next_id);
-	char text[VD_NAME_SIZE];
 
-	apply(model, NODE("n1", "container_network: c") AND NODE("n2", "container_network: c, lan: rack 3"), next_id);
-	claim(model, "n2", "");
-	assert_string_equal(vd_model_node_lan(model, vd_model_node_in_network(model, network(model, "c"), "n1"), text), "");
-	claim(model, "n1", ",\"lan\":\"192.168.7.0/24\"");
-	assert_string_equal(vd_model_node_lan(model, vd_model_node_in_network(model, network(model, "c"), "n1"), text),
-			    "192.168.7.0/24");
-	assert_string_equal(vd_model_node_lan(model, vd_model_node_in_network(model, network(model, "c"), "n2"), text), "rack 3");
+	apply(model, NODE("n1", "container_network: c"), next_id);
+	assert_string_equal(vd_model_node_in_network(model, network(model, "c"), "n1")->host, "n1");
 	assert_null(vd_model_node_in_network(model, network(model, "c"), "n3"));
 	vd_model_free(model);
 }
@@ -694,7 +688,7 @@ int main(void)
 		cmocka_unit_test(test_a_chosen_block_is_free_and_collides_with_nothing),
 		cmocka_unit_test(test_blocks_of_the_smallest_and_the_largest_networks_are_found),
 		cmocka_unit_test(test_what_is_chosen_can_be_taken_until_the_network_is_full),
-		cmocka_unit_test(test_a_node_has_a_lan),
+		cmocka_unit_test(test_a_node_is_found_by_host_and_network),
 		cmocka_unit_test(test_a_block_has_a_gateway),
 	};
 
