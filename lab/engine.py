@@ -17,6 +17,7 @@ from lab.world import wait_until
 
 BUSYBOX = pathlib.Path("/bin/busybox")
 IMAGE = "nginx:alpine"
+DOCKER = "/usr/bin/docker"  # Debian's, whatever else stands on the machine: its words are those of its dockerd
 WEB_SERVER = ["httpd", "-f", "-h", "/www"]
 ROOT_FILES = "/var/lib/rootfs"
 PLUGIN = "viaduct-cni"
@@ -71,19 +72,23 @@ class Docker(Service):
         return self
 
     def answers(self):
-        return self.node.run("docker", "version", check=False).returncode == 0
+        return self.attempt("version").returncode == 0
 
     def ensure_image(self, name=IMAGE):
-        if self.node.run("docker", "image", "inspect", name, check=False).returncode:
+        if self.attempt("image", "inspect", name).returncode:
             self.docker("import", "-c", f"CMD {json.dumps(WEB_SERVER)}", image_files(self.node.lab), name)
 
     def docker(self, *argv, check=True, **options):
         """docker …, what it printed"""
-        return self.node.run("docker", *argv, check=check, **options).stdout.strip()
+        return self.node.run(DOCKER, *argv, check=check, **options).stdout.strip()
+
+    def attempt(self, *argv):
+        """docker …, that may fail: the finished process."""
+        return self.node.run(DOCKER, *argv, check=False)
 
     def exec(self, container, *argv, check=True, **options):
         """The finished process."""
-        return self.node.run("docker", "exec", container, *argv, check=check, **options)
+        return self.node.run(DOCKER, "exec", container, *argv, check=check, **options)
 
     def inspect(self, *argv):
         return json.loads(self.docker("inspect", *argv))[0]

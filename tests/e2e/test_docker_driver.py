@@ -37,7 +37,7 @@ kind: node
 name: h2
 container_networks: [pods]
 """
-NETWORK = ("network", "create", "-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", "network=pods", "pods")
+NETWORK = ("network", "create", "-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", "network=pods", "--subnet", "10.64.0.0/16", "pods")
 
 
 class Driver(Service):
@@ -114,7 +114,7 @@ def test_address_is_taken_as_asked_and_given_once(nodes):
     block = node.engine.address("any", "pods").rsplit(".", 1)[0]
     node.run("one", "--ip", f"{block}.77")
     assert node.engine.address("one", "pods") == f"{block}.77"
-    refused = node.engine.node.run("docker", "run", "-d", "--name", "two", "--net", "pods", "--ip", f"{block}.77", IMAGE, check=False)
+    refused = node.engine.attempt("run", "-d", "--name", "two", "--net", "pods", "--ip", f"{block}.77", IMAGE)
     assert refused.returncode and f"{block}.77" in refused.stderr
     node.remove("one", "two")
     node.run("three", "--ip", f"{block}.77")
@@ -125,9 +125,9 @@ def test_refusals_are_one_sentence(nodes):
     for options, words in ((("-d", "viaduct", "x"), "--ipam-driver viaduct"),
                            (("-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", "network=nowhere", "x"), "nowhere"),
                            (("-d", "viaduct", "--ipam-driver", "viaduct", "--subnet", "10.99.0.0/16", "x"), "10.99.0.0/16")):
-        refused = nodes[0].engine.node.run("docker", "network", "create", *options, check=False)
+        refused = nodes[0].engine.attempt("network", "create", *options)
         assert refused.returncode and words in refused.stderr, refused.stderr
-    refused = nodes[0].engine.node.run("docker", "run", "-d", "--net", "pods", "--mac-address", "02:00:00:00:00:01", IMAGE, check=False)
+    refused = nodes[0].engine.attempt("run", "-d", "--net", "pods", "--mac-address", "02:00:00:00:00:01", IMAGE)
     assert refused.returncode and "--mac-address" in refused.stderr
 
 
@@ -160,7 +160,7 @@ def test_two_hundred_containers_with_kills_leave_nothing(nodes):
     def live(number):
         name, deadline = f"k{number}", time.monotonic() + 120
         # What fails while somebody is dead is started again, as Docker's restart policy does.
-        while node.engine.node.run("docker", "run", "-d", "--name", name, "--net", "pods", IMAGE, check=False).returncode:
+        while node.engine.attempt("run", "-d", "--name", name, "--net", "pods", IMAGE).returncode:
             assert time.monotonic() < deadline, f"{name} never started"
             node.remove(name)
             time.sleep(0.1)
