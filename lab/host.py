@@ -50,7 +50,7 @@ class Host(Namespace):
         self.create()
         self.connect()
         if self.machine:
-            self.machine.build()
+            self.machine.build(self.run_directory)
 
     def connect(self):
         self.run_directory.mkdir(parents=True)
@@ -80,8 +80,12 @@ class Host(Namespace):
     def daemon_command(self, binary=None):
         return [binary or binary_path("viaductd"), "--host", self.layout.name, "--run-dir", self.run_directory,
                 "--bpf-dir", self.lab.bpf_directory / self.layout.name, "--store", self.store_url(), "--underlay", self.layout.underlay,
-                "--listen", f"{url_address(self.layout.underlay)}:{API_PORT}", *self.trust(), *self.uplinks(),
+                "--listen", f"{url_address(self.listen_address)}:{API_PORT}", *self.trust(), *self.uplinks(),
                 *self.layout.arguments]
+
+    @property
+    def listen_address(self):
+        return self.layout.underlay
 
     def uplinks(self):
         """A physical network is called as the segment is."""
@@ -214,6 +218,11 @@ class InstanceNode(Host):
     def __init__(self, instance):
         super().__init__(instance.lab, instance.layout.node)
         self.machine = instance.machine
+
+    @property
+    def listen_address(self):
+        """Hosts reach it by its own link; tunnels may start at an address in the VPC."""
+        return self.layout.links[0].addresses[0].split("/")[0]
 
 
 class EtcdMember(Host):

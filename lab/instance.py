@@ -26,7 +26,7 @@ class Instance(Namespace):
         if self.node:
             self.node.connect()
         if self.machine:
-            self.machine.build()
+            self.machine.build(self.node.run_directory if self.node else None)
 
     def command(self, argv):
         """`viaduct` talks to its own daemon, where it has one."""

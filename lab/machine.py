@@ -68,7 +68,8 @@ class Machine:
     def pid(self):
         return int(self.pid_path.read_text())
 
-    def build(self):
+    def build(self, run_directory):
+        """run_directory: its viaductd's, found where everybody looks for it; None: it has none."""
         self.directory.mkdir(exist_ok=True)
         # Slave: what ends on the machine (another lab's namespace) ends here too; nothing of ours gets out.
         self.holder = subprocess.Popen([*self.node.command(["unshare", "--mount", "--propagation", "slave", "sleep", "infinity"])],
@@ -80,6 +81,8 @@ class Machine:
             time.sleep(0.005)
         self.pid_path.write_text(str(self.holder.pid))
         self.node.run("sh", "-c", MOUNTS, "machine", self.lab.directory, self.directory, self.layout.iptables)
+        if run_directory:
+            self.node.run("ln", "-s", run_directory, "/run/viaduct")
 
     def arguments(self):
         """Of nsenter. Until it stands, the node is no machine."""

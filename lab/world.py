@@ -110,7 +110,7 @@ class Lab:
         self.directory.mkdir()
         self.remember()
         if self.credentials:
-            self.credentials.make({host.title: host.layout.underlay for host in self.every_host.values()})
+            self.credentials.make({host.title: host.listen_address for host in self.every_host.values()})
         # A bpffs of its own: everything pinned in it goes with one unmount.
         self.bpf_directory.mkdir()
         run("mount", "-t", "bpf", f"viaduct-lab-{self.name}", self.bpf_directory)

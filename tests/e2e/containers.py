@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers of container networks, as engines run them: Docker with our driver or its own bridge, containerd with viaduct-cni."""
+
+import dataclasses
+import re
+
+from lab import wait_until
+from lab.engine import Containerd, network
+
+
+@dataclasses.dataclass
+class Shown:
+    sent: int
+    received: int
+    loss: int  # per cent
+    ttls: list
+    text: str
+
+
+def busybox_ping(container, target, count=4, timeout=1):
+    """What busybox's ping says in a container: container(*argv) is the finished process."""
+    text = container("ping", "-c", count, "-W", timeout, target, check=False).stdout
+    summary = re.search(r"(\d+) packets transmitted, (\d+) packets received, (\d+)% packet loss", text)
+    assert summary, text
+    return Shown(*map(int, summary.groups()), [int(ttl) for ttl in re.findall(r"seq=\d+ ttl=(\d+)", text)], text)
+
+
+def reaches(container, target):
+    return busybox_ping(container, target, count=1).received == 1
+
+
+def cannot_reach(container, target):
+    """Three lost one after the other."""
+    return busybox_ping(container, target, count=3).received == 0
+
+
+def hops(container, target, count=6):
+    """Who answers a traceroute, as addresses."""
+    text = container("traceroute", "-n", "-q", 1, "-w", 2, "-m", count, target).stdout
+    return [line.split()[1] for line in text.splitlines()[1:]]
+
+
+def address_of(container):
+    return re.search(r"inet (\S+)/\d+ .*eth0", container("ip", "-4", "address", "show", "dev", "eth0").stdout)[1]
+
+
+class Pods:
+    """Containers of one node, run by containerd with viaduct-cni."""
+
+    def __init__(self, node):
+        self.node, self.engine = node, Containerd(node).start()
+
+    def run(self, name, container_network, **more):
+        """A container of the network; container(*argv) runs a program in it."""
+        network(self.node, "10-net.conflist", {"cniVersion": "1.0.0", "name": container_network, "plugins": [
+            {"type": "viaduct-cni", "network": container_network, **more}]})
+        self.engine.run(name)
+        return self.get(name)
+
+    def get(self, name):
+        return lambda *argv, **options: self.engine.exec(name, *argv, **options)
+
+    def remove(self, name):
+        self.engine.remove(name)
+
+
+def wait_for_block(host, container_network, node):
+    """The prefix of the block that the node holds."""
+    def held():
+        for item in host.ask("GET", "/v1/container_blocks")["items"]:
+            document = item["document"]
+            if document.get("container_network") == container_network and document.get("node") == node and document["cidr"]:
+                return document["cidr"]
+        return None
+
+    return wait_until(held, f"{node} holds a block of {container_network}")
