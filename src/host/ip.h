@@ -7,6 +7,8 @@
 
 /* What marks addresses and routes inside other namespaces as ours (IFA_PROTO since Linux 5.18, RTA_PROTOCOL): free in rt_protos. */
 #define VD_HOST_PROTOCOL 118
+/* Likewise routes of this host as a node. Another one: an instance's default route was set by the daemon of the host that it is on. */
+#define VD_HOST_PROTOCOL_NODE 119
 
 /* A neighbour that never expires and stands for the data plane: what a kernel sends there, it takes. */
 #define VD_HOST_DATA_PLANE_IPV4 "169.254.0.1"
@@ -34,8 +36,8 @@ struct vd_host_ip_route {
 	uint32_t ifindex; /* 0: where the gateway is */
 	struct vd_prefix destination;
 	struct vd_address gateway; /* family none: on the link */
-	uint8_t protocol;
-	bool on_link; /* the gateway needs no address beside it */
+	uint8_t protocol;          /* one to be set: 0 is VD_HOST_PROTOCOL */
+	bool on_link;              /* the gateway needs no address beside it */
 };
 int vd_host_ip_route_each(struct nl_sock *socket, uint32_t ifindex,
 			  int (*route)(const struct vd_host_ip_route *route, void *userdata), void *userdata);

@@ -72,7 +72,7 @@ static struct nl_msg *route_message(int type, int flags, const struct vd_host_ip
 		.rtm_family = (uint8_t)vd_host_af(&route->destination.address),
 		.rtm_dst_len = route->destination.length,
 		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = VD_HOST_PROTOCOL,
+		.rtm_protocol = route->protocol ? route->protocol : VD_HOST_PROTOCOL,
 		.rtm_scope = has_gateway || route->destination.address.family == VD_FAMILY_IPV6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
 		.rtm_type = RTN_UNICAST,
 		.rtm_flags = route->on_link ? RTNH_F_ONLINK : 0,

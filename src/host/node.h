@@ -20,7 +20,7 @@ int vd_host_node_port_remove(struct vd_host_net *net, uint32_t domain, struct vd
 /* Calls back for each that stands, whole or not. */
 int vd_host_node_port_each(struct vd_host_net *net, void (*port)(uint32_t domain, void *userdata), void *userdata);
 
-/* ---- routes of this host's main table (src/host/node_route.c); ours have protocol 118, those of others stay as they are ---- */
+/* ---- routes of this host's main table (src/host/node_route.c); ours have protocol 119, those of others stay as they are ---- */
 struct vd_host_node_route {
 	struct vd_prefix prefix;
 	struct vd_address next_hop; /* family none: into the host port of domain */

@@ -64,7 +64,7 @@ static int compare(const struct vd_host_ip_route *route, void *userdata)
 	struct vd_host_ip_route *grown;
 	struct all *all = userdata;
 
-	if (route->protocol != VD_HOST_PROTOCOL)
+	if (route->protocol != VD_HOST_PROTOCOL_NODE)
 		return 0;
 	found = all->count ? bsearch(&key, all->items, all->count, sizeof(*all->items), wanted_compare) : NULL;
 	if (found) {
@@ -91,6 +91,7 @@ static int all_fill(struct vd_host_net *net, const struct vd_host_node_route *ro
 		*wanted = (struct wanted){.source = &routes[i]};
 		wanted->route.destination = routes[i].prefix;
 		wanted->route.gateway = routes[i].next_hop;
+		wanted->route.protocol = VD_HOST_PROTOCOL_NODE;
 		/* A host port that is not there has no routes. */
 		if (routes[i].next_hop.family != VD_FAMILY_NONE || into_host_port(net, wanted) == 0)
 			all->count++;

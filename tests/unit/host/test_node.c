@@ -158,9 +158,9 @@ static void test_routes_lead_into_the_host_port_and_to_nodes(void **state)
 	underlay_make();
 	ensure(fixture);
 	assert_int_equal(routes_set(fixture, routes, 3).count, 0);
-	run("ip route show 10.0.2.0/24 | grep -q 'via 169.254.0.1 dev vdh1a proto 118 onlink'");
-	run("ip -6 route show fd00:2::/112 | grep -q 'via fe80::1 dev vdh1a proto 118'");
-	run("ip route show 10.0.3.0/24 | grep -q 'via 192.168.0.3 dev u0 proto 118'");
+	run("ip route show 10.0.2.0/24 | grep -q 'via 169.254.0.1 dev vdh1a proto 119 onlink'");
+	run("ip -6 route show fd00:2::/112 | grep -q 'via fe80::1 dev vdh1a proto 119'");
+	run("ip route show 10.0.3.0/24 | grep -q 'via 192.168.0.3 dev u0 proto 119'");
 	/* The host itself speaks to containers as their gateway. */
 	run("ip route get 10.0.2.7 | grep -q 'src 10.0.2.1'");
 	before = dump_of("");
@@ -180,7 +180,8 @@ static void test_routes_move_and_go_and_others_stay(void **state)
 	underlay_make();
 	ensure(fixture);
 	run("ip route add 10.0.9.0/24 via 192.168.0.9 proto static");
-	run("ip route add 10.0.8.0/24 via 192.168.0.9 proto 118");
+	run("ip route add 10.0.8.0/24 via 192.168.0.9 proto 119");
+	run("ip route add default via 192.168.0.9 proto 118"); /* an instance's, by the daemon of its host */
 	assert_int_equal(routes_set(fixture, routes, 2).count, 0);
 	assert_false(succeeds("ip route show 10.0.8.0/24 | grep -q ."));
 	/* From the host port to another node, and between nodes. */
@@ -192,8 +193,9 @@ static void test_routes_move_and_go_and_others_stay(void **state)
 	assert_int_equal(routes_set(fixture, routes, 1).count, 0);
 	assert_false(succeeds("ip route show 10.0.3.0/24 | grep -q ."));
 	assert_int_equal(routes_set(fixture, NULL, 0).count, 0);
-	assert_false(succeeds("ip route show proto 118 | grep -q ."));
+	assert_false(succeeds("ip route show proto 119 | grep -q ."));
 	run("ip route show 10.0.9.0/24 | grep -q static");
+	run("ip route show default | grep -q 192.168.0.9");
 }
 
 static void test_a_foreign_route_is_named_and_the_others_are_set(void **state)
@@ -214,7 +216,7 @@ static void test_a_foreign_route_is_named_and_the_others_are_set(void **state)
 	assert_string_equal(refusals.prefix, "10.0.2.0/24");
 	assert_non_null(strstr(refusals.sentence, "10.0.2.0/24 already"));
 	run("ip route show 10.0.2.0/24 | grep -q 'via 192.168.0.9'");
-	run("ip route show 10.0.3.0/24 | grep -q 'proto 118'");
+	run("ip route show 10.0.3.0/24 | grep -q 'proto 119'");
 	/* Once it is gone, ours comes. */
 	run("ip route del 10.0.2.0/24");
 	assert_int_equal(routes_set(fixture, routes, 2).count, 0);
@@ -230,7 +232,7 @@ static void test_purge_takes_host_ports_and_routes(void **state)
 	ensure(fixture);
 	assert_int_equal(routes_set(fixture, &route, 1).count, 0);
 	assert_done(fixture, vd_host_net_purge(fixture->net, &fixture->error));
-	assert_false(succeeds("ip route show proto 118 | grep -q ."));
+	assert_false(succeeds("ip route show proto 119 | grep -q ."));
 	assert_false(succeeds("ip link show vdh1a || ip link show vdc1a"));
 }
 
