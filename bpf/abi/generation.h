@@ -12,6 +12,7 @@
  *   a route added, changed or removed                        vd_slot_table
  *   a domain (VNI, MTU, service port) or a subnet of it, and
  *   for every domain here: a host's tunnel address           vd_slot_domain
+ *   a domain, for what comes from its peers                  vd_slot_table of its main table
  *   a policy: an entry that allowed something and is gone    vd_slot_policy
  *   a virtual IP, also a new one: what is behind it, who
  *   holds it, its forwards                                  vd_slot_vip

@@ -181,19 +181,19 @@ static __noinline int vd_connection_create(struct vd_packet *packet, __u64 now)
 	if (packet->tcp_flags & VD_TCP_RST)
 		connection.state = VD_CONNECTION_STATE_CLOSED;
 	vd_connection_bind(packet, &connection);
-	if (!vd_share_take(packet->domain))
+	if (!vd_share_take(packet->flow.domain))
 		return VD_DROP_REASON_CONNECTION_TABLE_FULL;
 	if (packet->family == 4)
-		error = vd_connection_insert4(packet->domain, &packet->tuple, &connection, now);
+		error = vd_connection_insert4(packet->flow.domain, &packet->tuple, &connection, now);
 	else
-		error = vd_connection_insert6(packet->domain, &packet->tuple, &connection, now);
+		error = vd_connection_insert6(packet->flow.domain, &packet->tuple, &connection, now);
 	if (!error && vd_has_previous)
 		vd_handover_tell(packet, &connection);
 	if (!error) {
 		packet->is_first = true;
 		return 0;
 	}
-	vd_share_give(packet->domain);
+	vd_share_give(packet->flow.domain);
 	return error == -VD_EEXIST ? 0 : VD_DROP_REASON_CONNECTION_TABLE_FULL;
 }
 

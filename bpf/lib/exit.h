@@ -13,22 +13,12 @@
 
 static __always_inline void vd_exit_mac_set(__u8 *mac, __u32 exit)
 {
-	mac[0] = VD_EXIT_MAC_0;
-	mac[1] = VD_EXIT_MAC_1;
-	mac[2] = exit >> 24;
-	mac[3] = exit >> 16;
-	mac[4] = exit >> 8;
-	mac[5] = exit;
+	vd_mac_id_set(mac, VD_EXIT_MAC_0, VD_EXIT_MAC_1, exit);
 }
 
 static __always_inline bool vd_exit_mac_is(const __u8 *mac)
 {
 	return mac[0] == VD_EXIT_MAC_0 && mac[1] == VD_EXIT_MAC_1;
-}
-
-static __always_inline __u32 vd_exit_mac_read(const __u8 *mac)
-{
-	return (__u32)mac[2] << 24 | (__u32)mac[3] << 16 | (__u32)mac[4] << 8 | mac[5];
 }
 
 static __always_inline bool vd_addr_is_zero(const union vd_addr *address)
@@ -225,7 +215,7 @@ static __noinline int vd_exit_stage(struct vd_packet *packet, __u32 exit, bool i
 /* The stage, for packets from a tunnel with an exit's MAC. */
 static __always_inline int vd_exit_from_tunnel(struct vd_packet *packet)
 {
-	__u32 exit = vd_exit_mac_read(packet->destination_mac);
+	__u32 exit = vd_mac_id(packet->destination_mac);
 	struct vd_route_value *route;
 
 	if ((!exit || packet->is_icmp_error) && vd_exit_recall(packet))

@@ -140,7 +140,7 @@ static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of
 		previous = bpf_map_lookup_elem(&vd_previous4, &zero);
 		if (!previous)
 			return 0;
-		vd_connection4_key_set(&entry4.key, packet->domain, tuple);
+		vd_connection4_key_set(&entry4.key, packet->flow.domain, tuple);
 		if (!vd_handover_copy(&connection, bpf_map_lookup_elem(previous, &entry4.key)))
 			return 0;
 		if (!bpf_map_update_elem(&vd_conn4, &entry4.key, &connection, BPF_NOEXIST))
@@ -150,7 +150,7 @@ static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of
 	previous = bpf_map_lookup_elem(&vd_previous6, &zero);
 	if (!previous)
 		return 0;
-	vd_connection6_key_set(&entry6.key, packet->domain, tuple);
+	vd_connection6_key_set(&entry6.key, packet->flow.domain, tuple);
 	if (!vd_handover_copy(&connection, bpf_map_lookup_elem(previous, &entry6.key)))
 		return 0;
 	if (!bpf_map_update_elem(&vd_conn6, &entry6.key, &connection, BPF_NOEXIST))
@@ -166,10 +166,10 @@ static __always_inline struct vd_connection *vd_handover_find(struct vd_packet *
 
 	/* Twice in a packet's time is 50 ns for nothing: if another CPU makes it meanwhile, so it is as if it did so a moment later. */
 	if (!packet->is_stranger)
-		connection = vd_connection_find(packet->family, packet->domain, tuple, ret_is_high);
+		connection = vd_connection_find(packet->family, packet->flow.domain, tuple, ret_is_high);
 	if (connection || !vd_has_previous || vd_tracing || !vd_handover_recall(packet, packet->is_icmp_error))
 		return connection;
-	connection = vd_connection_find(packet->family, packet->domain, tuple, ret_is_high);
+	connection = vd_connection_find(packet->family, packet->flow.domain, tuple, ret_is_high);
 	if (connection)
 		vd_handover_claim(packet, connection, *ret_is_high);
 	return connection;
@@ -192,14 +192,14 @@ static __noinline int vd_handover_tell(const struct vd_packet *packet, const str
 		previous = bpf_map_lookup_elem(&vd_previous4, &zero);
 		if (!previous)
 			return 0;
-		vd_connection4_key_set(&key4, packet->domain, &packet->tuple);
+		vd_connection4_key_set(&key4, packet->flow.domain, &packet->tuple);
 		bpf_map_update_elem(previous, &key4, value, BPF_NOEXIST);
 		return 0;
 	}
 	previous = bpf_map_lookup_elem(&vd_previous6, &zero);
 	if (!previous)
 		return 0;
-	vd_connection6_key_set(&key6, packet->domain, &packet->tuple);
+	vd_connection6_key_set(&key6, packet->flow.domain, &packet->tuple);
 	bpf_map_update_elem(previous, &key6, value, BPF_NOEXIST);
 	return 0;
 }

@@ -73,6 +73,7 @@ static __always_inline int vd_ingress_domain(struct vd_packet *packet)
 	if (!domain)
 		return VD_DROP_REASON_UNKNOWN_PORT;
 	packet->domain_value = *domain;
+	packet->delivery = *domain;
 	flow->domain = packet->domain;
 	flow->expected_vtep = packet->ingress_type == VD_INGRESS_TUNNEL ? packet->vtep_fold : 0;
 	vd_mac_copy(flow->expected_source_mac, packet->source_mac);

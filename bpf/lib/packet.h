@@ -100,6 +100,8 @@ struct vd_packet {
 	struct vd_port_value port;     /* ports only; otherwise zero */
 	struct vd_subnet_value bridge; /* ports on a provider segment, whose frames go by their MACs; otherwise zero */
 	struct vd_domain_value domain_value;
+	__u32 peer; /* the other VPC of a packet between two: its destination's, or, from a tunnel, its source's; 0: none */
+	struct vd_domain_value delivery; /* of the destination's domain: as domain_value, or the peer's */
 	/* parse */
 	__u8 family; /* 4, 6, 0: not IP */
 	__u8 source_mac[6], destination_mac[6];
@@ -125,6 +127,7 @@ struct vd_packet {
 	struct vd_neighbour_key waits_for; /* network 0: for nobody's MAC */
 	__u32 route_id;
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
+	__u32 delivery_table;                   /* of the port here that a packet from a tunnel goes to */
 	__u32 delivery_policy;                  /* of the port here that it goes to, 0: unfiltered, or not here */
 	bool to_service;                        /* it goes to the service port */
 	bool is_from_exit;                      /* tunnels: it came into the VPC from outside, on the sending host */
@@ -204,6 +207,37 @@ static __always_inline bool vd_addr_equal(const union vd_addr *a, const union vd
 static __always_inline bool vd_from_service(const struct vd_packet *packet)
 {
 	return packet->port.flags & VD_PORT_FLAG_SERVICE;
+}
+
+static __always_inline __u32 vd_source_domain(const struct vd_packet *packet)
+{
+	return packet->peer && packet->ingress_type == VD_INGRESS_TUNNEL ? packet->peer : packet->domain;
+}
+
+static __always_inline __u32 vd_destination_domain(const struct vd_packet *packet)
+{
+	return packet->peer && packet->ingress_type != VD_INGRESS_TUNNEL ? packet->peer : packet->domain;
+}
+
+/* An id in a MAC whose first two bytes say what it is: of an exit, of a peer. */
+static __always_inline void vd_mac_id_set(__u8 *mac, __u8 first, __u8 second, __u32 id)
+{
+	mac[0] = first;
+	mac[1] = second;
+	mac[2] = id >> 24;
+	mac[3] = id >> 16;
+	mac[4] = id >> 8;
+	mac[5] = id;
+}
+
+static __always_inline __u32 vd_mac_id(const __u8 *mac)
+{
+	return (__u32)mac[2] << 24 | (__u32)mac[3] << 16 | (__u32)mac[4] << 8 | mac[5];
+}
+
+static __always_inline bool vd_mac_is_peer(const __u8 *mac)
+{
+	return mac[0] == VD_PEER_MAC_0 && mac[1] == VD_PEER_MAC_1;
 }
 
 /* A port of a container network's domain: a container, or the node's kernel. */

@@ -3,6 +3,7 @@
 #define VD_LIB_PATH_H
 
 #include "exit.h"
+#include "peering.h"
 #include "policy_route.h"
 
 /* Where a packet goes, in the domain that it belongs to. */
@@ -18,11 +19,11 @@ static __always_inline int vd_path_judge(const struct vd_packet *packet, const s
 		return VD_DROP_REASON_BLACKHOLE;
 	case VD_ROUTE_TYPE_UNUSABLE:
 		return VD_DROP_REASON_NEXT_HOP_UNUSABLE;
-	case VD_ROUTE_TYPE_EXIT: /* what came in does not go out again */
+	case VD_ROUTE_TYPE_EXIT: /* what came in does not go out again, nor on to a peer */
+	case VD_ROUTE_TYPE_PEER:
 		return packet->way.is_in ? VD_DROP_REASON_NO_ROUTE : 0;
 	case VD_ROUTE_TYPE_TUNNEL: /* container domains have a stage of their own */
 	case VD_ROUTE_TYPE_STACK:
-	case VD_ROUTE_TYPE_PEER:
 		break;
 	}
 	return VD_DROP_REASON_NO_ROUTE;
@@ -51,6 +52,8 @@ static __always_inline int vd_path_follow(struct vd_packet *packet, const struct
 		return vd_route_endpoint(packet, &packet->tuple.destination, false);
 	if (route->type == VD_ROUTE_TYPE_NEXT_HOP && !(route->is_default && vd_exit_has_elastic(packet)))
 		return vd_route_endpoint(packet, &route->next_hop, true);
+	if (route->type == VD_ROUTE_TYPE_PEER)
+		return vd_peering_follow(packet, route->target);
 	return vd_exit_stage(packet, route->exit, route->is_default);
 }
 
@@ -68,13 +71,14 @@ static __always_inline int vd_path_stage(struct vd_packet *packet)
 		return reason;
 	if (!vd_addr_is_unroutable(packet->family, &packet->tuple.destination) || is_metadata)
 		has_route = vd_path_find(packet, is_metadata, &route);
-	if ((!has_route || route.type != VD_ROUTE_TYPE_LOCAL) && !packet->way.is_in && vd_exit_recall(packet))
+	if ((!has_route || (route.type != VD_ROUTE_TYPE_LOCAL && route.type != VD_ROUTE_TYPE_PEER)) && !packet->way.is_in &&
+	    vd_exit_recall(packet))
 		return vd_exit_back(packet);
 	if (has_route) {
 		packet->route_id = route.id;
 		reason = vd_path_judge(packet, &route);
 	}
-	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route.type, packet->port.table, 0);
+	vd_trace_step(VD_STAGE_ROUTE, reason, packet->route_id, route.type, packet->port.table, route.target);
 	return reason ? reason : vd_path_follow(packet, &route);
 }
 
@@ -95,7 +99,9 @@ static __always_inline int vd_path_from_tunnel(struct vd_packet *packet)
 		return vd_exit_from_tunnel(packet);
 	packet->is_from_exit = vd_exit_mac_is(packet->source_mac);
 	reason = is_gateway ? vd_route_to_service(packet) : vd_route_to_mac(packet);
-	if (packet->is_from_exit)
+	if (!reason && vd_mac_is_peer(packet->source_mac))
+		reason = vd_peering_from_tunnel(packet, packet->delivery_table);
+	if (packet->is_from_exit || packet->peer)
 		vd_mac_copy(packet->flow.source_mac, vd_gateway_mac);
 	vd_trace_step(VD_STAGE_ENDPOINT, reason, packet->flow.destination_port_id,
 		      is_gateway ? VD_ENDPOINT_PLACE_GATEWAY : VD_ENDPOINT_PLACE_HERE, packet->delivery_subnet, 0);

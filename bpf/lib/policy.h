@@ -180,9 +180,10 @@ static __always_inline bool vd_policy_is_neighbour(const struct vd_packet *packe
  * The identity that an address of the domain stands for, 0: none. A sender is believed only where he is: at this very port, or on
  * the host that the packet came from.
  */
-static __always_inline __u32 vd_policy_identity(const struct vd_packet *packet, const union vd_addr *address, bool is_sender)
+static __always_inline __u32 vd_policy_identity(const struct vd_packet *packet, __u32 domain, const union vd_addr *address,
+						bool is_sender)
 {
-	struct vd_endpoint_value *endpoint = vd_endpoint_find(packet->family, packet->domain, address);
+	struct vd_endpoint_value *endpoint = vd_endpoint_find(packet->family, domain, address);
 	struct vd_host_value *host;
 	__u32 host_id;
 
@@ -233,7 +234,9 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	if (!(query->family == 4 ? policy->identity_lengths4
 				 : policy->identity_lengths6[0] | policy->identity_lengths6[1] | policy->identity_lengths6[2]))
 		return 0;
-	query->remote_identity = vd_policy_identity(packet, &query->remote, is_remote_sender && !packet->is_icmp_error);
+	query->remote_identity =
+		vd_policy_identity(packet, is_remote_sender ? vd_source_domain(packet) : vd_destination_domain(packet),
+				   &query->remote, is_remote_sender && !packet->is_icmp_error);
 	if (!query->remote_identity)
 		return 0;
 	query->key.remote.remote_identity = query->remote_identity;
@@ -314,6 +317,8 @@ static __always_inline bool vd_policy_is_exempt(const struct vd_packet *packet, 
 		return false;
 	if (!from_initiator)
 		return true;
+	if (packet->peer)
+		return false; /* not its own router */
 	if (query->port == VD_DNS_PORT && (query->protocol == IPPROTO_UDP || query->protocol == IPPROTO_TCP))
 		return true;
 	return packet->family == 4 && query->port == VD_METADATA_PORT && query->protocol == IPPROTO_TCP &&

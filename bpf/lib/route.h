@@ -19,34 +19,39 @@ static __always_inline struct vd_route_value *vd_route_find(__u8 family, __u32 d
 	}
 }
 
-/* The packet leaves as the router's: its MACs, the VPC's own VNI. */
+/* The packet leaves as the router's: its MACs, the VNI of the VPC that it goes to. */
 static __always_inline void vd_route_as_router(struct vd_packet *packet)
 {
 	vd_mac_copy(packet->flow.source_mac, vd_gateway_mac);
-	packet->flow.vni = packet->domain_value.vni;
+	packet->flow.vni = packet->delivery.vni;
 }
 
 /*
  * To the domain's service port: a gateway address, or a packet that its kernel shall answer. From the packet's place, since the
  * router's namespace stands on every host.
  */
-static __always_inline int vd_route_to_service(struct vd_packet *packet)
+static __always_inline int vd_route_to_service_of(struct vd_packet *packet, const struct vd_domain_value *domain)
 {
 	struct vd_flow *flow = &packet->flow;
 
-	if (!packet->domain_value.service_ifindex)
+	if (!domain->service_ifindex)
 		return VD_DROP_REASON_UNREACHABLE_PORT;
-	if (vd_from_service(packet))
+	if (vd_from_service(packet) && domain->service_ifindex == packet->ingress)
 		return VD_DROP_REASON_LOOP;
 	vd_mac_copy(flow->source_mac, packet->source_mac);
 	vd_mac_copy(flow->destination_mac, vd_gateway_mac);
-	flow->output = packet->domain_value.flags & VD_DOMAIN_FLAG_CONTAINER ? VD_OUTPUT_DEVICE : VD_OUTPUT_PEER;
-	flow->output_ifindex = packet->domain_value.service_ifindex;
-	flow->destination_port_id = packet->domain_value.service_port_id;
+	flow->output = domain->flags & VD_DOMAIN_FLAG_CONTAINER ? VD_OUTPUT_DEVICE : VD_OUTPUT_PEER;
+	flow->output_ifindex = domain->service_ifindex;
+	flow->destination_port_id = domain->service_port_id;
 	flow->flags &= VD_FLOW_FLAG_TRANSLATE_DESTINATION | VD_FLOW_FLAG_CAPTURE | VD_FLOW_FLAG_RATE_OUT;
 	flow->mtu = ~0U;
 	packet->to_service = true;
 	return 0;
+}
+
+static __always_inline int vd_route_to_service(struct vd_packet *packet)
+{
+	return vd_route_to_service_of(packet, &packet->domain_value);
 }
 
 static __always_inline int vd_route_to_host(struct vd_packet *packet, __u32 host_id)
@@ -55,6 +60,8 @@ static __always_inline int vd_route_to_host(struct vd_packet *packet, __u32 host
 
 	if (!host)
 		return VD_DROP_REASON_NO_TUNNEL;
+	if (packet->peer)
+		vd_mac_id_set(packet->flow.source_mac, VD_PEER_MAC_0, VD_PEER_MAC_1, packet->domain);
 	packet->flow.output = VD_OUTPUT_TUNNEL;
 	packet->flow.vtep = host->vtep;
 	packet->flow.vtep_family = host->family;
@@ -82,8 +89,8 @@ static __always_inline int vd_route_to_endpoint(struct vd_packet *packet, const 
 	packet->delivery_subnet = endpoint->subnet;
 	packet->to_next_hop = is_next_hop;
 	if (endpoint->place == VD_ENDPOINT_PLACE_GATEWAY)
-		return is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : vd_route_to_service(packet);
-	flow->mtu = packet->domain_value.mtu;
+		return is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : vd_route_to_service_of(packet, &packet->delivery);
+	flow->mtu = packet->delivery.mtu;
 	vd_mac_copy(flow->destination_mac, endpoint->mac);
 	if (!is_next_hop && packet->port.subnet && packet->port.subnet == endpoint->subnet && !packet->bridge.flags) {
 		/* Bridged: nothing changes hands, the segment is the subnet's. */
@@ -113,8 +120,8 @@ static __always_inline int vd_route_endpoint(struct vd_packet *packet, const uni
 	struct vd_endpoint_value *endpoint;
 	int reason = is_next_hop ? VD_DROP_REASON_NEXT_HOP_UNUSABLE : VD_DROP_REASON_NO_ENDPOINT;
 
-	vd_depend(packet, VD_DEPENDENCY_DESTINATION, vd_slot_endpoint(packet->domain, address));
-	endpoint = vd_endpoint_find(packet->family, packet->domain, address);
+	vd_depend(packet, VD_DEPENDENCY_DESTINATION, vd_slot_endpoint(vd_destination_domain(packet), address));
+	endpoint = vd_endpoint_find(packet->family, vd_destination_domain(packet), address);
 	if (endpoint)
 		reason = vd_route_to_endpoint(packet, endpoint, is_next_hop);
 	vd_trace_step(VD_STAGE_ENDPOINT, reason, endpoint ? endpoint->port_id : 0, endpoint ? endpoint->place : 0,
@@ -150,6 +157,7 @@ static __always_inline int vd_route_to_mac(struct vd_packet *packet)
 	flow->output_ifindex = ifindex;
 	flow->mtu = ~0U;
 	packet->delivery_subnet = port->subnet;
+	packet->delivery_table = port->table;
 	packet->delivery_policy = port->policy;
 	if (port->flags & VD_PORT_FLAG_CAPTURE)
 		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;

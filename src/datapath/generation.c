@@ -147,8 +147,10 @@ static void add_domain_change(struct vd_slots *slots, const struct vd_entry *bef
 	if (after)
 		memcpy(&is, after->value, sizeof(is));
 	if (was.vni != is.vni || was.mtu != is.mtu || was.flags != is.flags ||
-	    (was.service_ifindex && was.service_ifindex != is.service_ifindex))
+	    (was.service_ifindex && was.service_ifindex != is.service_ifindex)) {
 		vd_slots_add(slots, vd_slot_domain(key));
+		vd_slots_add(slots, vd_slot_table(key, 0));
+	}
 }
 
 static void add_subnet_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VD_LIB_PEERING_H
+#define VD_LIB_PEERING_H
+
+#include "route.h"
+
+/*
+ * Two VPCs that are peered. The sender's VPC routes to its peer, whose main table goes on from there: to one of its own addresses or
+ * to the next hop of an explicit route, and to no third VPC. Between hosts the packet travels as the receiver's VPC's, with the
+ * sender's in its source MAC. Who is allowed what is asked where each end is known, and both directions belong to one connection,
+ * that of the VPC with the lower id.
+ */
+
+static __always_inline void vd_peering_begin(struct vd_packet *packet, __u32 peer)
+{
+	packet->peer = peer;
+	if (peer < packet->domain)
+		packet->flow.domain = peer;
+}
+
+static __always_inline int vd_peering_judge(const struct vd_route_value *route)
+{
+	switch ((enum vd_route_type)route->type) {
+	case VD_ROUTE_TYPE_LOCAL:
+	case VD_ROUTE_TYPE_NEXT_HOP:
+		return 0;
+	case VD_ROUTE_TYPE_BLACKHOLE:
+		return VD_DROP_REASON_BLACKHOLE;
+	case VD_ROUTE_TYPE_UNUSABLE:
+		return VD_DROP_REASON_NEXT_HOP_UNUSABLE;
+	case VD_ROUTE_TYPE_EXIT: /* the peer's ways out are its own, and so are its other peers */
+	case VD_ROUTE_TYPE_PEER:
+	case VD_ROUTE_TYPE_TUNNEL:
+	case VD_ROUTE_TYPE_STACK:
+		break;
+	}
+	return VD_DROP_REASON_NO_ROUTE;
+}
+
+/* What the peer's main table says, in *ret. What changes of its domain bumps that table, too (abi/generation.h). */
+static __always_inline int vd_peering_find(struct vd_packet *packet, __u32 peer, struct vd_route_value *ret)
+{
+	struct vd_domain_value *domain;
+	struct vd_route_value *route;
+
+	vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_table(peer, 0));
+	domain = bpf_map_lookup_elem(&vd_domain, &peer);
+	if (!domain)
+		return VD_DROP_REASON_NO_ROUTE;
+	packet->delivery = *domain;
+	route = vd_route_find(packet->family, peer, 0, &packet->tuple.destination);
+	if (!route)
+		return VD_DROP_REASON_NO_ROUTE;
+	*ret = *route;
+	return vd_peering_judge(route);
+}
+
+/* Where a route to a peer leads. One hop, whichever way it goes on. */
+static __noinline int vd_peering_follow(struct vd_packet *packet, __u32 peer)
+{
+	struct vd_route_value route = {};
+	int reason = vd_peering_find(packet, peer, &route);
+
+	vd_trace_step(VD_STAGE_PEERING, reason, packet->domain, peer, route.id, route.type);
+	if (reason)
+		return reason;
+	vd_peering_begin(packet, peer);
+	if (!vd_from_service(packet))
+		packet->flow.flags |= VD_FLOW_FLAG_TTL;
+	if (route.type == VD_ROUTE_TYPE_LOCAL)
+		return vd_route_endpoint(packet, &packet->tuple.destination, false);
+	return vd_route_endpoint(packet, &route.next_hop, true);
+}
+
+/*
+ * From a tunnel: the VPC that the sender's host names has to be one that the receiver's table leads to for this source, and a source
+ * that is somebody's address there must be where the packet comes from. Errors come from whoever stands on the way.
+ */
+static __noinline int vd_peering_from_tunnel(struct vd_packet *packet, __u32 table)
+{
+	const union vd_addr *source = packet->is_icmp_error ? &packet->embedded.destination : &packet->tuple.source;
+	__u32 peer = vd_mac_id(packet->source_mac), host_id;
+	struct vd_endpoint_value *endpoint;
+	struct vd_route_value *route;
+	struct vd_host_value *host;
+
+	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, table));
+	route = vd_route_find(packet->family, packet->domain, table, source);
+	if (!route || route->type != VD_ROUTE_TYPE_PEER || route->target != peer)
+		return VD_DROP_REASON_NO_ROUTE;
+	vd_peering_begin(packet, peer);
+	/* No sender's policy is asked here. */
+	vd_depend(packet, VD_DEPENDENCY_POLICY_SOURCE, vd_slot_endpoint(peer, &packet->tuple.source));
+	endpoint = vd_endpoint_find(packet->family, peer, &packet->tuple.source);
+	if (!endpoint || endpoint->place == VD_ENDPOINT_PLACE_GATEWAY)
+		return 0;
+	host_id = endpoint->host;
+	host = endpoint->place == VD_ENDPOINT_PLACE_HOST ? bpf_map_lookup_elem(&vd_host, &host_id) : NULL;
+	return host && vd_vtep_fold(&host->vtep) == packet->vtep_fold ? 0 : VD_DROP_REASON_SOURCE_HOST;
+}
+
+#endif
