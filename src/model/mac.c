@@ -9,3 +9,8 @@ bool vd_mac_is_router(const struct vd_mac *mac)
 
 	return vd_mac_equal(mac, &router);
 }
+
+bool vd_mac_is_exit(const struct vd_mac *mac)
+{
+	return mac->bytes[0] == VD_EXIT_MAC_0 && mac->bytes[1] == VD_EXIT_MAC_1;
+}

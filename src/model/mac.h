@@ -8,5 +8,7 @@
 
 /* The MAC that every router answers with; no port may have it. */
 bool vd_mac_is_router(const struct vd_mac *mac);
+/* Exits have these inside tunnels between hosts: a port with one would be taken for the way out. */
+bool vd_mac_is_exit(const struct vd_mac *mac);
 
 #endif

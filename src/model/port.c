@@ -100,6 +100,10 @@ static int port_complete(struct vd_resource *resource, const char *object, struc
 	if (vd_mac_is_router(&port->mac))
 		return vd_error_set(error, -EINVAL, "%s: mac %s is the router's; choose another", object,
 				    vd_mac_format(&port->mac, text));
+	if (vd_mac_is_exit(&port->mac))
+		return vd_error_set(error, -EINVAL,
+				    "%s: mac %s begins with 02:77, which ways out have inside tunnels; choose another", object,
+				    vd_mac_format(&port->mac, text));
 	return complete_hostname(port, object, error);
 }
 
@@ -259,7 +263,7 @@ static void allocate_mac(const struct vd_validation *validation, struct vd_port 
 		for (int i = 0; i < 6; i++)
 			mac.bytes[i] = (uint8_t)(number >> (40 - 8 * i));
 		number++;
-	} while (vd_mac_is_router(&mac) || vd_segment_holder_of_mac(validation->model, segment, &mac));
+	} while (vd_mac_is_router(&mac) || vd_mac_is_exit(&mac) || vd_segment_holder_of_mac(validation->model, segment, &mac));
 	port->assigned_mac = mac;
 }
 

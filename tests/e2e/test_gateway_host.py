@@ -164,6 +164,45 @@ def test_dead_gateway_is_followed_by_another(lab, vip):
     assert seen_by_tcp(lab.instance(f"vm{survivor[1]}"), lab.outside("web"), WEB, 8004) == vip
 
 
+def settled(one, far):
+    """How a connection that its gateway left behind ends up: "goes on", or "refused" by who is asked. Silence is neither."""
+    one.settimeout(10)
+    far.settimeout(10)
+    try:
+        converse(one, far, 1000)
+        return "goes on"
+    except (ConnectionResetError, BrokenPipeError):
+        return "refused"
+
+
+def test_connections_of_a_dead_gateway_are_settled_by_its_follower(lab, vip):
+    """R-OPS-5, R-RTR-4: those that it translated go on when the inside speaks, with the port that they had, where the follower has that free
+    (else the server, who knows no other, resets them): none leaves with another address. Those with elastic IPs elsewhere never noticed."""
+    name = holder(lab, vip)
+    survivor, web = other(name), lab.outside("web")
+    with contextlib.ExitStack() as opened:
+        open_one = lambda node, port: opened.enter_context(tcp(lab.instance(node), web, WEB, port))  # noqa: E731
+        snat = [open_one(node, 8100 + number) for number, node in enumerate(("vm3", f"vm{survivor[1]}", f"vm{name[1]}"))]
+        elastic = open_one(f"own{survivor[1]}", 8110)
+        for one, far, peer in snat:
+            assert peer[0] == vip
+            converse(one, far)
+        dead = lab.host(name)
+        dead.kill9()
+        for link in ("em01", "u0"):
+            dead.ip("link", "set", link, "down")
+        wait_until(lambda: seen_by_tcp(lab.instance("vm3"), web, WEB, 8120) == vip, "another host took over", PATIENCE)
+        converse(elastic[0], elastic[1])
+        # The one on the dead host itself is gone with it.
+        with web.capture("eth0") as frames:
+            found = [settled(one, far) for one, far, _ in snat[:2]]
+        assert found == ["goes on"] * 2, "the follower had their ports free"
+        sources = {socket.inet_ntoa(frame[26:30]) for frame in frames if frame[12:14] == b"\x08\x00" and frame[30:34] == socket.inet_aton(WEB)}
+        assert sources == {vip}
+        converse(elastic[0], elastic[1])
+    assert holder(lab, vip) == survivor
+
+
 class Sightings:
     """When the wire saw new datagrams of the VIP, and from which MAC: [(seconds, mac, number)]."""
 

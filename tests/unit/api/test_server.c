@@ -321,6 +321,53 @@ static void test_wait_is_for_living_hosts(void **state)
 	json_decref(reply);
 }
 
+static const char outside_documents[] = "kind: network\nname: public\nrole: public\nphysnet: em01\ncidrs: [203.0.113.0/24]\n"
+					"---\nkind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\nnetworks: [public]\n";
+
+/* An election that takes its time. */
+struct election {
+	struct fixture *fixture;
+	atomic_bool is_over;
+};
+
+static void *elect(void *userdata)
+{
+	struct election *election = userdata;
+
+	usleep(700000);
+	atomic_store(&election->is_over, true);
+	fixture_put(election->fixture, "/viaduct/v1/fact/gateway/default/demo.public", "{\"host\":\"h1\",\"boot_id\":\"b1\"}");
+	return NULL;
+}
+
+/* R-RTR-4: who attaches a VPC and waits is answered when somebody leads it out; all hosts having obeyed is not enough. */
+static void test_wait_is_for_a_gateway(void **state)
+{
+	struct election election = {.fixture = *state};
+	struct fixture *fixture = *state;
+	pthread_t thread;
+	json_t *reply;
+
+	fixture_put(fixture, STATUS_KEY "h1", "{\"revision\": 1000000}");
+	fixture_put(fixture, ALIVE_KEY "h1", "{\"version\": \"9\"}");
+	fixture_put(fixture, "/viaduct/v1/fact/claim/default/h1",
+		    "{\"machine_id\":\"m1\",\"boot_id\":\"b1\",\"underlay\":\"10.9.9.1\",\"underlay_mtu\":1500,\"addresses\":[\"10."
+		    "9.9.1\"],"
+		    "\"version\":\"1\",\"uplinks\":[{\"physnet\":\"em01\",\"ifname\":\"em01\",\"ifindex\":7,\"mac\":\"02:00:00:00:"
+		    "00:07\","
+		    "\"mtu\":1500,\"vf_count\":0}]}");
+	assert_int_equal(fixture_ask(fixture, "POST", "/v1/apply?wait=true&timeout=1", outside_documents, &reply), 504);
+	assert_non_null(strstr(fixture_text(reply, "error"), "no host has become the gateway of VPC demo on network public"));
+	json_decref(reply);
+
+	assert_int_equal(pthread_create(&thread, NULL, elect, &election), 0);
+	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=20", outside_documents));
+	assert_true(atomic_load(&election.is_over));
+	pthread_join(thread, NULL);
+	/* One is there: nothing to wait for. */
+	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=1", outside_documents));
+}
+
 static void test_daemon_stops_while_somebody_waits(void **state)
 {
 	struct fixture *fixture = fixture_new("h9", NULL);
@@ -500,6 +547,7 @@ int main(void)
 		TEST(test_a_repeated_request_is_done_once),
 		TEST(test_yaml_can_be_applied_again),
 		TEST(test_wait_is_for_living_hosts),
+		TEST(test_wait_is_for_a_gateway),
 		cmocka_unit_test(test_daemon_stops_while_somebody_waits),
 		TEST(test_applies_at_once_never_give_one_address_twice),
 		TEST(test_watch_shows_what_is_and_what_becomes),

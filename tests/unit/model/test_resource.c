@@ -409,6 +409,8 @@ static void test_bad_documents_are_refused_with_a_sentence(void **state)
 		 "port p: mac 01:00:00:00:00:01 is a multicast address; its first byte must be even"},
 		{"{'kind':'port','name':'p','subnet':'s','mac':'02:76:69:61:64:01'}",
 		 "port p: mac 02:76:69:61:64:01 is the router's; choose another"},
+		{"{'kind':'port','name':'p','subnet':'s','mac':'02:77:00:00:00:07'}",
+		 "port p: mac 02:77:00:00:00:07 begins with 02:77, which ways out have inside tunnels; choose another"},
 		{"{'kind':'port','name':'p','subnet':{'name':'s'}}",
 		 "port p: subnet must be a name (1-63 of a-z 0-9 . _ -, a letter or digit first), not a mapping"},
 		{"{'kind':'route','next_hop':{'blackhole':true}}",
