@@ -38,7 +38,7 @@ static __always_inline void vd_expire_claim4(const struct vd_connection4_key *ke
 	};
 	struct vd_nat_value *held;
 
-	if (!vd_binding_is_claimed(connection->translation))
+	if (!vd_nat_claims(connection->translation))
 		return;
 	if (key->protocol == IPPROTO_ICMP)
 		claim.remote_port = connection->vip_port;
@@ -59,7 +59,7 @@ static __always_inline void vd_expire_claim6(const struct vd_connection6_key *ke
 	};
 	struct vd_nat_value *held;
 
-	if (!vd_binding_is_claimed(connection->translation))
+	if (!vd_nat_claims(connection->translation))
 		return;
 	if (key->protocol == IPPROTO_ICMPV6)
 		claim.remote_port = connection->vip_port;

@@ -93,32 +93,17 @@ static __always_inline bool vd_handover_copy(struct vd_connection *to, const voi
 	return from && size <= sizeof(*to) && !bpf_probe_read_kernel(to, size, from);
 }
 
-/* The way that a connection is seen outside, as a claim. tuple_is_high: which end of it sends the tuple. */
-static __always_inline void vd_handover_claim_set(struct vd_claim *claim, const struct vd_packet *packet,
-						  const struct vd_tuple *tuple, const struct vd_connection *connection,
-						  bool tuple_is_high)
-{
-	bool is_inner_source = tuple_is_high == !!connection->inner_is_high;
-
-	vd_nat_key_set(claim, packet->family, connection->network, &connection->vip,
-		       is_inner_source ? &tuple->destination : &tuple->source,
-		       is_inner_source ? tuple->destination_port : tuple->source_port, tuple->protocol);
-	claim->value.domain = packet->domain;
-	claim->value.inner = is_inner_source ? tuple->source : tuple->destination;
-	claim->value.inner_port = is_inner_source ? tuple->source_port : tuple->destination_port;
-	vd_nat_port_set(claim, connection->vip_port);
-}
-
 /*
  * What comes back to a connection that was taken over is known by its claim. Where somebody else has that by now, the connection is
  * translated anew, from inside.
  */
 static __noinline int vd_handover_claim(struct vd_packet *packet, struct vd_connection *connection, bool tuple_is_high)
 {
-	if (connection->translation != VD_TRANSLATION_SNAT && connection->translation != VD_TRANSLATION_ROUTER)
+	if (!vd_nat_claims(connection->translation))
 		return 0;
-	vd_handover_claim_set(&packet->claim, packet, packet->is_icmp_error ? &packet->embedded : &packet->tuple, connection,
-			      tuple_is_high);
+	vd_nat_connection_set(&packet->claim, packet->family, packet->domain, connection,
+			      packet->is_icmp_error ? &packet->embedded : &packet->tuple,
+			      tuple_is_high == !!connection->inner_is_high);
 	if (vd_nat_take(&packet->claim) >= 0)
 		return 0;
 	connection->network = 0;

@@ -46,6 +46,25 @@ static __always_inline void vd_nat_port_set(struct vd_claim *claim, __be16 port)
 		claim->key4.remote_port = claim->key6.remote_port = port;
 }
 
+/* The router's own connections claim their ports as well, so that nobody else's replies are taken for theirs. */
+static __always_inline bool vd_nat_claims(__u8 translation)
+{
+	return translation == VD_TRANSLATION_SNAT || translation == VD_TRANSLATION_ROUTER;
+}
+
+/* The claim of a connection as it is bound. tuple: of a packet of its; is_inner_source: which way that goes. */
+static __always_inline void vd_nat_connection_set(struct vd_claim *claim, __u8 family, __u32 domain,
+						  const struct vd_connection *connection, const struct vd_tuple *tuple,
+						  bool is_inner_source)
+{
+	vd_nat_key_set(claim, family, connection->network, &connection->vip, is_inner_source ? &tuple->destination : &tuple->source,
+		       is_inner_source ? tuple->destination_port : tuple->source_port, tuple->protocol);
+	claim->value.domain = domain;
+	claim->value.inner = is_inner_source ? tuple->source : tuple->destination;
+	claim->value.inner_port = is_inner_source ? tuple->source_port : tuple->destination_port;
+	vd_nat_port_set(claim, connection->vip_port);
+}
+
 static __always_inline struct vd_nat_value *vd_nat_find(struct vd_claim *claim)
 {
 	if (claim->family == 4)

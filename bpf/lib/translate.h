@@ -102,27 +102,14 @@ static __noinline int vd_forward_find(struct vd_packet *packet, const struct vd_
 
 /* ---- bindings ---- */
 
-/* The router's own connections claim their ports as well, so that nobody else's replies are taken for theirs. */
-static __always_inline bool vd_binding_is_claimed(__u8 translation)
-{
-	return translation == VD_TRANSLATION_SNAT || translation == VD_TRANSLATION_ROUTER;
-}
-
 /* The claim of a connection's binding, at hand in packet->claim. */
 static __always_inline void vd_binding_claim(struct vd_packet *packet, const struct vd_connection *connection)
 {
 	const struct vd_tuple *tuple = vd_translate_tuple(packet);
 	/* Errors speak of packets that went the other way. */
 	bool is_inner_source = packet->is_icmp_error ? packet->way.is_in : packet->way.is_out;
-	struct vd_claim *claim = &packet->claim;
 
-	vd_nat_key_set(claim, packet->family, connection->network, &connection->vip,
-		       is_inner_source ? &tuple->destination : &tuple->source,
-		       is_inner_source ? tuple->destination_port : tuple->source_port, tuple->protocol);
-	claim->value.domain = packet->domain;
-	claim->value.inner = is_inner_source ? tuple->source : tuple->destination;
-	claim->value.inner_port = is_inner_source ? tuple->source_port : tuple->destination_port;
-	vd_nat_port_set(claim, connection->vip_port);
+	vd_nat_connection_set(&packet->claim, packet->family, packet->domain, connection, tuple, is_inner_source);
 }
 
 /* Whether what a connection is bound to still leads to its inner end. */
@@ -171,7 +158,7 @@ static __noinline int vd_binding_drop(struct vd_packet *packet, const struct vd_
 	struct vd_generations *generations = vd_generations_here();
 	__u32 slot = vd_slot_vip(connection->network, &connection->vip);
 
-	if (vd_tracing || !vd_binding_is_claimed(connection->translation))
+	if (vd_tracing || !vd_nat_claims(connection->translation))
 		return 0;
 	vd_binding_claim(packet, connection);
 	vd_nat_drop(&packet->claim);
@@ -194,7 +181,7 @@ static __always_inline int vd_translate_new_out(struct vd_packet *packet)
 	if (is_shared && !vd_translate_may())
 		return VD_DROP_REASON_GATEWAY_DEADLINE;
 	way->vip_port = packet->tuple.source_port;
-	if (!vd_binding_is_claimed(way->translation))
+	if (!vd_nat_claims(way->translation))
 		return 0;
 	vd_nat_key_set(claim, packet->family, way->segment, &way->vip, &packet->tuple.destination, packet->tuple.destination_port,
 		       packet->tuple.protocol);
