@@ -2,6 +2,7 @@
 /* Docker's network and IPAM driver "viaduct": Docker's questions in, the host's daemon's answers out. */
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "client/client.h"
 #include "client/container.h"
 #include "docker/server.h"
 

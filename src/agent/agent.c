@@ -4,6 +4,7 @@
 #include "agent/neighbour.h"
 #include "agent/node.h"
 #include "agent/private.h"
+#include "agent/removal.h"
 #include "agent/uplink.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -426,6 +427,8 @@ int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, 
 		r = store_follow(agent, error);
 	if (r == 0)
 		r = vd_agent_returns_new(agent);
+	if (r == 0)
+		r = vd_agent_removals_new(agent);
 	if (r < 0) {
 		vd_agent_free(agent);
 		return r;
@@ -483,6 +486,7 @@ void vd_agent_free(struct vd_agent *agent)
 		return;
 	/* First what calls us from other threads; what they ask of a loop that never ran is refused. */
 	tasks_refuse(agent);
+	vd_agent_removals_free(agent);
 	vd_agent_returns_free(agent);
 	vd_reporter_stop(agent->reporter);
 	followers_end(agent);

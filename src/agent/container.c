@@ -3,6 +3,7 @@
 
 #include "agent/block.h"
 #include "agent/node.h"
+#include "agent/removal.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -19,21 +20,15 @@ uint32_t vd_container_mtu(const struct vd_agent *agent, uint32_t domain)
 	return network ? network->plan.mtu : agent->underlay.mtu - VD_AGENT_VXLAN_OVERHEAD;
 }
 
-/* What was made of it goes, backwards; goes on after an error and returns the first. */
-int vd_container_unmake(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error)
+/* The journal's part of unmake, when nothing leads to the container any more. */
+static int row_remove(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error)
 {
-	char key[VD_CONTAINER_KEY_MAX + 1];
 	bool is_moved = container->addresses[0].moved || container->addresses[1].moved;
-	int r, removed;
+	char key[VD_CONTAINER_KEY_MAX + 1];
+	int r;
 
 	strcpy(key, container->key);
-	r = vd_container_withdraw(agent, container, error);
-	removed = vd_host_port_remove(agent->net, container->port, r < 0 ? NULL : error);
-	if (r == 0)
-		r = removed;
-	/* Its address must not be another's while something still leads here. */
-	if (r == 0)
-		r = vd_journal_remove(agent->journal, key, error);
+	r = vd_journal_remove(agent->journal, key, error);
 	if (is_moved)
 		vd_agent_returns_wake(agent);
 	/* A block that this host gives back waits for its last container. */
@@ -41,6 +36,27 @@ int vd_container_unmake(struct vd_agent *agent, const struct vd_container *conta
 		vd_blocks_wake(agent->blocks);
 	agent->block_awaited = false;
 	return r;
+}
+
+int vd_container_unmake(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error)
+{
+	int r = vd_container_withdraw(agent, container, error);
+	int removed = vd_host_port_remove(agent->net, container->port, r < 0 ? NULL : error);
+
+	if (r == 0)
+		r = removed;
+	/* Its address must not be another's while something still leads here. */
+	return r < 0 ? r : row_remove(agent, container, error);
+}
+
+/* What the link still sends meets no port in the maps. A start removes links that no row knows. */
+int vd_container_condemn(struct vd_agent *agent, const struct vd_container *container, uint64_t *ret_ticket, struct vd_error *error)
+{
+	int r = vd_container_withdraw(agent, container, error);
+
+	if (r == 0)
+		r = vd_agent_removal_order(agent, container->port, ret_ticket, error);
+	return r < 0 ? r : row_remove(agent, container, error);
 }
 
 /* addresses: room for all of them. */

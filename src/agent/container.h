@@ -112,6 +112,9 @@ uint32_t vd_container_mtu(const struct vd_agent *agent, uint32_t domain);
 int vd_container_make(struct vd_agent *agent, struct vd_container *row, uint32_t mtu, struct vd_error *error);
 /* What was made of it goes, and its row; one of which nothing stands is success. */
 int vd_container_unmake(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error);
+/* The same, but for the link, which goes soon: ret_ticket is for vd_agent_removal_wait. */
+int vd_container_condemn(struct vd_agent *agent, const struct vd_container *container, uint64_t *ret_ticket,
+			 struct vd_error *error);
 /* Does all stand that make has made? The sentence says what does not. */
 int vd_container_check(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error);
 

@@ -2,6 +2,7 @@
 /* Orders about containers: what api threads ask, and what of it is done on the loop. */
 #include "agent/container.h"
 #include "agent/node.h"
+#include "agent/removal.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -146,6 +147,7 @@ static int gateway_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 
 struct named {
 	const char *key;
+	uint64_t ticket; /* of the link that goes; 0: none */
 	const char *netns, *ifname;
 	const struct vd_container *found;
 	json_t *reply;
@@ -160,7 +162,7 @@ static int delete_on_loop(struct vd_agent *agent, void *userdata, struct vd_erro
 		return 0;
 	if (row->state == VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is a reservation's: release it", named->key);
-	return vd_container_unmake(agent, row, error);
+	return vd_container_condemn(agent, row, &named->ticket, error);
 }
 
 static int taken_release(const struct vd_container *row, void *userdata)
@@ -374,6 +376,8 @@ static int verb_by_key(struct vd_agent *agent, const json_t *arguments,
 
 	if (r == 0)
 		r = vd_agent_on_loop(agent, function, &named, error);
+	if (r == 0 && named.ticket)
+		r = vd_agent_removal_wait(agent, named.ticket, error);
 	if (r == 0)
 		*ret = named.reply ? named.reply : json_object();
 	return r;
@@ -414,6 +418,7 @@ static int verb_gc(struct vd_agent *agent, const json_t *arguments, json_t **ret
 	struct listing listing = {.agent = agent, .prefix = json_string_value(json_object_get(arguments, "prefix"))};
 	char network[2 * VD_NAME_SIZE];
 	json_t *removed, *key;
+	uint64_t ticket = 0;
 	size_t i;
 	int r;
 
@@ -433,7 +438,10 @@ static int verb_gc(struct vd_agent *agent, const json_t *arguments, json_t **ret
 		r = vd_agent_on_loop(agent, delete_on_loop, &named, error);
 		if (r == 0)
 			json_array_append(removed, key);
+		ticket = named.ticket ? named.ticket : ticket;
 	}
+	if (r == 0)
+		r = vd_agent_removal_wait(agent, ticket, error);
 	json_decref(listing.keys);
 	if (r < 0)
 		json_decref(removed);

@@ -124,6 +124,7 @@ struct vd_agent {
 	bool block_awaited;                     /* loop only: a block goes back when its containers are gone (block.h) */
 	struct vd_container_request *movers;    /* loop only: orders that bring an address here */
 	struct vd_returns *returns;             /* container.h */
+	struct vd_removals *removals;           /* removal.h */
 };
 
 /* ---- follow.c: store thread ---- */

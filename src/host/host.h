@@ -83,6 +83,13 @@ int vd_host_tap_ensure(struct vd_host_net *net, uint32_t port, const char *ifnam
 int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_error *error);
 /* The same for the veth of this port, whatever its index. */
 int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error *error);
+/*
+ * A link takes the kernel some 10 ms to unmake, most of which it waits; many at once take no longer. So the veth of a port is condemned
+ * first (at once; what is gone already is success), and all that are condemned go with one order. That may be given by any thread of
+ * this host's namespace: it shares nothing with net.
+ */
+int vd_host_port_condemn(struct vd_host_net *net, uint32_t port, struct vd_error *error);
+int vd_host_condemned_remove(struct vd_error *error);
 /* Calls back for each link here that carries our tag: (what, ifindex). For cleaning up what no attachment knows. */
 int vd_host_link_each_ours(struct vd_host_net *net,
 			   void (*link)(const char *what, uint32_t ifindex, const char *ifname, void *userdata), void *userdata);

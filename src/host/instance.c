@@ -132,21 +132,48 @@ int vd_host_link_remove(struct vd_host_net *net, uint32_t ifindex, struct vd_err
 	return vd_host_link_delete(net->netlink, ifindex, error);
 }
 
-int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error *error)
+/* 1 when there is one, and it is ours. */
+static int port_read(struct vd_host_net *net, uint32_t port, struct vd_host_link_state *ret, struct vd_error *error)
 {
 	char ifname[16], what[VD_HOST_WHAT_SIZE];
-	struct vd_host_link_state link;
 	int result;
 
 	snprintf(ifname, sizeof(ifname), "vd%x", port);
 	vd_host_port_what(port, false, what);
-	result = vd_host_link_read(net->netlink, 0, ifname, &link);
-	if (result == -ENODEV)
-		return 0;
-	if (result < 0)
+	result = vd_host_link_read(net->netlink, 0, ifname, ret);
+	if (result < 0 && result != -ENODEV)
 		return vd_error_set(error, result, "cannot read the interface %s: %s", ifname, strerror(-result));
-	if (!vd_host_link_is_ours(net, &link, what))
-		return 0;
+	return !result && vd_host_link_is_ours(net, ret, what);
+}
+
+int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error *error)
+{
+	struct vd_host_link_state link;
+	int result = port_read(net, port, &link, error);
+
+	if (result <= 0)
+		return result;
 	vd_host_monitor_expect(net, link.ifindex);
 	return vd_host_link_delete(net->netlink, link.ifindex, error);
+}
+
+int vd_host_port_condemn(struct vd_host_net *net, uint32_t port, struct vd_error *error)
+{
+	struct vd_host_link_state link;
+	int result = port_read(net, port, &link, error);
+
+	if (result <= 0)
+		return result;
+	vd_host_monitor_expect(net, link.ifindex);
+	return vd_host_link_group(net->netlink, link.ifindex, VD_HOST_LINK_GROUP_CONDEMNED, error);
+}
+
+int vd_host_condemned_remove(struct vd_error *error)
+{
+	VD_SOCKET struct nl_sock *socket = NULL;
+	int result = vd_host_socket_open(&socket);
+
+	if (result < 0)
+		return vd_error_set(error, result, "cannot open a netlink socket: %s", strerror(-result));
+	return vd_host_link_delete_group(socket, VD_HOST_LINK_GROUP_CONDEMNED, error);
 }

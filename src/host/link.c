@@ -268,3 +268,27 @@ int vd_host_link_delete(struct nl_sock *socket, uint32_t ifindex, struct vd_erro
 	result = vd_host_request(socket, message, NULL, NULL, error);
 	return result == -ENODEV ? 0 : result;
 }
+
+int vd_host_link_group(struct nl_sock *socket, uint32_t ifindex, uint32_t group, struct vd_error *error)
+{
+	struct ifinfomsg information = {.ifi_index = (int)ifindex};
+	VD_MESSAGE struct nl_msg *message = vd_host_message_new(RTM_SETLINK, 0, &information, sizeof(information));
+	int result;
+
+	if (!message || nla_put_u32(message, IFLA_GROUP, group) < 0)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	result = vd_host_request(socket, message, NULL, NULL, error);
+	return result == -ENODEV ? 0 : result;
+}
+
+int vd_host_link_delete_group(struct nl_sock *socket, uint32_t group, struct vd_error *error)
+{
+	struct ifinfomsg information = {0};
+	VD_MESSAGE struct nl_msg *message = vd_host_message_new(RTM_DELLINK, 0, &information, sizeof(information));
+	int result;
+
+	if (!message || nla_put_u32(message, IFLA_GROUP, group) < 0)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	result = vd_host_request(socket, message, NULL, NULL, error);
+	return result == -ENODEV ? 0 : result;
+}

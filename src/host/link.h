@@ -15,6 +15,9 @@
 
 #define VD_HOST_NO_IPV6 255
 
+/* The group of links of ours that are to go, which one order can name. */
+#define VD_HOST_LINK_GROUP_CONDEMNED 0x7664676fu /* "vdgo" */
+
 /* What the kernel says about a link, as far as we care. */
 struct vd_host_link_state {
 	uint32_t ifindex, flags, mtu, group;
@@ -64,6 +67,9 @@ int vd_host_link_unmark(struct vd_host_net *net, uint32_t ifindex, struct vd_err
 
 /* mtu 0: as it is. Sends nothing when the link is like that. */
 int vd_host_link_bring_up(struct nl_sock *socket, const struct vd_host_link_state *link, uint32_t mtu, struct vd_error *error);
+int vd_host_link_group(struct nl_sock *socket, uint32_t ifindex, uint32_t group, struct vd_error *error);
+/* All of the group at once; none is success. */
+int vd_host_link_delete_group(struct nl_sock *socket, uint32_t group, struct vd_error *error);
 /* Whatever it is; what is gone already is success. */
 int vd_host_link_delete(struct nl_sock *socket, uint32_t ifindex, struct vd_error *error);
 

@@ -227,6 +227,16 @@ int vd_host_port_remove(struct vd_host_net *net, uint32_t port, struct vd_error 
 	return 0;
 }
 
+int vd_host_port_condemn(struct vd_host_net *net, uint32_t port, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_condemned_remove(struct vd_error *error)
+{
+	return 0;
+}
+
 bool vd_host_monitor_others(struct vd_host_net *net)
 {
 	return false;

@@ -101,6 +101,60 @@ static void test_link_that_is_not_ours_is_never_removed(void **state)
 	assert_string_equal(before, after);
 }
 
+static uint32_t port_make(struct fixture *fixture, uint32_t port, const char *ifname)
+{
+	const struct vd_mac its = mac("02:00:00:00:00:05");
+	struct vd_host_link link;
+
+	assert_done(fixture, vd_host_veth_create(fixture->net, port, &its, 1450, "/run/netns/c", ifname, &link, &fixture->error));
+	return link.ifindex;
+}
+
+static void note_gone(uint32_t ifindex, void *userdata)
+{
+	*(uint32_t *)userdata = ifindex;
+}
+
+static void test_condemned_links_go_together_and_are_no_news(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t gone = 0, left;
+
+	run("ip netns add c");
+	port_make(fixture, 0x80000001, "eth0");
+	port_make(fixture, 0x80000002, "eth1");
+	left = port_make(fixture, 0x80000003, "eth2");
+	run("ip link add other type bridge");
+	assert_done(fixture, vd_host_port_condemn(fixture->net, 0x80000001, &fixture->error));
+	assert_done(fixture, vd_host_port_condemn(fixture->net, 0x80000002, &fixture->error));
+	assert_done(fixture, vd_host_port_condemn(fixture->net, 0x80000009, &fixture->error));
+	assert_done(fixture, vd_host_condemned_remove(&fixture->error));
+	assert_done(fixture, vd_host_condemned_remove(&fixture->error));
+	assert_false(succeeds("ip link show vd80000001 || ip link show vd80000002 || ip -n c link show eth0"));
+	run("ip link show vd80000003 && ip -n c link show eth2 && ip link show other");
+	assert_done(fixture, vd_host_monitor_read(fixture->net, note_gone, &gone));
+	assert_int_equal(gone, 0);
+	/* One that goes by itself is. */
+	run("ip -n c link del eth2");
+	assert_done(fixture, vd_host_monitor_read(fixture->net, note_gone, &gone));
+	assert_int_equal(gone, left);
+}
+
+static void test_an_end_may_stay_here_until_somebody_moves_it(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct vd_mac its = mac("02:00:00:00:00:05");
+	struct vd_host_link link;
+
+	assert_done(fixture,
+		    vd_host_veth_create(fixture->net, 0x80000001, &its, 1450, NULL, "vdp80000001", &link, &fixture->error));
+	run("ip link show vdp80000001 | grep -q 02:00:00:00:00:05");
+	run("ip netns add c && ip link set vdp80000001 netns c && ip -n c link set vdp80000001 name eth0");
+	assert_true(vd_host_link_is_port(fixture->net, link.ifindex, 0x80000001));
+	assert_done(fixture, vd_host_port_remove(fixture->net, 0x80000001, &fixture->error));
+	assert_false(succeeds("ip -n c link show eth0"));
+}
+
 static void test_purge_leaves_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -139,6 +193,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leftover_of_the_same_port_is_replaced_and_anothers_link_stays, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_link_that_is_not_ours_is_never_removed, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_condemned_links_go_together_and_are_no_news, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_an_end_may_stay_here_until_somebody_moves_it, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_purge_leaves_nothing, fixture_setup, fixture_teardown),
 	};
 
