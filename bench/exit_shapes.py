@@ -14,7 +14,7 @@ import tempfile
 
 from lab import Lab, Layout
 from topology import Direct, End, Shape, run
-from viaduct_shapes import GATEWAY_MAC
+from viaduct_shapes import GATEWAY_MAC, Host
 
 PORTS = 16384, 1024  # destination ports of the flows: one aligned block, which a forward can be
 INSIDE, OUTSIDE = "10.91.0.2", "203.0.113.1"
@@ -32,7 +32,6 @@ class Exit:
     measures = MEASURES
     twin = None
     is_inward = False
-    is_filled = False  # as many unmeasured flows first as are measured: see "Traps" in README.md
 
     def ends_set(self, inside, outside, target):
         """inside, outside: End; target: the address that packets are sent to."""
@@ -46,7 +45,6 @@ class ExitDirect(Exit, Direct):
 
 class ExitNft(Exit, Shape):
     """Routes between the instance and the uplink, with connection tracking; what is translated, translate says."""
-    is_filled = True
     forward_policy = "ct state established,related,new accept"
     target = OUTSIDE
 
@@ -106,7 +104,7 @@ class ForwardNft(ExitNft):
             """
 
 
-class ExitViaduct(Exit, Shape):
+class ExitViaduct(Exit, Host):
     documents_more = ""
     connections = 0
     target = OUTSIDE

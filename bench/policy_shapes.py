@@ -26,7 +26,6 @@ class Policy:
     """What the shapes have in common: which packets match which rules."""
     size = 1
     measures = MEASURES
-    is_filled = False  # as many unmeasured flows first as are measured
 
     def ports_all(self):
         return PORT_FIRST, self.size * WIDTH
@@ -38,8 +37,6 @@ class Policy:
 
 
 class Nft(Policy, Routed):
-    is_filled = True
-
     def ruleset(self):
         return f"""
             table ip bench {{

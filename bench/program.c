@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Nanoseconds of one run of a pinned program on a 64-byte UDP packet, over the live maps: on a flow that the cache has (hit), and on flows
- * that it has not (miss, by the tail calls). Runs in the host's namespace; nothing is sent. One line of JSON.
- * usage: program PINNED-PROGRAM IFNAME SOURCE-MAC DESTINATION-MAC SOURCE DESTINATION FIRST-FLOW
- * Runs repeat on the packet that the run before left: take source and destination of one subnet, whose packets are rewritten to themselves.
+ * Nanoseconds of one run of a pinned program on a 64-byte UDP packet, over the live maps: on a flow that the cache has (hit), and on
+ * flows that are all new (new, by the tail calls). Runs in the host's namespace; nothing is sent. What putting the packet back costs
+ * each time is taken off. One line of JSON.
+ * usage: program PINNED-PROGRAM IFNAME SOURCE-MAC DESTINATION-MAC SOURCE DESTINATION FIRST-FLOW NEW-FLOWS [PORT COUNT]
+ * Flows are packets.bpf.c's with scattered ports: new ones are FIRST-FLOW + 1 and what follows.
  */
+#include "program.skel.h"
+
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/ether.h>
-#include <stdbool.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FRAME_SIZE 64
 #define HIT_REPEAT 1000000
-#define SAMPLES 2000
-#define PORT_FIRST 20000
-
-struct run {
-	int program;
-	unsigned ifindex;
-	unsigned char frame[FRAME_SIZE];
-};
+#define PORT_FIRST 10000
+#define PORT_COUNT 20000
 
 static _Noreturn void die(const char *what)
 {
@@ -33,7 +30,7 @@ static _Noreturn void die(const char *what)
 	exit(1);
 }
 
-static void frame_fill(unsigned char frame[FRAME_SIZE], char **argv)
+static void frame_fill(unsigned char *frame, char **argv)
 {
 	static const unsigned char fixed[] = {0x08, 0x00, 0x45, 0, 0, FRAME_SIZE - 14, 0, 0, 0x40, 0, 64, 17, 0, 0};
 	struct ether_addr mac;
@@ -56,62 +53,58 @@ static void frame_fill(unsigned char frame[FRAME_SIZE], char **argv)
 	frame[39] = FRAME_SIZE - 34; /* length of UDP; its checksum stays 0: none */
 }
 
-/* Nanoseconds of a run, the mean of repeat. */
-static unsigned run(struct run *run, unsigned flow, unsigned repeat, unsigned *ret_verdict)
+/* Nanoseconds of a run of what `again` goes on to, the mean of repeat. */
+static unsigned run(struct program_bpf *skeleton, unsigned ifindex, int program, unsigned flow, unsigned step, unsigned repeat,
+		    unsigned *ret_verdict)
 {
-	unsigned char out[256];
-	struct __sk_buff context = {.ifindex = run->ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = run->frame, .data_size_in = sizeof(run->frame), .data_out = out,
-		    .data_size_out = sizeof(out), .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = repeat);
-	unsigned source_port = PORT_FIRST + flow % 40000, destination_port = PORT_FIRST + flow / 40000;
+	unsigned char packet[FRAME_SIZE] = {0};
+	struct __sk_buff context = {.ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = sizeof(packet), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = repeat);
+	unsigned zero = 0;
 
-	run->frame[34] = source_port >> 8;
-	run->frame[35] = source_port;
-	run->frame[36] = destination_port >> 8;
-	run->frame[37] = destination_port;
-	if (bpf_prog_test_run_opts(run->program, &options) < 0)
+	/* The kernel wants to see IPv4 before `again` has written it. */
+	memcpy(packet, skeleton->bss->frame, sizeof(skeleton->bss->frame));
+	skeleton->bss->flow = flow;
+	skeleton->bss->flow_step = step;
+	if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.next), &zero, &program, BPF_ANY) < 0 ||
+	    bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.again), &options) < 0)
 		die("run");
 	*ret_verdict = options.retval;
 	return options.duration;
 }
 
-static int unsigned_compare(const void *a, const void *b)
-{
-	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-	return (x > y) - (x < y);
-}
-
-/* Single runs: also what starting one costs, so compare them with each other. */
-static unsigned median_of_single(struct run *state, unsigned flow, bool is_new)
-{
-	static unsigned sample[SAMPLES];
-	unsigned verdict;
-
-	for (int i = 0; i < SAMPLES; i++)
-		sample[i] = run(state, is_new ? flow + i : flow, 1, &verdict);
-	qsort(sample, SAMPLES, sizeof(*sample), unsigned_compare);
-	return sample[SAMPLES / 2];
-}
-
 int main(int argc, char **argv)
 {
-	struct run state = {0};
-	unsigned verdict_miss, verdict_hit, flow;
-
-	if (argc != 8) {
-		fprintf(stderr, "usage: program PINNED-PROGRAM IFNAME SOURCE-MAC DESTINATION-MAC SOURCE DESTINATION FIRST-FLOW\n");
+	if (argc != 9 && argc != 11) {
+		fprintf(stderr,
+			"usage: program PINNED-PROGRAM IFNAME SOURCE-MAC DESTINATION-MAC SOURCE DESTINATION FIRST-FLOW NEW-FLOWS "
+			"[PORT COUNT]\n");
 		return 2;
 	}
-	state.program = bpf_obj_get(argv[1]);
-	state.ifindex = if_nametoindex(argv[2]);
-	if (state.program < 0 || !state.ifindex)
-		die(state.program < 0 ? argv[1] : argv[2]);
-	frame_fill(state.frame, argv);
-	flow = strtoul(argv[7], NULL, 0);
-	run(&state, flow, 1, &verdict_miss);
-	unsigned hit = run(&state, flow, HIT_REPEAT, &verdict_hit);
-	unsigned hit_single = median_of_single(&state, flow, false), miss_single = median_of_single(&state, flow + 1, true);
-	printf("{\"hit_ns\": %u, \"single_hit_ns\": %u, \"single_miss_ns\": %u, \"verdict_miss\": %u, \"verdict_hit\": %u}\n", hit,
-	       hit_single, miss_single, verdict_miss, verdict_hit);
+	struct program_bpf *skeleton = program_bpf__open_and_load();
+	if (!skeleton)
+		die("load");
+	int program = bpf_obj_get(argv[1]), nothing = bpf_program__fd(skeleton->progs.nothing);
+	unsigned ifindex = if_nametoindex(argv[2]), flow = strtoul(argv[7], NULL, 0), flows = strtoul(argv[8], NULL, 0);
+	if (program < 0 || !ifindex)
+		die(program < 0 ? argv[1] : argv[2]);
+	cpu_set_t cpus;
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+		die("pin to CPU 0");
+	frame_fill(skeleton->bss->frame, argv);
+	skeleton->bss->destination_first = argc == 11 ? strtoul(argv[9], NULL, 0) : PORT_FIRST;
+	skeleton->bss->destination_count = argc == 11 ? strtoul(argv[10], NULL, 0) : PORT_COUNT;
+
+	unsigned verdict, verdict_hit, verdict_new;
+	unsigned again = run(skeleton, ifindex, nothing, flow, 0, HIT_REPEAT, &verdict);
+	/* The first packet begins the connection, the second is cached. */
+	unsigned hit = run(skeleton, ifindex, program, flow, 0, HIT_REPEAT, &verdict_hit);
+	unsigned new = run(skeleton, ifindex, program, flow + 1, 1, flows, &verdict_new);
+	printf("{\"again_ns\": %u, \"hit_ns\": %d, \"new_ns\": %d, \"verdict_hit\": %u, \"verdict_new\": %u}\n", again,
+	       (int)(hit - again), (int)(new - again), verdict_hit, verdict_new);
+	program_bpf__destroy(skeleton);
 	return 0;
 }
