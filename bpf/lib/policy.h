@@ -36,6 +36,7 @@ static __always_inline __u32 vd_bit_lowest(__u64 word)
 struct vd_policy_walk {
 	struct vd_policy_query *query;
 	__u64 left; /* bits to go */
+	__u32 next; /* prefixes: the bit to go on with */
 	__u32 base; /* of the mask's lowest bit */
 	bool only_spans;
 };
@@ -112,8 +113,9 @@ static long vd_policy_prefix_step(__u32 index, void *context)
 
 	if (!walk->left)
 		return 1;
-	vd_policy_prefix(query, walk->base + vd_bit_lowest(walk->left));
-	walk->left &= walk->left - 1;
+	vd_policy_prefix(query, walk->base + walk->next);
+	walk->left &= ~(1ULL << (walk->next & 63));
+	walk->next = vd_bit_lowest(walk->left);
 	if (walk->only_spans) {
 		if (vd_policy_span_allows(query))
 			query->rule = VD_POLICY_RULE_SOME;
@@ -137,12 +139,49 @@ static long vd_policy_prefix_step(__u32 index, void *context)
 	return query->rule != 0;
 }
 
+/*
+ * Where the last question about a port found its answer: a prefix length + 1. Who asks for the same port is likely to be let in by the
+ * same rule, and each length that is asked in vain is a lookup. Questions that share a place cost each other that, and no more.
+ */
+#define VD_POLICY_MEMORY 65536
+struct vd_policy_memory {
+	__u8 length[VD_POLICY_MEMORY];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct vd_policy_memory);
+	__uint(max_entries, 1);
+} vd_policy_memory SEC(".maps") __weak;
+
+static __always_inline __u8 *vd_policy_memory_find(const struct vd_policy_query *query)
+{
+	const struct vd_remote_key *remote = &query->key.remote;
+	__u32 zero = 0, place = vd_mix(remote->identity << 1 ^ remote->remote_identity, query->protocol << 16 | query->port);
+	struct vd_policy_memory *memory = bpf_map_lookup_elem(&vd_policy_memory, &zero);
+
+	return memory ? &memory->length[(place ^ remote->direction) & (VD_POLICY_MEMORY - 1)] : NULL;
+}
+
+/* A trace asks in order: it tells the first rule. */
 static __noinline int vd_policy_walk_word(struct vd_policy_query *query, __u64 lengths, __u32 base, bool only_spans)
 {
 	struct vd_policy_walk walk = {.query = query, .left = lengths, .base = base, .only_spans = only_spans};
+	__u8 *memory = vd_tracing ? NULL : vd_policy_memory_find(query);
+	__u32 likely;
 
-	if (lengths && !query->rule)
-		bpf_loop(VD_POLICY_WORD_BITS, vd_policy_prefix_step, &walk, 0);
+	if (!lengths || query->rule)
+		return 0;
+	walk.next = vd_bit_lowest(lengths);
+	if (memory) {
+		likely = *memory - 1 - base;
+		if (likely < VD_POLICY_WORD_BITS && (lengths >> likely & 1))
+			walk.next = likely;
+	}
+	bpf_loop(VD_POLICY_WORD_BITS, vd_policy_prefix_step, &walk, 0);
+	if (memory && query->rule && *memory != query->key.remote.length + 1)
+		*memory = query->key.remote.length + 1;
 	return 0;
 }
 
