@@ -22,6 +22,8 @@
  *   that is routed inward, a list of policy routes: also
  *   new ones                                                vd_slot_domain
  * A network's VIPs, claims and neighbours go by the id that stands for its segment (vd_uplink).
+ * Decide remembers by a port's and a domain's what it looked up for the packet before (lib/ingress.h): what no flow depends on yet but
+ * stands in that memory has to bump them as well.
  * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
  * Nor does a rule that allows more: nothing that was refused is cached.
  */

@@ -18,11 +18,18 @@ static __always_inline void vd_bridge_read(struct vd_packet *packet)
 	__u32 subnet_id = packet->port.subnet;
 	struct vd_subnet_value *subnet;
 
+	if (packet->is_recalled)
+		return;
+	packet->is_ordinary = !subnet_id;
 	if (!subnet_id)
 		return;
 	subnet = bpf_map_lookup_elem(&vd_subnet, &subnet_id);
-	if (subnet && (subnet->flags & VD_SUBNET_FLAG_BRIDGED))
+	if (!subnet)
+		return;
+	if (subnet->flags & VD_SUBNET_FLAG_BRIDGED)
 		packet->bridge = *subnet;
+	else
+		packet->is_ordinary = true;
 }
 
 /* Whether MACs decide about a port's packet: not when it is for the VPC's router. */

@@ -100,6 +100,8 @@ struct vd_packet {
 	struct vd_port_value port;     /* ports only; otherwise zero */
 	struct vd_subnet_value bridge; /* ports on a provider segment, whose frames go by their MACs; otherwise zero */
 	struct vd_domain_value domain_value;
+	bool is_ordinary; /* ports: on no provider segment */
+	bool is_recalled; /* ports: ordinary, and all of this by memory (ingress.h) */
 	__u32 peer; /* the other VPC of a packet between two: its destination's, or, from a tunnel, its source's; 0: none */
 	struct vd_domain_value delivery; /* of the destination's domain: as domain_value, or the peer's */
 	/* parse */

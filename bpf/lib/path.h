@@ -35,7 +35,7 @@ static __always_inline bool vd_path_find(struct vd_packet *packet, bool is_metad
 	__u32 table = packet->port.table;
 	struct vd_route_value *route;
 
-	if (!is_metadata && !packet->way.is_in && vd_policy_route_stage(packet, table, &table, ret) == 2)
+	if (!is_metadata && !packet->way.is_in && !packet->is_recalled && vd_policy_route_stage(packet, table, &table, ret) == 2)
 		return true;
 	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, table));
 	route = vd_route_find(packet->family, packet->domain, table, &packet->tuple.destination);

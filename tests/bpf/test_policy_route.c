@@ -215,6 +215,27 @@ static void test_the_first_match_decides(void **state)
 	assert_goes(fixture, &spec, MAC_C);
 }
 
+/* A port that had none is remembered as such until its domain's generation moves: the next connection meets the list, and its end. */
+static void test_a_list_comes_and_goes(void **state)
+{
+	struct fixture *fixture = ((struct provider *)*state)->fixture;
+	struct vd_policy_routes_key key = {.domain = RED, .table = 0};
+	struct packet_spec spec = from_a(IPPROTO_UDP);
+	struct vd_policy_route route = by_b();
+
+	for (int i = 0; i < 3; i++) {
+		spec.source_port++;
+		assert_goes(fixture, &spec, MAC_C);
+		spec.source_port++;
+		assert_goes(fixture, &spec, MAC_C);
+		put_routes(fixture, 0, &route, 1);
+		spec.source_port++;
+		assert_goes(fixture, &spec, MAC_B);
+		assert_int_equal(bpf_map__delete_elem(fixture->bpf->maps.vd_policy_routes, &key, sizeof(key), 0), 0);
+		bump(fixture, vd_slot_domain(RED));
+	}
+}
+
 static struct vd_policy_route marks(uint32_t mark, uint32_t set_mark)
 {
 	return (struct vd_policy_route){.id = 600, .mark = mark, .set_mark = set_mark};
@@ -357,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_addresses_and_ports_select, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_ipv6_prefixes_select, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_the_first_match_decides, outside_setup, provider_teardown),
+		cmocka_unit_test_setup_teardown(test_a_list_comes_and_goes, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_marks_lead_on, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_another_table_is_looked_up, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_a_table_has_its_own_list, outside_setup, provider_teardown),
