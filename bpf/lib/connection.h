@@ -17,8 +17,12 @@
 #define VD_TIMEOUT_ICMP 30
 #define VD_TIMEOUT_OTHER 60
 
-/* A cached flow tells its connection this often that it lives: well below the shortest timeout of a connection that lives. */
-#define VD_TOUCH_INTERVAL (4 * VD_SECOND)
+/*
+ * A cached flow tells its connection this often that it lives. A connection was never seen before its flow last told it so: below the
+ * shortest timeout, none expires whose flow is in use. With a million flows each time costs a quarter of a microsecond.
+ */
+#define VD_TOUCH_INTERVAL (8 * VD_SECOND)
+_Static_assert(VD_TOUCH_INTERVAL < VD_TIMEOUT_TCP_CLOSED * VD_SECOND, "a flow in use would outlive its connection");
 
 static __always_inline __u64 vd_connection_timeout(__u8 protocol, const struct vd_connection *connection)
 {

@@ -201,7 +201,7 @@ static void test_cached_flow_touches_its_connection(void **state)
 	assert_true(find_connection(fixture, RED, &spec, &connection));
 	assert_int_equal(connection.last_seen, before.last_seen);
 	assert_true(find_flow(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &spec, &flow));
-	flow.touched = now_ns() - 5000000000ULL;
+	flow.touched = now_ns() - 9000000000ULL;
 	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_flow4, &key, sizeof(key), &flow, sizeof(flow), BPF_ANY), 0);
 	pass(fixture, fixture->ifindex_a, &spec);
 	assert_true(find_connection(fixture, RED, &spec, &connection));
