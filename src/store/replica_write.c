@@ -9,14 +9,16 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define TRIES 50
+/* As long as others are faster: a hundred hosts that start at once have written by then. */
+#define CONTENDED_MS 120000
 /* A store that is away is given up after so long. */
 #define AWAY_MS 30000
 /* How long a try waits to see what another wrote before it. */
 #define CATCH_UP_MS 2000
-/* Pauses between tries grow from the first to the second. */
+/* Pauses between tries grow from the first to the second: the more writers there are, the longer each of them has to wait. */
 #define PAUSE_FIRST_MS 1
-#define PAUSE_LAST_MS 250
+#define PAUSE_LAST_MS 1024
+#define PAUSE_AWAY_MS 250
 
 /* One call of vd_replica_write or vd_replica_write_fact, over all its tries. */
 struct write {
@@ -188,14 +190,14 @@ static int write_try(struct write *write, struct vd_error *error)
 /* Jittered, so that those who met once do not meet again. */
 static void pause_after(unsigned tries, bool away)
 {
-	unsigned most = tries > 7 ? PAUSE_LAST_MS : (unsigned)PAUSE_FIRST_MS << tries, random = 0, milliseconds;
+	unsigned most = tries > 10 ? PAUSE_LAST_MS : (unsigned)PAUSE_FIRST_MS << tries, random = 0, milliseconds;
 
 	if (away)
-		most = PAUSE_LAST_MS;
+		most = PAUSE_AWAY_MS;
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = 0;
 	milliseconds = most / 2 + random % (most + 1);
-	nanosleep(&(struct timespec){.tv_nsec = (long)milliseconds * 1000000}, NULL);
+	nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000}, NULL);
 }
 
 static bool is_retryable(int r)
@@ -205,11 +207,11 @@ static bool is_retryable(int r)
 
 static int write_run(struct write *write, struct vd_error *error)
 {
-	int64_t away_since = 0;
+	int64_t begun = vd_replica_now_ms(), away_since = 0;
 	bool leased = false;
 	int r = -EAGAIN;
 
-	for (unsigned tries = 0; tries < TRIES; tries++) {
+	for (unsigned tries = 0; tries == 0 || vd_replica_now_ms() - begun < CONTENDED_MS; tries++) {
 		bool away;
 
 		r = write_try(write, error);
@@ -230,7 +232,7 @@ static int write_run(struct write *write, struct vd_error *error)
 		pause_after(tries, away);
 	}
 	if (r == -EAGAIN)
-		return vd_error_set(error, r, "store: other writers were faster %d times; try again", TRIES);
+		return vd_error_set(error, r, "store: other writers were faster for %d s; try again", CONTENDED_MS / 1000);
 	if (write->uncertain)
 		return vd_error_prefix(error, -ETIMEDOUT, "the outcome of the write is unknown; ask again with the same request");
 	return r;
