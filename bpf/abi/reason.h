@@ -84,7 +84,8 @@ enum vd_drop_reason {
 	X(EXIT, "exit") \
 	X(TRANSLATION, "translation") \
 	X(NEXT_HOP, "next hop") \
-	X(PEERING, "peering")
+	X(PEERING, "peering") \
+	X(RATE, "rate limit")
 
 enum vd_stage {
 #define X(enumerator, name) VD_STAGE_##enumerator,

@@ -125,6 +125,8 @@ static __always_inline int vd_bridge_to_port(struct vd_packet *packet, __u32 sub
 	packet->delivery_policy = port->policy;
 	if (port->flags & VD_PORT_FLAG_CAPTURE)
 		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
+	if (port->flags & VD_PORT_FLAG_RATE_IN)
+		flow->flags |= VD_FLOW_FLAG_RATE_IN;
 	return ifindex == packet->ingress ? VD_DROP_REASON_LOOP : 0;
 }
 

@@ -9,6 +9,7 @@
 #include "mangle.h"
 #include "mtu.h"
 #include "output.h"
+#include "rate.h"
 
 /*
  * The hot path. Reads the flow's key from the packet by direct access and leaves to decide whatever is not plain: SYN,
@@ -219,8 +220,12 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow4_touch(flow, key, now))
 		return -1;
-	if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow4_mangle(skb, flow, key))
-		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
+	if (flow->flags & (VD_FLOW_TRANSLATES | VD_FLOW_RATES)) {
+		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts.header_size))
+			return vd_drop_quietly(skb, VD_DROP_REASON_RATE_LIMIT);
+		if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow4_mangle(skb, flow, key))
+			return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
+	}
 	if (!vd_rewrite(skb, flow, 4))
 		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	vd_flow_count(skb, flow, now);
@@ -241,8 +246,12 @@ static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flo
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow6_touch(flow, key, now))
 		return -1;
-	if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow6_mangle(skb, flow, key))
-		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
+	if (flow->flags & (VD_FLOW_TRANSLATES | VD_FLOW_RATES)) {
+		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts.header_size))
+			return vd_drop_quietly(skb, VD_DROP_REASON_RATE_LIMIT);
+		if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow6_mangle(skb, flow, key))
+			return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
+	}
 	if (!vd_rewrite(skb, flow, 6))
 		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	vd_flow_count(skb, flow, now);

@@ -8,6 +8,7 @@
 #include "icmp.h"
 #include "install.h"
 #include "mss.h"
+#include "rate.h"
 
 /* Puts what was decided into effect. Returns the verdict. */
 static __always_inline int vd_forward_packet(struct __sk_buff *skb, struct vd_packet *packet)
@@ -17,8 +18,12 @@ static __always_inline int vd_forward_packet(struct __sk_buff *skb, struct vd_pa
 	vd_trace_step(VD_STAGE_OUTPUT, 0, flow->output, flow->output_ifindex, flow->vni, flow->destination_port_id);
 	if (vd_install_may(packet))
 		vd_install(skb, packet);
-	if (vd_tracing)
+	if (vd_tracing) {
+		vd_rate_explain(flow);
 		return TC_ACT_OK;
+	}
+	if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, packet->header_size))
+		return vd_drop_quietly(skb, VD_DROP_REASON_RATE_LIMIT);
 	if ((packet->tcp_flags & VD_TCP_SYN) && flow->mtu != ~0U)
 		vd_mss_clamp(skb, packet);
 	if (packet->is_icmp_error && vd_from_service(packet))

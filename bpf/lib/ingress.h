@@ -126,6 +126,8 @@ static __always_inline int vd_ingress_port(struct vd_packet *packet)
 	packet->flow.identity = port->identity;
 	if (port->flags & VD_PORT_FLAG_CAPTURE)
 		packet->flow.flags |= VD_FLOW_FLAG_CAPTURE;
+	if (port->flags & VD_PORT_FLAG_RATE_OUT)
+		packet->flow.flags |= VD_FLOW_FLAG_RATE_OUT;
 	return 0;
 }
 

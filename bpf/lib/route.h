@@ -76,6 +76,8 @@ static __always_inline int vd_route_policy(struct vd_packet *packet, __u32 ifind
 	if (!port || port->id != port_id)
 		return VD_DROP_REASON_UNREACHABLE_PORT;
 	packet->delivery_policy = port->policy;
+	if (port->flags & VD_PORT_FLAG_RATE_IN)
+		packet->flow.flags |= VD_FLOW_FLAG_RATE_IN;
 	return 0;
 }
 
@@ -161,6 +163,8 @@ static __always_inline int vd_route_to_mac(struct vd_packet *packet)
 	packet->delivery_policy = port->policy;
 	if (port->flags & VD_PORT_FLAG_CAPTURE)
 		flow->flags |= VD_FLOW_FLAG_CAPTURE_DESTINATION;
+	if (port->flags & VD_PORT_FLAG_RATE_IN)
+		flow->flags |= VD_FLOW_FLAG_RATE_IN;
 	return 0;
 }
 

@@ -286,6 +286,17 @@ static void peering_text(const struct vd_datapath *datapath, const uint32_t *det
 		 detail[2] ? name_of(datapath, detail[2], route) : "");
 }
 
+/* ---- bandwidth ---- */
+
+static void rate_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
+{
+	char port[VD_PORT_TEXT];
+
+	snprintf(text, TEXT_SIZE, "%s may %s %u kB/s%s", vd_port_name(datapath, detail[0], port),
+		 detail[1] == VD_RATE_DIRECTION_IN ? "receive" : "send", detail[2],
+		 detail[3] ? "; that is used up at the moment" : "");
+}
+
 static void step_text(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_flow *flow,
 		      const struct vd_trace_step *step, char *text)
 {
@@ -342,6 +353,9 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		return;
 	case VD_STAGE_PEERING:
 		peering_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_RATE:
+		rate_text(datapath, step->detail, text);
 		return;
 	case VD_STAGE_COUNT:
 		break;

@@ -110,7 +110,7 @@ static void test_the_rest_is_the_kernels(void **state)
 	}
 }
 
-/* R-CTR-5: an address in a block of this node that no container of ours has may be on a bridge of the kernel's. */
+/* An address in a block of this node that no container of ours has may be on a bridge of the kernel's. */
 static void test_unknown_address_of_an_own_block_is_the_kernels(void **state)
 {
 	struct containers *containers = *state;
@@ -380,7 +380,7 @@ static void test_changes_reach_the_next_packet(void **state)
 	assert_tunnel_drops(fixture, 300, HOST2, &packet, VD_DROP_REASON_SOURCE_HOST);
 	flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
 	assert_to_node(&flow, HOST3);
-	/* R-SCN-11: one address of the block moved on its own. */
+	/* One address of the block moved on its own. */
 	put_route_to(fixture, PODS, "10.8.2.9", 32, VD_ROUTE_TYPE_TUNNEL, 64, 2);
 	bump(fixture, vd_slot_table(PODS, 0));
 	flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
