@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include "abi/generation.h"
 #include "base/cleanup.h"
 #include "datapath/encode.h"
 #include "datapath/program.h"
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Container networks in plans and maps, and real packets between containers and the node's own kernel. */
+/* Container networks and peering in plans and maps, and real packets between containers and the node's own kernel. */
 
 enum {
 	PODS = 9,
@@ -346,18 +347,25 @@ static json_t *trace(struct vd_datapath *datapath, uint32_t port, const char *so
 	return reply;
 }
 
+static const char *step_text(const json_t *reply, const char *stage)
+{
+	json_t *step;
+	size_t i;
+
+	json_array_foreach (json_object_get(reply, "steps"), i, step)
+		if (!strcmp(json_string_value(json_object_get(step, "stage")), stage))
+			return json_string_value(json_object_get(step, "text"));
+	return "(none)";
+}
+
 static void assert_trace(struct vd_datapath *datapath, const char *destination, const char *verdict, const char *route,
 			 const char *port)
 {
-	json_t *reply = trace(datapath, CONTAINER, "10.8.1.11", destination), *step;
-	const char *text = "";
-	size_t i;
+	json_t *reply = trace(datapath, CONTAINER, "10.8.1.11", destination);
 
 	assert_string_equal(json_string_value(json_object_get(reply, "verdict")), verdict);
-	json_array_foreach (json_object_get(reply, "steps"), i, step)
-		if (!strcmp(json_string_value(json_object_get(step, "stage")), "route"))
-			text = json_string_value(json_object_get(step, "text"));
-	assert_string_equal(text, route);
+	assert_string_equal(step_text(reply, "route"), route);
+	assert_string_equal(step_text(reply, "rate limit"), "web-1 may send 2000 kB/s");
 	if (port)
 		assert_string_equal(json_string_value(json_object_get(reply, "to_port")), port);
 	json_decref(reply);
@@ -368,7 +376,7 @@ static void test_trace_says_which_way(void **state)
 	struct vd_datapath *datapath = fixture_open();
 	struct vd_plan *plan = plan_new();
 
-	put_container(plan, 1, 0, 0);
+	put_container(plan, 1, 0, 2000000);
 	put_container(plan, 2, 0, 0);
 	fixture_sync(datapath, plan);
 	assert_int_equal(vd_datapath_service_set(datapath, PODS, fixture_ifindex(FIXTURE_PORTS), NULL), 0);
@@ -383,6 +391,84 @@ static void test_trace_says_which_way(void **state)
 	vd_plan_free(plan);
 	vd_datapath_close(datapath);
 }
+
+/* ---- peering ---- */
+
+static void put_peer_route(struct vd_plan *plan, uint32_t domain, const char *destination, uint32_t peer)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route.domain = domain;
+	record.route.type = VD_PLAN_ROUTE_TYPE_PEER;
+	record.route.peer_domain = peer;
+	assert_int_equal(vd_prefix_parse(destination, &record.route.destination), 0);
+	put(plan, &record);
+}
+
+/* VPC 11, "far", a peer of VPC 7: 10.9.0.0/16, its port 111, "db", on h2. */
+static void put_peer(struct vd_plan *plan, uint32_t mtu)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_DOMAIN);
+	record.domain.domain = 11;
+	record.domain.type = VD_PLAN_DOMAIN_TYPE_PEER;
+	record.domain.vni = 1011;
+	record.domain.mtu = mtu;
+	strcpy(record.domain.name, "far");
+	put(plan, &record);
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route.domain = 11;
+	record.route.type = VD_PLAN_ROUTE_TYPE_LOCAL;
+	assert_int_equal(vd_prefix_parse("10.9.0.0/16", &record.route.destination), 0);
+	put(plan, &record);
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint.domain = 11;
+	record.endpoint.port = 111;
+	record.endpoint.subnet = 12;
+	record.endpoint.place = VD_PLAN_PLACE_HOST;
+	record.endpoint.host = 50;
+	record.endpoint.mac = (struct vd_mac){{2, 0, 0, 0, 11, 1}};
+	assert_int_equal(vd_address_parse("10.9.0.2", &record.endpoint.address), 0);
+	put(plan, &record);
+	put_peer_route(plan, 7, "10.9.0.0/16", 11);
+	put_peer_route(plan, 11, "10.0.0.0/16", 7);
+}
+
+static uint32_t generation(struct vd_datapath *datapath, uint32_t slot)
+{
+	return (uint32_t)vd_generation_sum(datapath->generation, &slot, 1);
+}
+
+/* R-PEER-1: and what changes of the peer's domain concerns those who come by its main table. */
+static void test_peers_meet(void **state)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *plan = fixture_plan(), *narrow = fixture_plan();
+	json_t *reply;
+	uint32_t before;
+
+	put_peer(plan, 1450);
+	put_peer(narrow, 1300);
+	fixture_sync(datapath, plan);
+	reply = trace(datapath, 101, "10.0.1.11", "10.9.0.2");
+	assert_string_equal(json_string_value(json_object_get(reply, "verdict")), "sent");
+	assert_string_equal(step_text(reply, "route"), "table main: by peering, to the peer far");
+	assert_string_equal(step_text(reply, "peering"), "from VPC demo to its peer far");
+	assert_int_equal(json_integer_value(json_object_get(reply, "vni")), 1011);
+	assert_int_equal(json_integer_value(json_object_get(reply, "to_host")), 50);
+	assert_string_equal(json_string_value(json_object_get(reply, "source_mac")), "02:78:00:00:00:07");
+	json_decref(reply);
+	before = generation(datapath, vd_slot_table(11, 0));
+	fixture_apply(datapath, plan, narrow);
+	assert_int_equal(generation(datapath, vd_slot_table(11, 0)), before + 1);
+	vd_plan_free(plan);
+	vd_plan_free(narrow);
+	vd_datapath_close(datapath);
+}
+
+/* ---- names ---- */
 
 static bool container_name(uint32_t port, char *text, size_t size, void *userdata)
 {
@@ -415,6 +501,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits_keep_what_is_spent, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_real_packets_reach_the_kernel_and_back, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_trace_says_which_way, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_peers_meet, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_containers_that_are_gone_have_names, fixture_setup, fixture_teardown),
 	};
 
