@@ -119,7 +119,8 @@ def mounts_of_lab(pid, own, directory):
     try:
         if os.readlink(f"/proc/{pid}/ns/mnt") == own or is_zombie(pid):
             return False
-        return any(f"{directory}/" in line for line in open(f"/proc/{pid}/mountinfo"))
+        # By what is mounted, not where: whoever copied our mounts while the lab stands has its folders, too.
+        return any(line.split(" - ")[1].split()[1].startswith(f"{directory}/") for line in open(f"/proc/{pid}/mountinfo"))
     except OSError:
         return False
 
