@@ -66,6 +66,9 @@ static void links_remove(struct vd_agent *agent, const struct vd_plan_difference
 
 		if (step->after || step->before->kind != VD_PLAN_KIND_PORT)
 			continue;
+		/* A container's port that somebody else deleted leaves a row. */
+		if (vd_journal_find_port(agent->journal, step->before->port.port))
+			vd_agent_returns_wake(agent);
 		if (vd_host_link_is_port(agent->net, step->before->port.ifindex, step->before->port.port) &&
 		    vd_host_link_remove(agent->net, step->before->port.ifindex, &error) < 0)
 			vd_log_warning("port %s: %s", step->before->port.name, error.text);
@@ -99,6 +102,10 @@ static int batch_carry_out(struct vd_agent *agent, const struct vd_batch *batch,
 	struct vd_feed *feed;
 	int r = 0;
 
+	for (size_t i = 0; i < batch->difference->count; i++) {
+		vd_container_limit(agent, batch->difference->steps[i].before);
+		vd_container_limit(agent, batch->difference->steps[i].after);
+	}
 	if (!synced)
 		r = vd_datapath_apply(agent->datapath, batch->difference, error);
 	if (r < 0)
@@ -134,10 +141,19 @@ void vd_agent_applied(struct vd_agent *agent)
 
 VD_DEFINE_CLEANUP(struct vd_plan, vd_plan_free)
 
+struct copying {
+	const struct vd_agent *agent;
+	struct vd_plan *whole;
+};
+
 static int record_copy(const struct vd_plan_record *record, void *userdata)
 {
-	int r = vd_plan_put(userdata, record);
+	const struct copying *copying = userdata;
+	struct vd_plan_record copy = *record;
+	int r;
 
+	vd_container_limit(copying->agent, &copy);
+	r = vd_plan_put(copying->whole, &copy);
 	return r < 0 ? r : 0;
 }
 
@@ -145,10 +161,11 @@ static int record_copy(const struct vd_plan_record *record, void *userdata)
 static int whole_sync(struct vd_agent *agent, struct vd_error *error)
 {
 	VD_CLEANUP(vd_plan_free_cleanup) struct vd_plan *whole = vd_plan_new();
+	struct copying copying = {agent, whole};
 	int r = whole ? 0 : -ENOMEM;
 
 	for (unsigned kind = 0; kind < VD_PLAN_KIND_COUNT && r == 0; kind++)
-		r = vd_plan_each(vd_compiler_plan(agent->compiler), (enum vd_plan_kind)kind, record_copy, whole);
+		r = vd_plan_each(vd_compiler_plan(agent->compiler), (enum vd_plan_kind)kind, record_copy, &copying);
 	if (r == 0)
 		r = vd_containers_join(agent, whole);
 	return r < 0 ? vd_error_set(error, r, "out of memory") : vd_datapath_sync(agent->datapath, whole, error);

@@ -122,7 +122,8 @@ static int row_adopt(const struct vd_container *row, void *userdata)
 	struct vd_agent *agent = userdata;
 	struct vd_error error = {};
 
-	if (row->state == VD_CONTAINER_STATE_RESERVED ||
+	/* A port of the model is taken back with the store's help (container_native.c). */
+	if (row->state == VD_CONTAINER_STATE_RESERVED || row->native ||
 	    (row->state == VD_CONTAINER_STATE_UP && vd_host_link_is_port(agent->net, row->ifindex, row->port)))
 		return 0;
 	vd_log_info("container %s: %s, so it is taken back", row->key,
@@ -172,6 +173,11 @@ bool vd_agent_container_gone(struct vd_agent *agent, uint32_t ifindex)
 	struct search search = {.ifindex = ifindex};
 
 	vd_journal_each(agent->journal, by_ifindex, &search);
+	/* A native one is an attached port beside that: whoever looks after those does so. */
+	if (search.found && search.found->native) {
+		vd_agent_returns_wake(agent);
+		return false;
+	}
 	if (search.found)
 		row_adopt(search.found, agent);
 	return search.found != NULL;

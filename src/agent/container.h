@@ -13,7 +13,7 @@
 
 /* What an api thread asks for: read and checked, with what the model knows of the network. Strings are borrowed of the arguments. */
 struct vd_container_request {
-	struct vd_container_request *prev, *next; /* of those that bring an address here; loop only */
+	struct vd_container_request *prev, *next; /* of those under way that write to the store; loop only */
 	const json_t *arguments;
 	const char *key;
 	char project[VD_NAME_SIZE], network[VD_NAME_SIZE];
@@ -55,6 +55,8 @@ int vd_container_request_read_reserve(const json_t *arguments, struct vd_contain
 int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
 				 struct vd_error *error);
 void vd_container_request_clear(struct vd_container_request *request);
+/* Whether the row is of the same order, rather than of another one by the same key. */
+bool vd_container_is_same(const struct vd_container *row, const struct vd_container_request *request);
 
 /* ---- container_address.c ---- */
 /*
@@ -93,7 +95,16 @@ int vd_agent_returns_new(struct vd_agent *agent);
 void vd_agent_returns_wake(struct vd_agent *agent);
 void vd_agent_returns_free(struct vd_agent *agent);
 
+/* ---- container_native.c: any thread but the loop ---- */
+int vd_container_native_add(struct vd_agent *agent, struct vd_container_request *request, struct vd_error *error);
+/* network: "project/name". One of which nothing stands is success. */
+int vd_container_native_remove(struct vd_agent *agent, const char *key, const char *network, struct vd_error *error);
+/* Takes away what crashes and reboots have left of such containers. */
+int vd_container_natives_return(struct vd_agent *agent, struct vd_error *error);
+
 /* ---- container_record.c ---- */
+/* A port of the model that is a container's, as compile has it: it gets its limits. */
+void vd_container_limit(const struct vd_agent *agent, struct vd_plan_record *record);
 /* The data plane knows the container, or not any more. mtu: of its interface. */
 int vd_container_publish(struct vd_agent *agent, const struct vd_container *container, uint32_t mtu, struct vd_error *error);
 int vd_container_withdraw(struct vd_agent *agent, const struct vd_container *container, struct vd_error *error);

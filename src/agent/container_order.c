@@ -52,15 +52,6 @@ static int row_fill(struct vd_agent *agent, struct vd_container_request *request
 	return (request->netns && !row->netns) || (request->hostname && !row->hostname) ? -ENOMEM : 0;
 }
 
-/* The same order again, or another one by the same key. */
-static bool is_same(const struct vd_container *row, const struct vd_container_request *request)
-{
-	if (row->state != VD_CONTAINER_STATE_UP || row->domain != request->domain || !row->netns != !request->netns)
-		return false;
-	return !row->netns || (row->netns_device == request->netns_id.device && row->netns_inode == request->netns_id.inode &&
-			       strcmp(row->ifname, request->ifname) == 0);
-}
-
 /* 1 when it stands already. */
 static int standing_find(struct vd_agent *agent, struct vd_container_request *request, struct vd_error *error)
 {
@@ -72,7 +63,7 @@ static int standing_find(struct vd_agent *agent, struct vd_container_request *re
 	if (row->state == VD_CONTAINER_STATE_MAKING ||
 	    (row->state == VD_CONTAINER_STATE_UP && !vd_host_link_is_port(agent->net, row->ifindex, row->port)))
 		return vd_container_unmake(agent, row, error);
-	if (!is_same(row, request))
+	if (!vd_container_is_same(row, request))
 		return vd_error_set(error, -EEXIST,
 				    "container %s: that key stands for another order already: delete that one first", request->key);
 	return vd_container_copy(row, &request->container) < 0 ? -ENOMEM : 1;
@@ -147,7 +138,8 @@ static int gateway_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 
 struct named {
 	const char *key;
-	uint64_t ticket; /* of the link that goes; 0: none */
+	uint64_t ticket;  /* of the link that goes; 0: none */
+	char native[160]; /* its network, when it is to be deleted as a port; "": no */
 	const char *netns, *ifname;
 	const struct vd_container *found;
 	json_t *reply;
@@ -162,6 +154,10 @@ static int delete_on_loop(struct vd_agent *agent, void *userdata, struct vd_erro
 		return 0;
 	if (row->state == VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is a reservation's: release it", named->key);
+	if (row->native) {
+		memcpy(named->native, row->network, sizeof(named->native));
+		return 0;
+	}
 	return vd_container_condemn(agent, row, &named->ticket, error);
 }
 
@@ -333,9 +329,14 @@ static int verb_add(struct vd_agent *agent, const json_t *arguments, json_t **re
 {
 	VD_CLEANUP(vd_container_request_clear) struct vd_container_request request = {0};
 	json_t *question = NULL;
+	int64_t revision = 0;
 	int r = vd_container_request_read_add(arguments, &request, error);
 
 	if (r == 0)
+		r = vd_container_request_resolve(agent, &request, &revision, error);
+	if (r == 0 && request.mode == VD_CONTAINER_MODE_NATIVE)
+		r = vd_container_native_add(agent, &request, error);
+	else if (r == 0)
 		r = order_carry_out(agent, &request, add_on_loop, error);
 	if (r == -EXDEV) {
 		r = address_bring(agent, &request, &question, error);
@@ -378,6 +379,8 @@ static int verb_by_key(struct vd_agent *agent, const json_t *arguments,
 		r = vd_agent_on_loop(agent, function, &named, error);
 	if (r == 0 && named.ticket)
 		r = vd_agent_removal_wait(agent, named.ticket, error);
+	if (r == 0 && named.native[0])
+		r = vd_container_native_remove(agent, named.key, named.native, error);
 	if (r == 0)
 		*ret = named.reply ? named.reply : json_object();
 	return r;
@@ -436,6 +439,8 @@ static int verb_gc(struct vd_agent *agent, const json_t *arguments, json_t **ret
 		if (r < 0 || is_valid(valid, named.key))
 			continue;
 		r = vd_agent_on_loop(agent, delete_on_loop, &named, error);
+		if (r == 0 && named.native[0])
+			r = vd_container_native_remove(agent, named.key, named.native, error);
 		if (r == 0)
 			json_array_append(removed, key);
 		ticket = named.ticket ? named.ticket : ticket;

@@ -95,6 +95,19 @@ int vd_container_withdraw(struct vd_agent *agent, const struct vd_container *con
 	return carry_out(agent, container, 0, add_before, error);
 }
 
+void vd_container_limit(const struct vd_agent *agent, struct vd_plan_record *record)
+{
+	const struct vd_container *container =
+		record && record->kind == VD_PLAN_KIND_PORT ? vd_journal_find_port(agent->journal, record->port.port) : NULL;
+
+	if (!container || !container->native)
+		return;
+	record->port.rate_in = container->rate_in;
+	record->port.burst_in = container->burst_in;
+	record->port.rate_out = container->rate_out;
+	record->port.burst_out = container->burst_out;
+}
+
 struct joining {
 	struct vd_agent *agent;
 	struct vd_plan *plan;

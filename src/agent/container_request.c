@@ -202,6 +202,10 @@ int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_req
 		r = vd_error_set(error, -ENOLINK,
 				 "container_network %s: host %s is no node of it: join it with `viaduct join %s` on that host",
 				 request->network, agent->options.host, request->network);
+	if (r == 0 && network->mode == VD_CONTAINER_MODE_NATIVE && request->is_single)
+		r = vd_error_set(error, -EINVAL,
+				 "container_network %s: it is native: its addresses are its subnet's, and come with a port only",
+				 request->network);
 	if (r == 0) {
 		request->domain = network->head.id;
 		request->mode = network->mode;
@@ -209,4 +213,12 @@ int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_req
 	}
 	vd_replica_unlock(agent->replica);
 	return r;
+}
+
+bool vd_container_is_same(const struct vd_container *row, const struct vd_container_request *request)
+{
+	if (row->state != VD_CONTAINER_STATE_UP || row->domain != request->domain || !row->netns != !request->netns)
+		return false;
+	return !row->netns || (row->netns_device == request->netns_id.device && row->netns_inode == request->netns_id.inode &&
+			       strcmp(row->ifname, request->ifname) == 0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Addresses that containers brought here go back when no container has them: those of this host that the model holds and the journal does
- * not, however it came to that.
+ * What containers had in the store goes back when they are gone, however it came to that: addresses that they brought here, which the
+ * model holds for this host and the journal does not; and ports of native networks.
  */
 #include "agent/container.h"
 #include "agent/node.h"
@@ -126,8 +126,10 @@ static int all_return(struct vd_agent *agent)
 			r = moved_return(agent, moved, &error);
 		free(moved);
 	}
+	if (r == 0)
+		r = vd_container_natives_return(agent, &error);
 	if (r < 0 && r != -ESHUTDOWN)
-		vd_log_warning("an address that a container brought here does not go back yet: %s", error.text);
+		vd_log_warning("what containers that are gone had in the store stays for now: %s", error.text);
 	return r;
 }
 

@@ -122,7 +122,7 @@ struct vd_agent {
 	struct vd_nodes *nodes;                 /* node.h */
 	struct vd_journal *journal;             /* loop only: containers of this host (container.h) */
 	bool block_awaited;                     /* loop only: a block goes back when its containers are gone (block.h) */
-	struct vd_container_request *movers;    /* loop only: orders that bring an address here */
+	struct vd_container_request *movers;    /* loop only: orders under way that write to the store */
 	struct vd_returns *returns;             /* container.h */
 	struct vd_removals *removals;           /* removal.h */
 };

@@ -381,3 +381,91 @@ def test_a_container_moves_with_its_address(hosts, spaces):
     wait_until(lambda: h1.request("POST", "/v1/containers/add", {
         "network": "net", "key": "cni/net/x/eth0", "netns": str(spaces("a").path), "addresses": [bare(address)]})[0] == 200,
         "the address can be had on its own node")
+
+
+def pods(host):
+    return [item["name"] for item in host.ask("GET", "/v1/ports")["items"] if item["name"].startswith("container-")]
+
+
+@pytest.fixture
+def native(hosts):
+    h1, h2 = hosts
+    h1.apply(NATIVE)
+    yield h1, h2
+    for host in hosts:
+        ask(host, "gc", prefix="cni/", valid=[])
+    assert pods(h1) == []
+    h1.viaduct("delete", "--wait", "-f", "-", input="kind: container_network\nname: pods\n", check=False)
+
+
+NATIVE = """
+kind: vpc
+name: v
+cidrs: [10.20.0.0/16]
+---
+kind: subnet
+name: s
+vpc: v
+cidrs: [10.20.1.0/24]
+---
+kind: container_network
+name: pods
+mode: native
+subnet: s
+---
+kind: node
+name: h1
+container_networks: [net, small, pods]
+---
+kind: node
+name: h2
+container_networks: [net, pods]
+"""
+
+
+def test_native_containers_are_ports_of_the_subnet(native, spaces):
+    """R-CTR-3: in native mode a container is a port like an instance's, wherever it runs; and goes as one, whatever died."""
+    h1, h2 = native
+    one, two = add(h1, spaces("n1"), network="pods", hostname="web"), add(h2, spaces("n2"), network="pods")
+    assert one["addresses"][0].startswith("10.20.1.") and one["gateways"] == ["10.20.1.1"]
+    assert len(pods(h1)) == 2
+    wait_until(lambda: spaces("n1").ping(bare(two["addresses"][0]), timeout=0.3).received, "it reaches the one on the other host")
+    assert spaces("n1").ping("10.20.1.1").received == 1
+    assert add(h1, spaces("n1"), network="pods") == one
+    assert ask(h1, "check", key="cni/pods/n1/eth0", netns=str(spaces("n1").path), ifname="eth0") == one
+    h1.kill9()
+    h1.start()
+    assert ask(h1, "check", key="cni/pods/n1/eth0") == one
+    ask(h1, "delete", key="cni/pods/n1/eth0")
+    ask(h1, "delete", key="cni/pods/n1/eth0")
+    assert len(pods(h1)) == 1 and "eth0" not in spaces("n1").ip("-br", "link")
+    # A namespace that went, and a journal that did not outlive the boot.
+    spaces("n2").delete()
+    wait_until(lambda: pods(h1) == [], "the port of the container that went is deleted")
+    add(h2, spaces("n3"), network="pods")
+    h2.kill9()
+    for path in h2.run_directory.glob("containers*"):
+        path.unlink()
+    spaces("n3").delete()
+    h2.start()
+    wait_until(lambda: pods(h1) == [], "the port that no row knows is deleted")
+
+
+def test_a_native_order_that_is_killed_leaves_nothing(native, spaces):
+    h1, _ = native
+    chance = random.Random(2)
+    for turn in range(4):
+        space = spaces(f"k{turn}")
+        thread = threading.Thread(target=quietly, args=(add, h1, space), kwargs={"network": "pods"})
+        thread.start()
+        time.sleep(chance.random() * 0.03)
+        h1.kill9()
+        thread.join()
+        h1.start()
+        ask(h1, "delete", key=f"cni/pods/{space.title}/eth0")
+        wait_until(lambda: pods(h1) == [] and listed(h1, "default/pods") == {}, "nothing is left of it")
+
+
+def quietly(function, *arguments, **more):
+    with contextlib.suppress(Exception):
+        function(*arguments, **more)
