@@ -69,7 +69,8 @@ class Crowd:
 
     def join(self, names):
         wait_until(lambda: set(names) <= {item["name"] for item in self.host.ask("GET", "/v1/hosts")["items"]}, "all declared", 300)
-        self.host.apply("".join(f"---\nkind: node\nname: {name}\ncontainer_networks: [pods]\n" for name in names))
+        self.host.viaduct("apply", "-f", "-", timeout=300,
+                          input="".join(f"---\nkind: node\nname: {name}\ncontainer_networks: [pods]\n" for name in names))
 
     def blocks(self):
         """{cidr: node} of those held, and the cidrs in quarantine."""
