@@ -126,6 +126,11 @@ def mounts_of_lab(pid, own, directory):
 
 
 def remove_container_groups(start):
-    """The control groups of the machines of a lab, whose names begin so."""
-    for parent in [*CGROUPS.glob(f"{start}-*"), *CGROUPS.glob(f"*/{start}-*")]:
-        run("find", parent, "-depth", "-type", "d", "-delete", check=False)
+    """The control groups of the machines of a lab, whose names begin so. Who was in them is dead, but may not be reaped yet."""
+    deadline = time.monotonic() + 10
+    while parents := [*CGROUPS.glob(f"{start}-*"), *CGROUPS.glob(f"*/{start}-*")]:
+        for parent in parents:
+            run("find", parent, "-depth", "-type", "d", "-delete", check=False)
+        if time.monotonic() > deadline:
+            raise LabError(f"control groups {', '.join(map(str, parents))} are busy")
+        time.sleep(0.02)
