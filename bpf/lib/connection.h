@@ -4,6 +4,7 @@
 
 #include "handover.h"
 #include "parse.h"
+#include "peering.h"
 #include "policy.h"
 #include "translate.h"
 
@@ -258,6 +259,8 @@ static __always_inline int vd_connection_judge(struct vd_packet *packet)
 	bool is_high = false, from_initiator;
 	int reason = 0;
 
+	if (packet->is_icmp_error && !packet->peer)
+		vd_peering_of_error(packet);
 	connection = vd_handover_find(packet, &is_high);
 	if (packet->is_icmp_error)
 		reason = connection ? 0 : VD_DROP_REASON_ICMP_UNRELATED;

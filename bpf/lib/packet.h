@@ -129,7 +129,7 @@ struct vd_packet {
 	struct vd_neighbour_key waits_for; /* network 0: for nobody's MAC */
 	__u32 route_id;
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
-	__u32 delivery_table;                   /* of the port here that a packet from a tunnel goes to */
+	__u32 delivery_table;                   /* of the port here that it goes to */
 	__u32 delivery_policy;                  /* of the port here that it goes to, 0: unfiltered, or not here */
 	bool to_service;                        /* it goes to the service port */
 	bool is_from_exit;                      /* tunnels: it came into the VPC from outside, on the sending host */

@@ -99,4 +99,18 @@ static __noinline int vd_peering_from_tunnel(struct vd_packet *packet, __u32 tab
 	return host && vd_vtep_fold(&host->vtep) == packet->vtep_fold ? 0 : VD_DROP_REASON_SOURCE_HOST;
 }
 
+/*
+ * An error that stays in its VPC may speak of a packet to the peer (its router's: time exceeded, too big). Where that one was to go,
+ * the table of who gets the error says.
+ */
+static __noinline int vd_peering_of_error(struct vd_packet *packet)
+{
+	struct vd_route_value *route =
+		vd_route_find(packet->family, packet->domain, packet->delivery_table, &packet->embedded.destination);
+
+	if (route && route->type == VD_ROUTE_TYPE_PEER && route->target < packet->domain)
+		packet->flow.domain = route->target;
+	return 0;
+}
+
 #endif

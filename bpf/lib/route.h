@@ -78,6 +78,7 @@ static __always_inline int vd_route_policy(struct vd_packet *packet, __u32 ifind
 	packet->delivery_policy = port->policy;
 	if (port->flags & VD_PORT_FLAG_RATE_IN)
 		packet->flow.flags |= VD_FLOW_FLAG_RATE_IN;
+	packet->delivery_table = port->table;
 	return 0;
 }
 
