@@ -89,7 +89,7 @@ int vd_firewall_set(struct vd_firewall *firewall, const struct vd_firewall_rules
 {
 	VD_FREE char *table = NULL;
 	struct vd_ruleset_list forward4 = {0}, forward6 = {0}, input = {0};
-	bool is_empty = !rules->block_count && !rules->transit_count;
+	bool is_empty = !rules->block_count && !rules->transit_count, is_other;
 	int result = table_print(firewall, rules, &table);
 
 	if (result == 0)
@@ -103,6 +103,8 @@ int vd_firewall_set(struct vd_firewall *firewall, const struct vd_firewall_rules
 		vd_ruleset_list_done(&forward6);
 		return result;
 	}
+	is_other = !same_text(firewall->table, table) || !vd_ruleset_list_equal(&firewall->forward4, &forward4) ||
+		   !vd_ruleset_list_equal(&firewall->forward6, &forward6) || !vd_ruleset_list_equal(&firewall->input, &input);
 	vd_ruleset_list_done(&firewall->forward4);
 	vd_ruleset_list_done(&firewall->forward6);
 	vd_ruleset_list_done(&firewall->input);
@@ -112,7 +114,7 @@ int vd_firewall_set(struct vd_firewall *firewall, const struct vd_firewall_rules
 	firewall->is_due |= !same_text(firewall->table, table);
 	free(firewall->table);
 	firewall->table = VD_TAKE(table);
-	return 0;
+	return is_other;
 }
 
 /* ---- what happens ---- */

@@ -33,7 +33,7 @@ struct vd_firewall_exempt {
 	uint32_t domain;
 	struct vd_prefix prefix;
 };
-/* Addresses behind other hosts that this one forwards to and from (it is a gateway to them). */
+/* Addresses behind other hosts that this one forwards to and from: the exempt of the domain; where there are none, everybody. */
 struct vd_firewall_transit {
 	uint32_t domain;
 	struct vd_prefix prefix;
@@ -55,7 +55,7 @@ void vd_firewall_close(struct vd_firewall *firewall);
 
 /*
  * From now on it shall be like this (copied); carried out by the next vd_firewall_check. No blocks and no transit: nothing of ours is
- * left.
+ * left. 1 when that is something else than before, 0, -ENOMEM.
  */
 int vd_firewall_set(struct vd_firewall *firewall, const struct vd_firewall_rules *rules);
 

@@ -19,6 +19,20 @@ void vd_ruleset_list_done(struct vd_ruleset_list *list)
 	*list = (struct vd_ruleset_list){0};
 }
 
+static bool same(const struct vd_ruleset_accept *a, const struct vd_ruleset_accept *b)
+{
+	return !strcmp(a->in, b->in) && !strcmp(a->out, b->out) && vd_prefix_equal(&a->source, &b->source) &&
+	       vd_prefix_equal(&a->destination, &b->destination) && a->established == b->established && a->udp_port == b->udp_port;
+}
+
+bool vd_ruleset_list_equal(const struct vd_ruleset_list *a, const struct vd_ruleset_list *b)
+{
+	for (size_t i = 0; a->count == b->count && i < a->count; i++)
+		if (!same(&a->items[i], &b->items[i]))
+			return false;
+	return a->count == b->count;
+}
+
 static int add(struct vd_ruleset_list *list, const struct vd_ruleset_accept *item)
 {
 	struct vd_ruleset_accept *grown;
@@ -90,17 +104,23 @@ static int block_forward(const struct vd_firewall_rules *rules, const struct vd_
 static int transit_forward(const struct vd_firewall_rules *rules, const struct vd_firewall_transit *transit,
 			   struct vd_ruleset_list *list)
 {
+	struct vd_ruleset_accept leaving = {.source = transit->prefix}, entering = {.destination = transit->prefix};
 	enum vd_family family = transit->prefix.address.family;
 	int result = 0;
 
+	/* No node, only a gateway: what containers speak with is not this host's to know. */
+	if (exempt_next(rules, transit->domain, family, 0) == rules->exempt_count) {
+		result = add(list, &leaving);
+		return result < 0 ? result : add(list, &entering);
+	}
 	for (size_t i = 0; result == 0; i++) {
 		i = exempt_next(rules, transit->domain, family, i);
 		if (i == rules->exempt_count)
 			break;
-		result = add(list, &(struct vd_ruleset_accept){.source = transit->prefix, .destination = rules->exempt[i].prefix});
+		leaving.destination = entering.source = rules->exempt[i].prefix;
+		result = add(list, &leaving);
 		if (result == 0)
-			result = add(list, &(struct vd_ruleset_accept){.source = rules->exempt[i].prefix,
-								       .destination = transit->prefix});
+			result = add(list, &entering);
 	}
 	return result;
 }

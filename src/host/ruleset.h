@@ -19,11 +19,11 @@ struct vd_ruleset_list {
 	struct vd_ruleset_accept *items;
 	size_t count, capacity;
 };
-#define VD_RULESET_LIST VD_CLEANUP(vd_ruleset_list_done)
 
 /* What must be forwarded, and let in, of one family. -ENOMEM. */
 int vd_ruleset_forward(const struct vd_firewall_rules *rules, enum vd_family family, struct vd_ruleset_list *ret);
 int vd_ruleset_input(const struct vd_firewall_rules *rules, struct vd_ruleset_list *ret);
+bool vd_ruleset_list_equal(const struct vd_ruleset_list *a, const struct vd_ruleset_list *b);
 void vd_ruleset_list_done(struct vd_ruleset_list *list);
 
 /* "-A CHAIN … -j ACCEPT", as iptables-restore takes it, one per line. */

@@ -103,6 +103,7 @@ static void node_set(struct node *node, bool masquerade)
 						.exempt_count = sizeof(exempt) / sizeof(*exempt),
 						.vxlan_port = 4789};
 
+	assert_true(vd_firewall_set(node->firewall, &rules) >= 0);
 	assert_int_equal(vd_firewall_set(node->firewall, &rules), 0);
 }
 
@@ -118,7 +119,7 @@ static struct node node_begin(struct fixture *fixture)
 
 static void leave(struct node *node)
 {
-	assert_int_equal(vd_firewall_set(node->firewall, &(struct vd_firewall_rules){0}), 0);
+	assert_int_equal(vd_firewall_set(node->firewall, &(struct vd_firewall_rules){0}), 1);
 	check(node);
 }
 
@@ -415,11 +416,16 @@ static void test_a_gateway_forwards_for_others(void **state)
 	const struct vd_firewall_rules rules = {.transit = &transit, .transit_count = 1, .exempt = &exempt, .exempt_count = 1};
 
 	run("iptables-nft -P FORWARD DROP");
-	assert_int_equal(vd_firewall_set(node.firewall, &rules), 0);
+	assert_int_equal(vd_firewall_set(node.firewall, &rules), 1);
 	check(&node);
 	assert_true(pings("container", "192.168.0.3"));
 	assert_false(pings("container", "198.51.100.9"));
 	assert_false(succeeds("nft list table inet viaduct 2>/dev/null"));
+
+	/* One that is no node does not know what its containers speak with. */
+	assert_int_equal(vd_firewall_set(node.firewall, &(struct vd_firewall_rules){.transit = &transit, .transit_count = 1}), 1);
+	check(&node);
+	assert_true(pings("container", "198.51.100.9"));
 	vd_firewall_close(node.firewall);
 }
 

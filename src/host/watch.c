@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/watch.h"
+
+#include "base/cleanup.h"
+#include "host/ip.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define WATCH_BUFFER (1 << 20)
+
+int vd_host_watch_open(struct vd_error *error)
+{
+	static const int groups[] = {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,  RTNLGRP_IPV4_ROUTE,
+				     RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
+	VD_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+	int size = WATCH_BUFFER;
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return vd_error_set(error, -errno, "cannot open a netlink socket: %m");
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++)
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
+			return vd_error_set(error, -errno, "cannot listen for changes of this host's addresses: %m");
+	return VD_TAKE_FD(fd);
+}
+
+static void take(const struct nlmsghdr *header, struct vd_host_watched *watched)
+{
+	const struct rtmsg *route = nlmsg_data(header);
+
+	switch (header->nlmsg_type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		watched->addresses = true;
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (nlmsg_datalen(header) >= (int)sizeof(*route) && route->rtm_protocol != VD_HOST_PROTOCOL &&
+		    route->rtm_table == RT_TABLE_MAIN)
+			watched->routes = true;
+		break;
+	case RTM_NEWNETCONF:
+		watched->settings = true;
+		break;
+	}
+}
+
+void vd_host_watch_read(int fd, struct vd_host_watched *ret)
+{
+	VD_FREE unsigned char *data = malloc(1 << 16);
+	struct vd_host_watched watched = {0};
+
+	*ret = (struct vd_host_watched){true, true, true};
+	while (data) {
+		ssize_t size = recv(fd, data, 1 << 16, 0);
+		struct nlmsghdr *header = (struct nlmsghdr *)data;
+		int left = (int)size;
+
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size < 0 && errno == ENOBUFS) {
+			watched = (struct vd_host_watched){true, true, true};
+			continue;
+		}
+		if (size <= 0) {
+			*ret = watched;
+			return;
+		}
+		for (; nlmsg_ok(header, left); header = nlmsg_next(header, &left))
+			take(header, &watched);
+	}
+}
