@@ -129,6 +129,7 @@ static int agent_options_fill(const struct options *options, struct vd_agent_opt
 		.pin_directory = options->bpf_directory,
 		.vxlan_port = (uint16_t)port,
 		.api = options->advertise,
+		.docker_host = options->docker_host,
 	};
 	if (*end || port == 0 || port > 65535)
 		return vd_error_set(error, -EINVAL, "--vxlan-port %s: a number from 1 to 65535", options->vxlan_port);

@@ -23,6 +23,8 @@ const char options_help[] =
 	"  --vxlan-port PORT      UDP port of the tunnels (default: 4789; the same on every host)\n"
 	"  --uplink PHYSNET=IF    interface IF leads to the physical network PHYSNET, where networks (viaduct explain\n"
 	"                         network) and VLAN subnets may lie; repeatable; its own traffic stays as it is\n"
+	"  --docker-host unix:PATH  the Docker engine that knows the names of this host's bridges\n"
+	"                         (default: unix:///var/run/docker.sock)\n"
 	"  --connections N        connections tracked and translated at most (default: 262144)\n"
 	"  --listen ADDR:PORT     serve API and store to other hosts there; needs TLS and a token, or --insecure\n"
 	"  --advertise URL        how other hosts reach that (default: from --listen)\n"
@@ -59,6 +61,7 @@ static const struct known {
 	{"bpf-dir", offsetof(struct options, bpf_directory), TYPE_TEXT},
 	{"vxlan-port", offsetof(struct options, vxlan_port), TYPE_TEXT},
 	{"uplink", offsetof(struct options, uplinks), TYPE_LIST},
+	{"docker-host", offsetof(struct options, docker_host), TYPE_TEXT},
 	{"connections", offsetof(struct options, connections), TYPE_TEXT},
 	{"listen", offsetof(struct options, listen), TYPE_TEXT},
 	{"advertise", offsetof(struct options, advertise), TYPE_TEXT},

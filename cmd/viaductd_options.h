@@ -12,7 +12,7 @@ struct options {
 	char *host, *store, *underlay, *run_directory, *bpf_directory, *vxlan_port;
 	char *listen, *advertise, *tls_cert, *tls_key, *tls_ca, *token_file;
 	char *config;
-	char *connections;
+	char *connections, *docker_host;
 	char **uplinks; /* "PHYSNET=IFNAME" */
 	size_t uplink_count;
 	bool insecure, purge, verbose;

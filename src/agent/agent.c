@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/announce.h"
 #include "agent/container.h"
+#include "agent/keeper.h"
 #include "agent/neighbour.h"
 #include "agent/node.h"
 #include "agent/private.h"
@@ -8,6 +9,7 @@
 #include "agent/uplink.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "docker/engine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -256,6 +258,8 @@ static int options_copy(struct vd_agent_options *to, const struct vd_agent_optio
 	to->run_directory = strdup(from->run_directory);
 	to->pin_directory = strdup(from->pin_directory);
 	to->api = from->api ? strdup(from->api) : NULL;
+	to->docker_host = strdup(from->docker_host ? from->docker_host : VD_DOCKER_ENGINE_HOST);
+	whole &= to->docker_host != NULL;
 	return whole && to->host && to->run_directory && to->pin_directory && (to->api || !from->api) ? 0 : -ENOMEM;
 }
 
@@ -270,6 +274,7 @@ static void options_done(struct vd_agent_options *options)
 	free((char *)options->run_directory);
 	free((char *)options->pin_directory);
 	free((char *)options->api);
+	free((char *)options->docker_host);
 }
 
 static int kernel_adopt(struct vd_agent *agent, struct vd_error *error)
@@ -424,6 +429,8 @@ int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, 
 	if (r == 0)
 		r = kernel_adopt(agent, error);
 	if (r == 0)
+		r = vd_agent_keeper_new(agent, error);
+	if (r == 0)
 		r = store_follow(agent, error);
 	if (r == 0)
 		r = vd_agent_returns_new(agent);
@@ -437,6 +444,15 @@ int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, 
 	return 0;
 }
 
+/* A host that is no node does without. */
+static void keeper_start(struct vd_agent *agent)
+{
+	struct vd_error error = {"out of memory"};
+
+	if (vd_agent_keeper_start(agent, &error) < 0)
+		vd_log_error("this host's packet filter and settings are not looked after: %s", error.text);
+}
+
 int vd_agent_run(struct vd_agent *agent)
 {
 	uv_signal_start(&agent->terminate, signalled, SIGTERM);
@@ -446,6 +462,7 @@ int vd_agent_run(struct vd_agent *agent)
 	poll_start(agent, &agent->neighbour_poll, vd_datapath_neighbour_fd(agent->datapath), neighbours_readable);
 	vd_agent_neighbours_start(agent);
 	poll_start(agent, &agent->monitor_poll, vd_host_monitor_fd(agent->net), monitor_readable);
+	keeper_start(agent);
 	uv_async_send(&agent->wake);
 	uv_run(&agent->loop, UV_RUN_DEFAULT);
 	return 0;
@@ -486,6 +503,7 @@ void vd_agent_free(struct vd_agent *agent)
 		return;
 	/* First what calls us from other threads; what they ask of a loop that never ran is refused. */
 	tasks_refuse(agent);
+	vd_agent_keeper_stop(agent);
 	vd_agent_removals_free(agent);
 	vd_agent_returns_free(agent);
 	vd_reporter_stop(agent->reporter);
@@ -514,6 +532,7 @@ void vd_agent_free(struct vd_agent *agent)
 	json_decref(agent->recent_drops);
 	vd_agent_containers_close(agent);
 	vd_agent_nodes_free(agent);
+	vd_agent_keeper_free(agent);
 	vd_agent_neighbours_free(agent);
 	vd_agent_announcements_free(agent);
 	vd_agent_uplinks_free(agent);
@@ -532,6 +551,8 @@ int vd_agent_purge(const struct vd_agent_options *options, struct vd_error *erro
 	r = vd_datapath_purge(&datapath, error);
 	if (r == 0)
 		r = vd_agent_routers_purge(options, error);
+	if (r == 0)
+		r = vd_agent_keeper_purge(options, error);
 	if (r < 0)
 		return r;
 	r = vd_host_net_open(options->host, options->run_directory, &net, error);

@@ -29,6 +29,7 @@ struct vd_agent_options {
 	const char *pin_directory;                  /* on a bpffs */
 	struct vd_address underlay;                 /* family none: choose */
 	uint16_t vxlan_port;                        /* UDP */
+	const char *docker_host;                    /* docker/engine.h: who knows the names of this host's bridges */
 	const char *api;                            /* URL that other hosts reach our API by; NULL: none */
 	struct vd_store *store;                     /* borrowed */
 	bool store_is_ours;                         /* no other host can be elected while this daemon is dead */

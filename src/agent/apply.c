@@ -5,6 +5,7 @@
  */
 #include "agent/announce.h"
 #include "agent/container.h"
+#include "agent/keeper.h"
 #include "agent/neighbour.h"
 #include "agent/node.h"
 #include "agent/private.h"
@@ -88,6 +89,8 @@ static int provider_carry_out(struct vd_agent *agent, const struct vd_plan_diffe
 			r = vd_agent_neighbours_step(agent, &difference->steps[i]);
 		if (r == 0)
 			r = vd_agent_nodes_step(agent, &difference->steps[i]);
+		if (r == 0)
+			r = vd_agent_keeper_step(agent, &difference->steps[i]);
 	}
 	if (r < 0)
 		return vd_error_set(error, r, "out of memory");
@@ -238,4 +241,6 @@ void vd_agent_apply(struct vd_agent *agent)
 		agent->retries = 0;
 		vd_agent_sweep(agent);
 	}
+	if (vd_agent_keeper_settle(agent) < 0)
+		vd_log_error("this host's packet filter stays as it is: out of memory");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What this host says of itself, so that others can send to it: its resource, its addresses, its MTU. */
+#include "agent/keeper.h"
 #include "agent/private.h"
 #include "agent/uplink.h"
 #include "base/cleanup.h"
@@ -30,7 +31,7 @@ static int host_decide(const struct vd_model *model, uint32_t next_id, void *use
 
 static int claim_build(struct vd_agent *agent, struct vd_resource **ret, struct vd_error *error)
 {
-	char text[VD_ADDRESS_TEXT];
+	char text[VD_ADDRESS_TEXT], lan[VD_PREFIX_TEXT];
 	VD_FREE char *encoded = NULL;
 	VD_FREE char *mtus = calloc(agent->underlay.count, MTU_TEXT);
 	json_t *addresses, *object;
@@ -44,11 +45,13 @@ static int claim_build(struct vd_agent *agent, struct vd_resource **ret, struct 
 		json_array_append_new(addresses, json_string(vd_address_format(&agent->underlay.addresses[i], text)));
 		used += (size_t)snprintf(mtus + used, MTU_TEXT, "%s%u", i ? " " : "", agent->underlay.mtus[i]);
 	}
-	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s*, s:s, s:o}", "kind", "claim", "machine_id",
+	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s*, s:s, s:o, s:s*, s:o}", "kind", "claim", "machine_id",
 			   agent->identity.machine_id, "boot_id", agent->identity.boot_id, "underlay",
 			   vd_address_format(&agent->underlay.address, text), "underlay_mtu", (json_int_t)agent->underlay.mtu,
 			   "addresses", addresses, "address_mtus", mtus, "api", agent->options.api, "version", VD_VERSION,
-			   "uplinks", vd_agent_uplinks_claim(agent));
+			   "uplinks", vd_agent_uplinks_claim(agent), "lan",
+			   agent->underlay.lan.address.family ? vd_prefix_format(&agent->underlay.lan, lan) : NULL, "occupied",
+			   vd_agent_keeper_occupied(agent));
 	encoded = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	if (!encoded)

@@ -2,6 +2,7 @@
 /* The verbs of api/live.h. Each runs on the asking thread and goes to the loop only for what touches the kernel. */
 #include "agent/announce.h"
 #include "agent/container.h"
+#include "agent/keeper.h"
 #include "agent/neighbour.h"
 #include "agent/node.h"
 #include "agent/private.h"
@@ -69,6 +70,16 @@ static json_t *gateways_status(struct vd_agent *agent)
 	return gateways.all;
 }
 
+/* What this host's own kernel was set right in. */
+static void changes_add(struct vd_agent *agent, json_t *status)
+{
+	VD_FREE char *problem = NULL;
+
+	json_object_set_new(status, "changes", vd_agent_keeper_changes(agent, &problem));
+	if (problem)
+		json_object_set_new(status, "problem", json_string(problem));
+}
+
 static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct question *question = userdata;
@@ -86,6 +97,7 @@ static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *
 	json_object_set_new(question->reply, "virtual_ips", vd_agent_announcements_status(agent));
 	json_object_set_new(question->reply, "nodes", vd_agent_nodes_status(agent));
 	json_object_set_new(question->reply, "leaving", vd_blocks_leaving(agent->blocks));
+	changes_add(agent, question->reply);
 	json_object_set_new(question->reply, "shares", vd_datapath_shares(agent->datapath));
 	/* All claims are read for it: for a person who asks, not for a scraper. */
 	if (json_is_true(json_object_get(question->arguments, "translations")))

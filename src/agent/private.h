@@ -120,6 +120,7 @@ struct vd_agent {
 	struct vd_announcements *announcements; /* announce.h */
 	struct vd_neighbours *neighbours;       /* neighbour.h */
 	struct vd_nodes *nodes;                 /* node.h */
+	struct vd_keeper *keeper;               /* keeper.h */
 	struct vd_journal *journal;             /* loop only: containers of this host (container.h) */
 	bool block_awaited;                     /* loop only: a block goes back when its containers are gone (block.h) */
 	struct vd_container_request *movers;    /* loop only: orders under way that write to the store */

@@ -22,6 +22,8 @@ void vd_host_net_close(struct vd_host_net *net);
 struct vd_host_underlay {
 	struct vd_address address; /* the one asked for, or the source address of the default route, or the first global one */
 	uint32_t mtu;
+	struct vd_prefix lan;         /* what is on its link; a host prefix where it has no network there */
+	char ifname[16];              /* that link's name */
 	struct vd_address *addresses; /* all global ones of links that are not ours */
 	uint32_t *mtus;               /* bytes, one per address */
 	size_t count;
@@ -114,6 +116,8 @@ int vd_host_router_each(struct vd_host_net *net, void (*router)(uint32_t domain,
 /* ---- what happens by itself (src/host/monitor.c) ---- */
 /* Readable when links came or went. */
 int vd_host_monitor_fd(struct vd_host_net *net);
+/* From now on nothing is kept for reading: who has another way to hear of links has no use for it. */
+void vd_host_monitor_stop(struct vd_host_net *net);
 /* Reads what happened; calls back for each link of ours that is gone, other than by ourselves. */
 int vd_host_monitor_read(struct vd_host_net *net, void (*gone)(uint32_t ifindex, void *userdata), void *userdata);
 /* Whether links or addresses that are not ours have changed since the last time that this was asked, by what read has read. */

@@ -96,6 +96,12 @@ void vd_host_monitor_close(struct vd_host_net *net)
 	vd_host_socket_cleanup(&net->monitor);
 }
 
+void vd_host_monitor_stop(struct vd_host_net *net)
+{
+	vd_host_socket_cleanup(&net->monitor);
+	net->monitor = NULL;
+}
+
 int vd_host_monitor_fd(struct vd_host_net *net)
 {
 	return nl_socket_get_fd(net->monitor);

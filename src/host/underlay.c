@@ -12,6 +12,7 @@
 struct link_entry {
 	uint32_t ifindex, mtu;
 	bool ours, loopback, up;
+	char ifname[16];
 };
 
 struct survey {
@@ -20,6 +21,7 @@ struct survey {
 	size_t link_count;
 	struct vd_address *addresses;
 	uint32_t *owners; /* ifindex, one per address */
+	uint8_t *lengths; /* of their networks */
 	size_t count;
 };
 
@@ -38,6 +40,7 @@ static int add_link(const struct vd_host_link_state *link, void *userdata)
 		.loopback = link->flags & IFF_LOOPBACK,
 		.up = link->flags & IFF_UP,
 	};
+	memcpy(survey->links[survey->link_count - 1].ifname, link->ifname, sizeof(link->ifname));
 	return 0;
 }
 
@@ -56,6 +59,7 @@ static int add_address(const struct vd_host_ip_address *address, void *userdata)
 	const struct link_entry *link = find_link(survey, address->ifindex);
 	struct vd_address *addresses;
 	uint32_t *owners;
+	uint8_t *lengths;
 
 	if (address->scope != RT_SCOPE_UNIVERSE || !link || link->ours)
 		return 0;
@@ -67,6 +71,11 @@ static int add_address(const struct vd_host_ip_address *address, void *userdata)
 	if (!owners)
 		return -ENOMEM;
 	survey->owners = owners;
+	lengths = reallocarray(survey->lengths, survey->count + 1, sizeof(*lengths));
+	if (!lengths)
+		return -ENOMEM;
+	survey->lengths = lengths;
+	lengths[survey->count] = address->prefix.length;
 	addresses[survey->count] = address->prefix.address;
 	owners[survey->count++] = address->ifindex;
 	return 0;
@@ -182,6 +191,9 @@ static int survey_result(struct survey *survey, const struct vd_address *wanted,
 		.addresses = VD_TAKE(survey->addresses),
 		.count = survey->count,
 	};
+	ret->lan = (struct vd_prefix){.address = ret->address, .length = survey->lengths[index]};
+	vd_prefix_normalise(&ret->lan);
+	memcpy(ret->ifname, find_link(survey, survey->owners[index])->ifname, sizeof(ret->ifname));
 	return 0;
 }
 
@@ -196,6 +208,7 @@ int vd_host_underlay_read(struct vd_host_net *net, const struct vd_address *want
 	free(survey.links);
 	free(survey.addresses);
 	free(survey.owners);
+	free(survey.lengths);
 	return result;
 }
 

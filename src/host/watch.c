@@ -2,7 +2,8 @@
 #include "host/watch.h"
 
 #include "base/cleanup.h"
-#include "host/ip.h"
+#include "host/netlink.h"
+#include "host/occupied.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -40,8 +41,8 @@ static void take(const struct nlmsghdr *header, struct vd_host_watched *watched)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (nlmsg_datalen(header) >= (int)sizeof(*route) && route->rtm_protocol != VD_HOST_PROTOCOL &&
-		    route->rtm_table == RT_TABLE_MAIN)
+		if (nlmsg_datalen(header) >= (int)sizeof(*route) && route->rtm_table == RT_TABLE_MAIN &&
+		    vd_host_is_settled(route->rtm_protocol))
 			watched->routes = true;
 		break;
 	case RTM_NEWNETCONF:

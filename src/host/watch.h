@@ -10,7 +10,7 @@
 int vd_host_watch_open(struct vd_error *error);
 struct vd_host_watched {
 	bool addresses; /* they came or went: bridges may be others', and links */
-	bool routes;    /* of others than us */
+	bool routes;    /* connected or static ones */
 	bool settings;  /* forwarding or the filter of the reverse path */
 };
 /* Reads what there is; everything is true when something was missed. */

@@ -50,6 +50,7 @@ static void test_address_of_the_default_route_is_chosen(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vd_address expected = address("10.9.1.1"), first = address("10.9.0.1");
+	struct vd_prefix lan = prefix("10.9.1.0/24");
 	struct vd_host_underlay underlay;
 
 	make_links();
@@ -59,6 +60,8 @@ static void test_address_of_the_default_route_is_chosen(void **state)
 	run("ip route add default via 10.9.1.254");
 	assert_done(fixture, vd_host_underlay_read(fixture->net, NULL, &underlay, &fixture->error));
 	assert_true(vd_address_equal(&underlay.address, &expected));
+	assert_true(vd_prefix_equal(&underlay.lan, &lan));
+	assert_string_equal(underlay.ifname, "u1");
 	vd_host_underlay_done(&underlay);
 }
 

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/keeper_worker.h"
+
+#include "agent/keeper_rules.h"
+#include "base/cleanup.h"
+#include "host/host.h"
+#include "host/node.h"
+#include "host/setting.h"
+#include "host/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 500         /* for what has no events: the older iptables */
+#define SETTLE_MS 30        /* one look does for what comes in a burst */
+#define GAP_MS 250          /* between two looks: who changes things all the time does not keep this host busy */
+#define RETRY_FIRST_MS 1000 /* doubled up to … */
+#define RETRY_LAST_MS 16000
+
+enum due {
+	DUE_LINKS = 1,
+	DUE_SETTINGS = 2,
+	DUE_FIREWALL = 4,
+	DUE_OCCUPIED = 8,
+	DUE_RULES = 16,
+	DUE_ALL = DUE_LINKS | DUE_SETTINGS | DUE_FIREWALL | DUE_OCCUPIED,
+};
+
+struct vd_keeper_worker {
+	struct vd_keeper_worker_options options; /* strings owned */
+	char *settings_path, *mark_path;
+	pthread_t thread;
+	int wake, watch;
+
+	pthread_mutex_t lock; /* guards what follows */
+	struct vd_firewall_rules given;
+	bool is_given, stopping;
+
+	/* The thread's own. */
+	struct vd_host_net *net;
+	struct vd_firewall *firewall; /* NULL: this host is no node, nothing of ours stands */
+	struct vd_settings *settings;
+	struct vd_firewall_rules rules; /* blocks with their links */
+	json_t *occupied;
+	unsigned due, failures;
+	int64_t not_before, looked; /* ms, CLOCK_MONOTONIC */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool is_node(const struct vd_firewall_rules *rules)
+{
+	return rules->block_count || rules->transit_count;
+}
+
+/* ---- doing ---- */
+
+/* A mark that something of ours may stand: who has none need not be cleaned up after. */
+static int mark_set(const struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	VD_CLOSE int fd = open(worker->mark_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? vd_error_set(error, -errno, "%s: cannot be written: %m", worker->mark_path) : 0;
+}
+
+static int firewall_open(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	int r = worker->firewall ? 0 : vd_firewall_open(worker->options.tag, &worker->firewall, error);
+
+	return r < 0 ? r : mark_set(worker, error);
+}
+
+/* A block is behind the bridge that has its address, or behind our host port. */
+static void links_find(struct vd_keeper_worker *worker)
+{
+	for (size_t i = 0; i < worker->rules.block_count; i++) {
+		struct vd_firewall_block *block = (struct vd_firewall_block *)&worker->rules.blocks[i];
+
+		if (vd_host_bridge_find(worker->net, &block->prefix, block->ifname) <= 0)
+			snprintf(block->ifname, sizeof(block->ifname), "vdh%x", block->domain);
+	}
+}
+
+static int settings_ensure(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	const struct vd_firewall_rules *rules = &worker->rules;
+	size_t most = 2 * rules->block_count + 1, count = 0;
+	VD_FREE const char **ifnames = calloc(most, sizeof(*ifnames));
+	VD_FREE char(*ports)[16] = calloc(most, sizeof(*ports));
+	struct vd_settings_need need = {.ifnames = ifnames};
+
+	if (!ifnames || !ports)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	if (worker->options.underlay_ifname[0])
+		ifnames[count++] = worker->options.underlay_ifname;
+	for (size_t i = 0; i < rules->block_count; i++) {
+		const struct vd_firewall_block *block = &rules->blocks[i];
+
+		/* Also where a bridge has it: from other nodes' tunnels packets come by the port. */
+		snprintf(ports[i], sizeof(ports[i]), "vdh%x", block->domain);
+		ifnames[count++] = ports[i];
+		if (strcmp(block->ifname, ports[i]) != 0)
+			ifnames[count++] = block->ifname;
+		need.ipv4 |= block->prefix.address.family == VD_FAMILY_IPV4;
+		need.ipv6 |= block->prefix.address.family == VD_FAMILY_IPV6;
+	}
+	for (size_t i = 0; i < rules->transit_count; i++) {
+		need.ipv4 |= rules->transit[i].prefix.address.family == VD_FAMILY_IPV4;
+		need.ipv6 |= rules->transit[i].prefix.address.family == VD_FAMILY_IPV6;
+	}
+	need.ifname_count = count;
+	return vd_settings_ensure(worker->settings, worker->net, &need, worker->options.changed, worker->options.userdata, error);
+}
+
+static int occupied_look(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	json_t *occupied = NULL;
+	int r = vd_keeper_occupied_read(worker->net, worker->options.docker_host, &worker->rules, &occupied, error);
+
+	if (r < 0)
+		return r;
+	if (worker->occupied && json_equal(worker->occupied, occupied)) {
+		json_decref(occupied);
+		return 0;
+	}
+	json_decref(worker->occupied);
+	worker->occupied = occupied;
+	worker->options.occupied(occupied, worker->options.userdata);
+	return 0;
+}
+
+/* As if this host had never been one. */
+static int leave(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	int r;
+
+	if (!worker->firewall && access(worker->mark_path, F_OK) < 0)
+		return 0;
+	r = firewall_open(worker, error);
+	if (r == 0)
+		r = vd_firewall_set(worker->firewall, &(struct vd_firewall_rules){0});
+	if (r >= 0)
+		r = vd_firewall_check(worker->firewall, NULL, NULL, error);
+	if (r == 0)
+		r = vd_settings_restore(worker->settings, worker->net, error);
+	if (r < 0)
+		return r;
+	vd_firewall_close(worker->firewall);
+	worker->firewall = NULL;
+	unlink(worker->mark_path);
+	return 0;
+}
+
+static int keep(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	int r = firewall_open(worker, error);
+
+	if (r < 0)
+		return r;
+	if (worker->due & (DUE_LINKS | DUE_RULES)) {
+		links_find(worker);
+		r = vd_firewall_set(worker->firewall, &worker->rules);
+		if (r < 0)
+			return vd_error_set(error, r, "out of memory");
+		if (r > 0)
+			worker->due |= DUE_FIREWALL;
+		worker->due |= DUE_SETTINGS;
+	}
+	if (worker->due & DUE_FIREWALL)
+		r = vd_firewall_check(worker->firewall, worker->options.changed, worker->options.userdata, error);
+	/* Rules that fail keep nothing else from being done. */
+	if (worker->due & DUE_SETTINGS) {
+		struct vd_error reason = {};
+		int second = settings_ensure(worker, &reason);
+
+		if (r >= 0 && second < 0)
+			r = vd_error_set(error, second, "%s", reason.text);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* True when there are new ones. */
+static bool rules_take(struct vd_keeper_worker *worker)
+{
+	bool is_given;
+
+	pthread_mutex_lock(&worker->lock);
+	is_given = worker->is_given;
+	if (is_given) {
+		vd_keeper_rules_done(&worker->rules);
+		worker->rules = worker->given;
+		worker->rules.vxlan_port = worker->options.vxlan_port;
+		worker->given = (struct vd_firewall_rules){0};
+		worker->is_given = false;
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return is_given;
+}
+
+static void round_do(struct vd_keeper_worker *worker)
+{
+	struct vd_error error = {"the kernel refused it"};
+	int r = 0;
+
+	worker->looked = now_ms();
+	if (worker->due & (DUE_OCCUPIED | DUE_RULES))
+		r = occupied_look(worker, &error);
+	if (r == 0)
+		r = is_node(&worker->rules) ? keep(worker, &error) : worker->due & DUE_RULES ? leave(worker, &error) : 0;
+	worker->options.problem(r < 0 ? error.text : NULL, worker->options.userdata);
+	if (r < 0) {
+		int64_t pause = RETRY_FIRST_MS << (worker->failures < 4 ? worker->failures : 4);
+
+		worker->failures++;
+		worker->due |= DUE_ALL;
+		worker->not_before = now_ms() + (pause < RETRY_LAST_MS ? pause : RETRY_LAST_MS);
+		return;
+	}
+	worker->failures = 0;
+	worker->due = 0;
+}
+
+/* ---- hearing ---- */
+
+static void due_add(struct vd_keeper_worker *worker, unsigned due)
+{
+	int64_t now = now_ms(), next = worker->looked + GAP_MS;
+
+	if (!due)
+		return;
+	/* What failed is not tried more often because something happens. */
+	if (!worker->due)
+		worker->not_before = now + SETTLE_MS > next ? now + SETTLE_MS : next;
+	worker->due |= due;
+}
+
+static void watch_read(struct vd_keeper_worker *worker)
+{
+	struct vd_host_watched watched;
+
+	vd_host_watch_read(worker->watch, &watched);
+	due_add(worker, (watched.addresses ? DUE_LINKS | DUE_OCCUPIED : 0) | (watched.routes ? DUE_OCCUPIED : 0) |
+				(watched.settings && is_node(&worker->rules) ? DUE_SETTINGS : 0));
+}
+
+static void wait_for_news(struct vd_keeper_worker *worker)
+{
+	struct pollfd polled[] = {
+		{.fd = worker->wake, .events = POLLIN},
+		{.fd = worker->watch, .events = POLLIN},
+		{.fd = worker->firewall ? vd_firewall_fd(worker->firewall) : -1, .events = POLLIN},
+	};
+	int64_t now = now_ms();
+	int timeout = worker->due        ? (int)(worker->not_before > now ? worker->not_before - now : 0)
+		      : worker->firewall ? TICK_MS
+					 : -1;
+	uint64_t count;
+
+	poll(polled, 3, timeout);
+	if (polled[0].revents && read(worker->wake, &count, sizeof(count)) > 0 && rules_take(worker)) {
+		worker->due |= DUE_RULES;
+		worker->not_before = now_ms();
+	}
+	if (polled[1].revents)
+		watch_read(worker);
+	if (polled[2].revents && vd_firewall_read(worker->firewall))
+		due_add(worker, DUE_FIREWALL);
+	if (worker->firewall && !worker->due && vd_firewall_differs(worker->firewall))
+		due_add(worker, DUE_FIREWALL);
+}
+
+static bool is_stopping(struct vd_keeper_worker *worker)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&worker->lock);
+	stopping = worker->stopping;
+	pthread_mutex_unlock(&worker->lock);
+	return stopping;
+}
+
+static void *worker_run(void *userdata)
+{
+	struct vd_keeper_worker *worker = userdata;
+
+	while (!is_stopping(worker)) {
+		if (worker->due && now_ms() >= worker->not_before)
+			round_do(worker);
+		wait_for_news(worker);
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static void worker_free(struct vd_keeper_worker *worker)
+{
+	if (worker->firewall)
+		vd_firewall_close(worker->firewall);
+	if (worker->settings)
+		vd_settings_close(worker->settings);
+	vd_host_net_close(worker->net);
+	vd_cleanup_close(&worker->wake);
+	vd_cleanup_close(&worker->watch);
+	vd_keeper_rules_done(&worker->rules);
+	vd_keeper_rules_done(&worker->given);
+	json_decref(worker->occupied);
+	pthread_mutex_destroy(&worker->lock);
+	free((char *)worker->options.tag);
+	free((char *)worker->options.run_directory);
+	free((char *)worker->options.docker_host);
+	free((char *)worker->options.underlay_ifname);
+	free(worker->settings_path);
+	free(worker->mark_path);
+	free(worker);
+}
+
+static int options_copy(struct vd_keeper_worker *worker, const struct vd_keeper_worker_options *options)
+{
+	worker->options = *options;
+	worker->options.tag = strdup(options->tag);
+	worker->options.run_directory = strdup(options->run_directory);
+	worker->options.docker_host = options->docker_host ? strdup(options->docker_host) : NULL;
+	worker->options.underlay_ifname = strdup(options->underlay_ifname);
+	if (asprintf(&worker->settings_path, "%s/settings", options->run_directory) < 0)
+		worker->settings_path = NULL;
+	if (asprintf(&worker->mark_path, "%s/node", options->run_directory) < 0)
+		worker->mark_path = NULL;
+	return worker->options.tag && worker->options.run_directory && worker->options.underlay_ifname &&
+			       (worker->options.docker_host || !options->docker_host) && worker->settings_path && worker->mark_path
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int worker_open(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	int r;
+
+	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake < 0)
+		return vd_error_set(error, -errno, "out of memory");
+	r = worker->watch = vd_host_watch_open(error);
+	if (r >= 0)
+		r = vd_host_net_open(worker->options.tag, worker->options.run_directory, &worker->net, error);
+	if (r < 0)
+		return r;
+	vd_host_monitor_stop(worker->net);
+	return vd_settings_open(worker->settings_path, &worker->settings, error);
+}
+
+static struct vd_keeper_worker *worker_new(const struct vd_keeper_worker_options *options)
+{
+	struct vd_keeper_worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->wake = worker->watch = -1;
+	pthread_mutex_init(&worker->lock, NULL);
+	if (options_copy(worker, options) == 0)
+		return worker;
+	worker_free(worker);
+	return NULL;
+}
+
+int vd_keeper_worker_start(const struct vd_keeper_worker_options *options, struct vd_keeper_worker **ret, struct vd_error *error)
+{
+	struct vd_keeper_worker *worker = worker_new(options);
+	int r;
+
+	if (!worker)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	worker->due = DUE_OCCUPIED;
+	r = worker_open(worker, error);
+	if (r >= 0) {
+		r = -pthread_create(&worker->thread, NULL, worker_run, worker);
+		if (r < 0)
+			vd_error_set(error, r, "no thread could be started: %s", strerror(-r));
+	}
+	if (r < 0) {
+		worker_free(worker);
+		return r;
+	}
+	*ret = worker;
+	return 0;
+}
+
+static void worker_wake(struct vd_keeper_worker *worker)
+{
+	uint64_t one = 1;
+
+	/* Fails only when it is awake anyway. */
+	if (write(worker->wake, &one, sizeof(one)) < 0)
+		return;
+}
+
+void vd_keeper_worker_stop(struct vd_keeper_worker *worker)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->stopping = true;
+	pthread_mutex_unlock(&worker->lock);
+	worker_wake(worker);
+	pthread_join(worker->thread, NULL);
+	worker_free(worker);
+}
+
+void vd_keeper_worker_give(struct vd_keeper_worker *worker, struct vd_firewall_rules *rules)
+{
+	pthread_mutex_lock(&worker->lock);
+	vd_keeper_rules_done(&worker->given);
+	worker->given = *rules;
+	*rules = (struct vd_firewall_rules){0};
+	worker->is_given = true;
+	pthread_mutex_unlock(&worker->lock);
+	worker_wake(worker);
+}
+
+int vd_keeper_worker_purge(const char *tag, const char *run_directory, struct vd_error *error)
+{
+	struct vd_keeper_worker *worker =
+		worker_new(&(struct vd_keeper_worker_options){.tag = tag, .run_directory = run_directory, .underlay_ifname = ""});
+	int r;
+
+	if (!worker)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	r = worker_open(worker, error);
+	if (r == 0)
+		r = leave(worker, error);
+	worker_free(worker);
+	return r;
+}

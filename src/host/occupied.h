@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VD_HOST_OCCUPIED_H
+#define VD_HOST_OCCUPIED_H
+
+#include "host/host.h"
+
+/* A prefix that this host has a route to, connected or static, in its main table, which is not ours and no default route. */
+struct vd_host_occupied {
+	struct vd_prefix prefix;
+	char ifname[16];
+	bool is_bridge; /* somebody's bridge stands in it */
+};
+/* In the order of the prefixes, each once; link-local ones and those of multicast left out. The list is to be freed. */
+int vd_host_occupied_read(struct vd_host_net *net, struct vd_host_occupied **ret, size_t *ret_count, struct vd_error *error);
+
+/*
+ * Whether routes of this origin (RTPROT_…) are connected, or set by an administrator. What routing protocols say may be a hundred
+ * thousand, and changes every second.
+ */
+bool vd_host_is_settled(uint8_t protocol);
+
+#endif
