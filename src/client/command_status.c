@@ -52,9 +52,18 @@ static void part_print(const json_t *status, const char *part, const char *const
 	vd_print_rows(rows, json_string_value(json_object_get(status, "host")), headers, paths, columns);
 }
 
+static void problem_print(const json_t *status)
+{
+	const char *problem = json_string_value(json_object_get(status, "problem"));
+
+	if (problem)
+		printf("\nhost %s is not as a node must be, and tries again: %s\n",
+		       json_string_value(json_object_get(status, "host")), problem);
+}
+
 /*
  * The host that is asked, or --host: the routers' processes, its uplinks, the VPCs that it leads out, the virtual IPs that it holds, the
- * ports that SNAT has taken. One that cannot tell leaves the rest as it is.
+ * ports that SNAT has taken, and what in its own kernel was set right. One that cannot tell leaves the rest as it is.
  */
 static void host_print(struct vd_invocation *invocation)
 {
@@ -68,6 +77,8 @@ static void host_print(struct vd_invocation *invocation)
 	static const char *const vip_paths[] = {"name", NULL, "network", "address", "type", "announced"};
 	static const char *const snat[] = {"SNAT ADDRESS", "HOST", "NETWORK", "IN USE", "TO ONE DESTINATION", "OF"};
 	static const char *const snat_paths[] = {"vip", NULL, "network", "used", "busiest", "limit"};
+	static const char *const changes[] = {"CHANGED BACK", "HOST", "TIMES", "LAST"};
+	static const char *const change_paths[] = {"what", NULL, "times", "when"};
 	const char *host = vd_invocation_option(invocation, "host");
 	json_t *arguments = json_pack("{s:s*, s:b}", "host", host, "translations", 1), *status = NULL;
 	struct vd_error error = {0};
@@ -78,6 +89,8 @@ static void host_print(struct vd_invocation *invocation)
 		part_print(status, "gateways", gateways, gateway_paths, sizeof(gateway_paths) / sizeof(*gateway_paths));
 		part_print(status, "virtual_ips", vips, vip_paths, sizeof(vip_paths) / sizeof(*vip_paths));
 		part_print(status, "translations", snat, snat_paths, sizeof(snat_paths) / sizeof(*snat_paths));
+		part_print(status, "changes", changes, change_paths, sizeof(change_paths) / sizeof(*change_paths));
+		problem_print(status);
 	}
 	json_decref(arguments);
 	json_decref(status);

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seed 002 without its steps 2, 4 and `iptables -P FORWARD ACCEPT`: both instances join a container network, and `my-net` stands on their
+blocks, on real Docker (nftables on ecs1, the older iptables on ecs2). Then people and programs spoil what the nodes need.
+
+    nginx 10.0.2.2 - my-net 10.0.2.1 [ecs1] 192.168.0.2 --h1-- VXLAN --h2-- 192.168.0.3 [ecs2] my-net 10.0.3.1 - nginx 10.0.3.2
+"""
+
+import re
+import time
+
+import pytest
+
+from lab import wait_until
+from lab.engine import Docker
+from lab.service import Firewalld
+
+LAB = """
+name: nodes
+hosts:
+  h1: {addresses: [172.31.0.1/24]}
+  h2: {addresses: [172.31.0.2/24]}
+instances:
+  ecs1: {ports: {ecs1: h1}, machine: {iptables: nft}, node: {addresses: [172.31.0.101/24]}}
+  ecs2: {ports: {ecs2: h2}, machine: {iptables: legacy}, node: {addresses: [172.31.0.102/24]}}
+  ecs3: {ports: {ecs3: h2}}
+"""
+
+DOCUMENTS = """
+kind: vpc
+name: demo
+cidrs: [192.168.0.0/16]
+---
+kind: subnet
+name: nodes
+vpc: demo
+cidrs: [192.168.0.0/24]
+---
+kind: security_group
+name: containers
+---
+kind: security_group_rule
+group: containers
+direction: ingress
+remote_cidr: 0.0.0.0/0
+---
+kind: port
+name: ecs1
+subnet: nodes
+security_groups: [containers]
+addresses: [192.168.0.2]
+---
+kind: port
+name: ecs2
+subnet: nodes
+security_groups: [containers]
+addresses: [192.168.0.3]
+---
+kind: port
+name: ecs3
+subnet: nodes
+security_groups: [containers]
+addresses: [192.168.0.4]
+---
+kind: container_network
+name: pods
+cidrs: [10.0.0.0/20]
+block_size: 24
+mode: routed
+vpc: demo
+"""
+
+NODES = """
+kind: container_block
+container_network: pods
+cidr: 10.0.2.0/24
+node: ecs1
+---
+kind: container_block
+container_network: pods
+cidr: 10.0.3.0/24
+node: ecs2
+---
+kind: node
+name: ecs1
+container_networks: [pods]
+port: ecs1
+---
+kind: node
+name: ecs2
+container_networks: [pods]
+port: ecs2
+"""
+
+BLOCKS = {"ecs1": "10.0.2.0/24", "ecs2": "10.0.3.0/24"}
+FAR = {"ecs1": "10.0.3.2", "ecs2": "10.0.2.2"}
+
+
+@pytest.fixture(scope="module")
+def engines(lab, reach):
+    lab.host("h1").apply(NODES)
+    found = {}
+    for name, block in BLOCKS.items():
+        node = lab.instance(name)
+        found[name] = Docker(node).start()
+        found[name].docker("network", "create", "--subnet", block, "my-net")
+        found[name].docker("run", "-d", "--name", "nginx", "--net", "my-net", "-p", "8080:80", "nginx:alpine")
+    for name, engine in found.items():
+        wait_until(lambda: pings(engine, FAR[name]), f"nginx of {name} reaches the other", 15)
+    yield found
+    for engine in found.values():
+        engine.stop()
+
+
+def pings(engine, target):
+    return engine.exec("nginx", "ping", "-c", 1, "-W", 1, target, check=False).returncode == 0
+
+
+def changes(lab, name):
+    return {change["what"]: change["times"] for change in lab.host(name).live("status")["changes"]}
+
+
+def test_ping_of_the_seed(engines):
+    """R-SCN-1, R-CTR-4, R-CTR-5: no route, no source check, no policy was set by hand"""
+    shown = engines["ecs1"].exec("nginx", "ping", "-c", 4, "10.0.3.2").stdout
+    assert re.findall(r"^64 bytes from 10\.0\.3\.2: seq=(\d) ttl=(\d+) time=[\d.]+ ms$", shown, re.M) == [(str(n), "62") for n in range(4)]
+
+
+def test_traceroute_of_the_seed(engines):
+    """R-SCN-1, R-RTR-7"""
+    shown = engines["ecs1"].exec("nginx", "traceroute", "-d", "10.0.3.2").stdout.splitlines()
+    assert [line.split()[1] for line in shown[1:]] == ["10.0.2.1", "192.168.0.3", "10.0.3.2"]
+
+
+def test_containers_come_with_their_own_addresses(lab, engines):
+    """R-CTR-5: Docker's masquerade leaves them alone, towards containers, nodes and instances"""
+    for name, own in (("ecs1", "10.0.2.2"), ("ecs2", "10.0.3.2")):
+        ecs3 = lab.instance("ecs3")
+        with ecs3.capture("eth0", "icmp[icmptype] == icmp-echo") as seen:
+            assert pings(engines[name], "192.168.0.4")
+        assert {packet["IP"].src for packet in seen.packets} == {own}
+
+
+def test_published_ports_work(lab, engines):
+    """R-CTR-5: -p 8080:80, from another instance, from the other node's container and by its own address"""
+    for address in ("192.168.0.2", "192.168.0.3"):
+        assert lab.instance("ecs3").run("curl", "-s", "-m", "3", f"http://{address}:8080/").stdout == "served by busybox\n"
+    assert engines["ecs1"].exec("nginx", "wget", "-q", "-T", "3", "-O", "-", "http://192.168.0.3:8080/").stdout == "served by busybox\n"
+    assert engines["ecs1"].exec("nginx", "wget", "-q", "-T", "3", "-O", "-", "http://10.0.3.2/").stdout == "served by busybox\n"
+
+
+SPOILS = {
+    "iptables -F": "iptables -F",
+    "iptables -t nat -F": "iptables -t nat -F",
+    "nft flush ruleset": "nft flush ruleset",
+    "rp_filter": "sysctl -qw net.ipv4.conf.all.rp_filter=1",
+    "rp_filter of the link": "sysctl -qw net.ipv4.conf.eth0.rp_filter=1",
+    "ip_forward": "sysctl -qw net.ipv4.ip_forward=0",
+}
+SAID = {
+    "iptables -F": "the jump to our rules in FORWARD was put back",
+    "nft flush ruleset": "the table inet viaduct was put back",
+    "ip_forward": "net.ipv4.ip_forward was 0: set to 1",
+}
+
+
+@pytest.mark.parametrize("name", ["ecs1", "ecs2"])
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_traffic_is_back_within_a_second(lab, engines, name, spoil):
+    """R-CTR-5: whatever is flushed or set, new connections work again, untranslated, and status says what was changed"""
+    before = changes(lab, name)
+    lab.instance(name).run("sh", "-c", SPOILS[spoil])
+    spoiled = time.monotonic()
+    wait_until(lambda: pings(engines[name], FAR[name]) and pings(engines[{"ecs1": "ecs2", "ecs2": "ecs1"}[name]], FAR[{"ecs1": "ecs2", "ecs2": "ecs1"}[name]]),
+               "both ways", 5)
+    assert time.monotonic() - spoiled < 1.5  # two commands of Docker's take half a second by themselves
+    lab.instance(name).run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
+    if spoil in SAID:
+        said = [what for what, times in changes(lab, name).items() if times > before.get(what, 0)]
+        assert any(SAID[spoil] in what for what in said), said
+
+
+@pytest.mark.parametrize("name", ["ecs1", "ecs2"])
+def test_dockerd_is_restarted(lab, engines, name):
+    """R-CTR-5"""
+    engines[name].restart()
+    engines[name].docker("start", "nginx")
+    wait_until(lambda: pings(engines[name], FAR[name]), "it reaches the other", 3)
+    assert lab.instance("ecs3").run("curl", "-s", "-m", "3", f"http://{'192.168.0.2' if name == 'ecs1' else '192.168.0.3'}:8080/").returncode == 0
+
+
+def test_firewalld_comes_and_is_reloaded(lab, engines):
+    """R-CTR-5: firewalld rejects what is forwarded, but not to and from containers"""
+    with Firewalld(lab.instance("ecs1")) as firewalld:
+        wait_until(lambda: pings(engines["ecs1"], "10.0.3.2"), "with firewalld", 3)
+        for _ in range(2):
+            firewalld.reload()
+            reloaded = time.monotonic()
+            wait_until(lambda: pings(engines["ecs2"], "10.0.2.2"), "after its reload", 5)
+            assert time.monotonic() - reloaded < 1.5
+        assert any("firewalld" in what for what in changes(lab, "ecs1"))
+
+
+def test_status_shows_what_was_changed(lab, engines):
+    """R-CTR-5"""
+    shown = lab.host("ecs1").viaduct("status").stdout
+    assert re.search(r"^CHANGED BACK +HOST +TIMES +LAST$", shown, re.M), shown
+    assert re.search(r"^nftables: the table inet viaduct was put back +ecs1 +\d+ +20\d\d-", shown, re.M), shown
+
+
+def test_leaving_gives_everything_back(lab, engines):
+    """R-CTR-5: what others have set stays as it is"""
+    node = lab.instance("ecs2")
+    assert "viaduct" in node.run("iptables-save").stdout.lower()
+    lab.host("h1").viaduct("delete", "node", "ecs2")
+    wait_until(lambda: "viaduct" not in node.run("iptables-save").stdout.lower() + node.run("nft", "list", "ruleset").stdout, "no rule of ours", 10)
+    assert "DOCKER-USER" in node.run("iptables-save").stdout
