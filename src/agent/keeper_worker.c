@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "host/host.h"
 #include "host/node.h"
+#include "host/occupied.h"
 #include "host/setting.h"
 #include "host/watch.h"
 
@@ -94,35 +95,82 @@ static void links_find(struct vd_keeper_worker *worker)
 	}
 }
 
+/* Links whose packets may come from where the kernel itself would send otherwise: by route today and by tunnel tomorrow. */
+struct link_names {
+	char (*names)[16];
+	size_t count;
+};
+
+static void link_add(struct link_names *links, const char *ifname)
+{
+	if (ifname[0])
+		snprintf(links->names[links->count++], sizeof(*links->names), "%s", ifname);
+}
+
+static bool is_exempt(const struct vd_firewall_rules *rules, const struct vd_prefix *prefix)
+{
+	for (size_t i = 0; i < rules->exempt_count; i++)
+		if (vd_prefix_overlaps(&rules->exempt[i].prefix, prefix))
+			return true;
+	return false;
+}
+
+/* The underlay's, those of the networks that containers speak with, and those of the blocks. */
+static int links_list(const struct vd_keeper_worker *worker, struct link_names *ret, struct vd_error *error)
+{
+	const struct vd_firewall_rules *rules = &worker->rules;
+	VD_FREE struct vd_host_occupied *networks = NULL;
+	struct link_names links = {0};
+	char port[16];
+	size_t count = 0;
+	int r = vd_host_occupied_read(worker->net, &networks, &count, error);
+
+	if (r < 0)
+		return r;
+	links.names = calloc(2 * rules->block_count + count + 1, sizeof(*links.names));
+	if (!links.names)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	link_add(&links, worker->options.underlay_ifname);
+	for (size_t i = 0; i < count; i++)
+		if (is_exempt(rules, &networks[i].prefix))
+			link_add(&links, networks[i].ifname);
+	for (size_t i = 0; i < rules->block_count; i++) {
+		/* Also where a bridge has it: from other nodes' tunnels packets come by the port. */
+		snprintf(port, sizeof(port), "vdh%x", rules->blocks[i].domain);
+		link_add(&links, port);
+		link_add(&links, rules->blocks[i].ifname);
+	}
+	*ret = links;
+	return 0;
+}
+
 static int settings_ensure(struct vd_keeper_worker *worker, struct vd_error *error)
 {
 	const struct vd_firewall_rules *rules = &worker->rules;
-	size_t most = 2 * rules->block_count + 1, count = 0;
-	VD_FREE const char **ifnames = calloc(most, sizeof(*ifnames));
-	VD_FREE char(*ports)[16] = calloc(most, sizeof(*ports));
-	struct vd_settings_need need = {.ifnames = ifnames};
+	VD_FREE const char **ifnames = NULL;
+	struct vd_settings_need need = {0};
+	struct link_names links = {0};
+	int r = links_list(worker, &links, error);
 
-	if (!ifnames || !ports)
-		return vd_error_set(error, -ENOMEM, "out of memory");
-	if (worker->options.underlay_ifname[0])
-		ifnames[count++] = worker->options.underlay_ifname;
+	if (r < 0)
+		return r;
+	ifnames = calloc(links.count + 1, sizeof(*ifnames));
+	for (size_t i = 0; i < links.count && ifnames; i++)
+		ifnames[need.ifname_count++] = links.names[i];
+	need.ifnames = ifnames;
 	for (size_t i = 0; i < rules->block_count; i++) {
-		const struct vd_firewall_block *block = &rules->blocks[i];
-
-		/* Also where a bridge has it: from other nodes' tunnels packets come by the port. */
-		snprintf(ports[i], sizeof(ports[i]), "vdh%x", block->domain);
-		ifnames[count++] = ports[i];
-		if (strcmp(block->ifname, ports[i]) != 0)
-			ifnames[count++] = block->ifname;
-		need.ipv4 |= block->prefix.address.family == VD_FAMILY_IPV4;
-		need.ipv6 |= block->prefix.address.family == VD_FAMILY_IPV6;
+		need.ipv4 |= rules->blocks[i].prefix.address.family == VD_FAMILY_IPV4;
+		need.ipv6 |= rules->blocks[i].prefix.address.family == VD_FAMILY_IPV6;
 	}
 	for (size_t i = 0; i < rules->transit_count; i++) {
 		need.ipv4 |= rules->transit[i].prefix.address.family == VD_FAMILY_IPV4;
 		need.ipv6 |= rules->transit[i].prefix.address.family == VD_FAMILY_IPV6;
 	}
-	need.ifname_count = count;
-	return vd_settings_ensure(worker->settings, worker->net, &need, worker->options.changed, worker->options.userdata, error);
+	r = ifnames ? vd_settings_ensure(worker->settings, worker->net, &need, worker->options.changed, worker->options.userdata,
+					 error)
+		    : vd_error_set(error, -ENOMEM, "out of memory");
+	free(links.names);
+	return r;
 }
 
 static int occupied_look(struct vd_keeper_worker *worker, struct vd_error *error)

@@ -9,6 +9,7 @@ import re
 import time
 
 import pytest
+from scapy.all import ICMP, IP, Ether
 
 from lab import wait_until
 from lab.engine import Docker
@@ -92,18 +93,22 @@ port: ecs2
 """
 
 BLOCKS = {"ecs1": "10.0.2.0/24", "ecs2": "10.0.3.0/24"}
+OTHER = {"ecs1": "ecs2", "ecs2": "ecs1"}
 FAR = {"ecs1": "10.0.3.2", "ecs2": "10.0.2.2"}
 
 
 @pytest.fixture(scope="module")
 def engines(lab, reach):
-    lab.host("h1").apply(NODES)
     found = {}
     for name, block in BLOCKS.items():
         node = lab.instance(name)
         found[name] = Docker(node).start()
         found[name].docker("network", "create", "--subnet", block, "my-net")
         found[name].docker("run", "-d", "--name", "nginx", "--net", "my-net", "-p", "8080:80", "nginx:alpine")
+        # dockerd, which came first, turned forwarding on and set this.
+        assert "-P FORWARD DROP" in node.run("iptables", "-S").stdout
+    assert not pings(found["ecs1"], FAR["ecs1"])
+    lab.host("h1").apply(NODES)
     for name, engine in found.items():
         wait_until(lambda: pings(engine, FAR[name]), f"nginx of {name} reaches the other", 15)
     yield found
@@ -112,7 +117,14 @@ def engines(lab, reach):
 
 
 def pings(engine, target):
-    return engine.exec("nginx", "ping", "-c", 1, "-W", 1, target, check=False).returncode == 0
+    """One new conversation, from the container's own namespace: `docker exec` takes a third of a second by itself."""
+    pid = engine.inspect("nginx")["State"]["Pid"]
+    return pid and engine.node.run("nsenter", "-t", pid, "-n", "ping", "-c", 1, "-W", "0.2", target, check=False).returncode == 0
+
+
+def fetch(engine, address, port):
+    """busybox's wget looks for names, and dies of it when it is linked statically."""
+    return engine.exec("nginx", "sh", "-c", f"printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 3 {address} {port}", check=False).stdout
 
 
 def changes(lab, name):
@@ -135,17 +147,18 @@ def test_containers_come_with_their_own_addresses(lab, engines):
     """R-CTR-5: Docker's masquerade leaves them alone, towards containers, nodes and instances"""
     for name, own in (("ecs1", "10.0.2.2"), ("ecs2", "10.0.3.2")):
         ecs3 = lab.instance("ecs3")
-        with ecs3.capture("eth0", "icmp[icmptype] == icmp-echo") as seen:
+        with ecs3.capture("eth0") as frames:
             assert pings(engines[name], "192.168.0.4")
-        assert {packet["IP"].src for packet in seen.packets} == {own}
+        requests = [packet for packet in map(Ether, frames) if ICMP in packet and packet[ICMP].type == 8]
+        assert {packet[IP].src for packet in requests} == {own}
 
 
 def test_published_ports_work(lab, engines):
     """R-CTR-5: -p 8080:80, from another instance, from the other node's container and by its own address"""
     for address in ("192.168.0.2", "192.168.0.3"):
         assert lab.instance("ecs3").run("curl", "-s", "-m", "3", f"http://{address}:8080/").stdout == "served by busybox\n"
-    assert engines["ecs1"].exec("nginx", "wget", "-q", "-T", "3", "-O", "-", "http://192.168.0.3:8080/").stdout == "served by busybox\n"
-    assert engines["ecs1"].exec("nginx", "wget", "-q", "-T", "3", "-O", "-", "http://10.0.3.2/").stdout == "served by busybox\n"
+    assert fetch(engines["ecs1"], "192.168.0.3", 8080).endswith("served by busybox\n")
+    assert fetch(engines["ecs1"], "10.0.3.2", 80).endswith("served by busybox\n")
 
 
 SPOILS = {
@@ -160,6 +173,7 @@ SAID = {
     "iptables -F": "the jump to our rules in FORWARD was put back",
     "nft flush ruleset": "the table inet viaduct was put back",
     "ip_forward": "net.ipv4.ip_forward was 0: set to 1",
+    "rp_filter": "net.ipv4.conf.eth0.rp_filter was",
 }
 
 
@@ -167,12 +181,13 @@ SAID = {
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_traffic_is_back_within_a_second(lab, engines, name, spoil):
     """R-CTR-5: whatever is flushed or set, new connections work again, untranslated, and status says what was changed"""
-    before = changes(lab, name)
+    before, other = changes(lab, name), OTHER[name]
     lab.instance(name).run("sh", "-c", SPOILS[spoil])
     spoiled = time.monotonic()
-    wait_until(lambda: pings(engines[name], FAR[name]) and pings(engines[{"ecs1": "ecs2", "ecs2": "ecs1"}[name]], FAR[{"ecs1": "ecs2", "ecs2": "ecs1"}[name]]),
-               "both ways", 5)
-    assert time.monotonic() - spoiled < 1.5  # two commands of Docker's take half a second by themselves
+    wait_until(lambda: pings(engines[name], FAR[name]) and pings(engines[other], FAR[other]), "both ways", 5)
+    assert time.monotonic() - spoiled < 1
+    time.sleep(0.6)  # … and stay so, also behind the next look
+    assert pings(engines[name], FAR[name]) and pings(engines[other], FAR[other])
     lab.instance(name).run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
     if spoil in SAID:
         said = [what for what, times in changes(lab, name).items() if times > before.get(what, 0)]
@@ -196,7 +211,7 @@ def test_firewalld_comes_and_is_reloaded(lab, engines):
             firewalld.reload()
             reloaded = time.monotonic()
             wait_until(lambda: pings(engines["ecs2"], "10.0.2.2"), "after its reload", 5)
-            assert time.monotonic() - reloaded < 1.5
+            assert time.monotonic() - reloaded < 1
         assert any("firewalld" in what for what in changes(lab, "ecs1"))
 
 
