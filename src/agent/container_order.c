@@ -235,6 +235,23 @@ struct listing {
 	json_t *keys;        /* … or of keys */
 };
 
+/* Beside the limits, what they have dropped. */
+static json_t *description(struct vd_agent *agent, const struct vd_container *row)
+{
+	json_t *described = vd_container_describe(row, vd_container_mtu(agent, row->domain));
+	json_t *bandwidth = json_object_get(described, "bandwidth");
+	struct vd_port_limited limited;
+
+	if (!bandwidth)
+		return described;
+	limited = vd_datapath_limited(agent->datapath, row->port);
+	if (row->rate_in)
+		json_object_set_new(bandwidth, "ingress_dropped", json_integer((json_int_t)limited.in));
+	if (row->rate_out)
+		json_object_set_new(bandwidth, "egress_dropped", json_integer((json_int_t)limited.out));
+	return described;
+}
+
 static int list_visit(const struct vd_container *row, void *userdata)
 {
 	struct listing *listing = userdata;
@@ -244,7 +261,7 @@ static int list_visit(const struct vd_container *row, void *userdata)
 		return 0;
 	if (listing->keys)
 		return json_array_append_new(listing->keys, json_string(row->key));
-	return json_array_append_new(listing->list, vd_container_describe(row, vd_container_mtu(listing->agent, row->domain)));
+	return json_array_append_new(listing->list, description(listing->agent, row));
 }
 
 static int list_on_loop(struct vd_agent *agent, void *userdata, struct vd_error *error)

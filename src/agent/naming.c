@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* What the data plane knows by id only, and a plan has no place for: rules, and whose groups refuse. */
+/* What the data plane knows by id only, and a plan has no place for: rules, whose groups refuse, containers' whole keys. */
 
 static bool name_rule(uint32_t rule, char *text, size_t size, void *userdata)
 {
@@ -45,9 +45,20 @@ static bool name_groups(uint32_t id, char *text, size_t size, void *userdata)
 	return has_groups;
 }
 
+static bool name_container(uint32_t port, char *text, size_t size, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+	const struct vd_container *container = agent->journal ? vd_journal_find_port(agent->journal, port) : NULL;
+
+	if (container)
+		snprintf(text, size, "%s", container->key);
+	return container;
+}
+
 void vd_agent_naming_start(struct vd_agent *agent)
 {
-	struct vd_datapath_naming naming = {.rule = name_rule, .groups = name_groups, .userdata = agent};
+	struct vd_datapath_naming naming = {
+		.rule = name_rule, .groups = name_groups, .container = name_container, .userdata = agent};
 
 	vd_datapath_naming_set(agent->datapath, &naming);
 }

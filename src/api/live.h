@@ -46,7 +46,8 @@
  * container_check    {key, netns?, ifname?} -> as add: all that it made stands; else the sentence says what does not
  * container_delete   {key} -> {}: link, map entries and addresses are gone; unknown is success
  * container_list     {network?} -> {"containers": [{"key", "network", "state": "up" | "reserved", "addresses", "mac"?, "ifname"?,
- *                    "peer_ifname"?, "netns"?, "hostname"?, "since": unix seconds, "bandwidth"?}]}
+ *                    "peer_ifname"?, "netns"?, "hostname"?, "since": unix seconds, "bandwidth"?:
+ *                    as given, and "ingress_dropped", "egress_dropped": packets}]}
  * container_lend     {network, key, address} -> {}: between hosts: the address may be another node's for a container of that key, which was
  *                    here before. container_add with move answers {"lend": {"host", "arguments"}} when a host must be asked so first;
  *                    then it is asked once more, with "lent": true. The api does both.

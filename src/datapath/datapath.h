@@ -93,9 +93,9 @@ int vd_datapath_neighbour_forget(struct vd_datapath *datapath, uint32_t network,
 uint64_t vd_datapath_writes(const struct vd_datapath *datapath);
 
 /*
- * What a plan does not name, for traces and drops: a rule by its id, a port's groups ("web, default") by its id, a container that was
- * here by its port's (0x80000000 | n: local to this host). False: unknown; NULL: all are. Called only inside the calls below. text:
- * size bytes.
+ * What a plan does not name, for traces and drops: a rule by its id, a port's groups ("web, default") by its id, a container by its
+ * port's (0x80000000 | n: local to this host; the plan's name for it may be its end alone). False: unknown; NULL: all are. Called only
+ * inside the calls below. text: size bytes.
  */
 struct vd_datapath_naming {
 	bool (*rule)(uint32_t rule, char *text, size_t size, void *userdata);
@@ -122,6 +122,11 @@ json_t *vd_datapath_status(struct vd_datapath *datapath);
  */
 json_t *vd_datapath_translations(struct vd_datapath *datapath);
 json_t *vd_datapath_shares(struct vd_datapath *datapath);
+/* Packets that a port's bandwidth limits have dropped: of what it receives, of what it sends. 0 without a limit. */
+struct vd_port_limited {
+	uint64_t in, out;
+};
+struct vd_port_limited vd_datapath_limited(const struct vd_datapath *datapath, uint32_t port);
 
 /* Sampled drops: becomes readable when there are some; vd_datapath_drop_events reads them all and calls back with
  * {"time", "reason", "sentence", "port", "host_interface", "source", "destination", "protocol", …}, borrowed. One that a security

@@ -54,15 +54,14 @@ const char *vd_protocol_name(uint8_t protocol, char text[4])
 	return text;
 }
 
-/* Of containers that are gone the plan knows nothing any more. text: room for a name. */
+/* text: room for a name. */
 static const char *name_find(const struct vd_datapath *datapath, uint32_t id, char text[VD_PORT_TEXT])
 {
 	const struct vd_datapath_naming *naming = &datapath->naming;
-	const char *name = vd_names_find(datapath->names, id);
 
-	if (!name && (id & VD_PORT_LOCAL) && naming->container && naming->container(id, text, VD_PORT_TEXT, naming->userdata))
+	if ((id & VD_PORT_LOCAL) && naming->container && naming->container(id, text, VD_PORT_TEXT, naming->userdata))
 		return text;
-	return name;
+	return vd_names_find(datapath->names, id);
 }
 
 void vd_json_set_name(json_t *object, const char *key, const struct vd_datapath *datapath, uint32_t id)

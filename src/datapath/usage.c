@@ -157,6 +157,27 @@ static int share_visit(const void *key, const void *value, void *userdata)
 	return 0;
 }
 
+static uint64_t limited_packets(const struct vd_datapath *datapath, uint32_t port, uint32_t direction)
+{
+	struct vd_rate_key key = {port, direction};
+	struct vd_entry entry = {.map = VD_MAP_RATE};
+	struct vd_rate_value rate;
+
+	memcpy(entry.key, &key, sizeof(key));
+	if (vd_datapath_lookup(datapath, &entry))
+		return 0;
+	memcpy(&rate, entry.value, sizeof(rate));
+	return rate.packets;
+}
+
+struct vd_port_limited vd_datapath_limited(const struct vd_datapath *datapath, uint32_t port)
+{
+	return (struct vd_port_limited){
+		.in = limited_packets(datapath, port, VD_RATE_DIRECTION_IN),
+		.out = limited_packets(datapath, port, VD_RATE_DIRECTION_OUT),
+	};
+}
+
 json_t *vd_datapath_shares(struct vd_datapath *datapath)
 {
 	struct sharing sharing = {datapath, json_object()};

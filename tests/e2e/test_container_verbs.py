@@ -205,7 +205,8 @@ def test_limits_are_listed_as_they_were_asked_for(hosts, spaces):
     h1, _ = hosts
     add(h1, spaces("a"), bandwidth={"ingress_rate": 8000000, "ingress_burst": 800000, "egress_rate": 80000000})
     assert listed(h1)["cni/net/a/eth0"]["bandwidth"] == {
-        "ingress_rate": 8000000, "ingress_burst": 800000, "egress_rate": 80000000, "egress_burst": 800000}
+        "ingress_rate": 8000000, "ingress_burst": 800000, "egress_rate": 80000000, "egress_burst": 800000,
+        "ingress_dropped": 0, "egress_dropped": 0}
 
 
 def test_blocks_fill_and_more_are_taken(hosts, spaces):

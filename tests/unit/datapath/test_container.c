@@ -226,6 +226,9 @@ static void test_limits_keep_what_is_spent(void **state)
 	assert_int_equal(held.burst, 1500000000);
 	assert_int_equal(held.spent, 77);
 	assert_int_equal(held.packets, 5);
+	assert_int_equal(vd_datapath_limited(datapath, CONTAINER).out, 5);
+	assert_int_equal(vd_datapath_limited(datapath, CONTAINER).in, 0);
+	assert_int_equal(vd_datapath_limited(datapath, CONTAINER + 1).out, 0);
 	assert_int_equal(lookup_rate(datapath, VD_RATE_DIRECTION_IN).burst, 100000000); /* none was given */
 	fixture_apply(datapath, fast, none);
 	assert_int_equal(fixture_entries(datapath, "vd_rate"), 0);
@@ -476,7 +479,7 @@ static bool container_name(uint32_t port, char *text, size_t size, void *userdat
 	return port & 0x80000000u;
 }
 
-static void test_containers_that_are_gone_have_names(void **state)
+static void test_containers_have_names_of_their_own(void **state)
 {
 	struct vd_datapath *datapath = fixture_open();
 	const struct vd_datapath_naming naming = {.container = container_name};
@@ -502,7 +505,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_real_packets_reach_the_kernel_and_back, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_trace_says_which_way, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_peers_meet, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_containers_that_are_gone_have_names, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_containers_have_names_of_their_own, fixture_setup, fixture_teardown),
 	};
 
 	fixture_require();
