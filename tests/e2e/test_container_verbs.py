@@ -210,7 +210,7 @@ def test_limits_are_listed_as_they_were_asked_for(hosts, spaces):
 
 
 def test_blocks_fill_and_more_are_taken(hosts, spaces):
-    """R-CTR-1: a full block is followed by another one; a full network says so, and what comes free can be had again."""
+    """R-CTR-2: a full block is followed by another one; a full network says so, and what comes free can be had again."""
     h1, _ = hosts
     space = spaces("many")
     found = [ask(h1, "add", network="small", key=f"cni/small/{i}", netns=str(space.path), ifname=f"eth{i}")["addresses"][0] for i in range(20)]
@@ -303,6 +303,13 @@ def test_containers_outlive_the_daemon(hosts, spaces):
     h1.ip("link", "del", before[1]["ifname"])
     h1.start()
     wait_until(lambda: set(listed(h1)) == {"cni/net/a/eth0"}, "rows without links are gone")
+    # And links without rows: whoever lost the journal does not know whose addresses they have.
+    h1.kill9()
+    for path in h1.run_directory.glob("containers*"):
+        path.unlink()
+    h1.start()
+    wait_until(lambda: not links(h1), "links that no row knows are gone")
+    assert spaces("a").ping(bare(before[1]["addresses"][0]), timeout=0.3).received == 0
 
 
 def journal_rows(lab):
@@ -362,7 +369,7 @@ def test_a_kill_at_any_time_leaks_nothing_and_gives_nothing_twice(lab, hosts, sp
 
 
 def test_a_container_moves_with_its_address(hosts, spaces):
-    """R-SCN-11: the container that had the address is gone on its node; on another one it gets the same, and routes follow."""
+    """R-SCN-11, R-CTR-3: the container that had the address is gone on its node; on another one it gets the same, and routes follow."""
     h1, h2 = hosts
     here, other = add(h1, spaces("a")), add(h1, spaces("b"))
     address = here["addresses"][0]
@@ -425,7 +432,7 @@ container_networks: [net, pods]
 
 
 def test_native_containers_are_ports_of_the_subnet(native, spaces):
-    """R-CTR-3: in native mode a container is a port like an instance's, wherever it runs; and goes as one, whatever died."""
+    """R-CTR-1: in native mode a container is a port like an instance's, wherever it runs; and goes as one, whatever died."""
     h1, h2 = native
     one, two = add(h1, spaces("n1"), network="pods", hostname="web"), add(h2, spaces("n2"), network="pods")
     assert one["addresses"][0].startswith("10.20.1.") and one["gateways"] == ["10.20.1.1"]
@@ -470,3 +477,33 @@ def test_a_native_order_that_is_killed_leaves_nothing(native, spaces):
 def quietly(function, *arguments, **more):
     with contextlib.suppress(Exception):
         function(*arguments, **more)
+
+
+def test_a_block_that_a_bridge_has_is_that_bridges(lab, hosts, spaces):
+    """R-CTR-5: somebody's bridge with a block's prefix, made after the block was taken: its containers are reached by the kernel, and
+    no address of it is given; when the bridge goes, the block is the host port's again."""
+    h1, h2 = hosts
+    h1.apply("kind: container_block\ncontainer_network: net\ncidr: 10.0.5.0/24\nnode: h1\n")
+    wait_until(lambda: "vdh" in h1.ip("route", "show", "10.0.5.0/24"), "the block is the host port's")
+    local, remote, behind = add(h1, spaces("a")), add(h2, spaces("b")), spaces("docker")
+    h1.ip("link", "add", "br-my-net", "type", "bridge")
+    h1.ip("link", "add", "veth-c", "type", "veth", "peer", "name", "eth0", "netns", behind.name)
+    h1.ip("link", "set", "veth-c", "master", "br-my-net", "up")
+    h1.ip("link", "set", "br-my-net", "up")
+    h1.ip("address", "add", "10.0.5.1/24", "dev", "br-my-net")
+    behind.ip("address", "add", "10.0.5.2/24", "dev", "eth0")
+    behind.ip("link", "set", "eth0", "up")
+    behind.ip("route", "add", "default", "via", "10.0.5.1")
+    wait_until(lambda: "vdh" not in h1.ip("route", "show", "10.0.5.0/24"), "the kernel's route is the bridge's")
+    assert "10.0.5.1/32" not in h1.ip("address")
+    for space, answer in ((spaces("a"), local), (spaces("b"), remote)):
+        wait_until(lambda: space.ping("10.0.5.2", timeout=0.3).received, f"{space.title} reaches the one behind the bridge")
+        assert behind.ping(bare(answer["addresses"][0])).received == 1
+    code, sentence = refusal(h1, "add", network="net", key="cni/net/x/eth0", netns=str(spaces("x").path), addresses=["10.0.5.9"])
+    assert code == "conflict" and "br-my-net" in sentence
+    h1.ip("link", "del", "br-my-net")
+    wait_until(lambda: "vdh" in h1.ip("route", "show", "10.0.5.0/24"), "the block is the host port's again")
+    assert add(h1, spaces("x"), addresses=["10.0.5.9"])["addresses"][0] == "10.0.5.9/24"
+    assert spaces("b").ping("10.0.5.9").received == 1
+    ask(h1, "delete", key="cni/net/x/eth0")
+    h1.viaduct("delete", "--wait", "-f", "-", input="kind: container_block\ncontainer_network: net\ncidr: 10.0.5.0/24\n", check=False)
