@@ -154,7 +154,7 @@ class Podman:
         return self.node.run("podman", *argv, check=check, **options).stdout.strip()
 
     def run(self, name, network, *argv, check=True):
-        return self.node.run("podman", "run", "-d", "--name", name, "--network", network, "--cgroup-parent", self.node.machine.control_group,
+        return self.node.run("podman", "run", "-d", "--name", name, "--network", network, "--cap-add", "NET_RAW", "--cgroup-parent", self.node.machine.control_group,
                              f"docker.io/library/{IMAGE}", *argv, check=check)
 
     def exec(self, name, *argv, check=True, **options):
