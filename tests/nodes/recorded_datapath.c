@@ -173,6 +173,11 @@ json_t *vd_datapath_shares(struct vd_datapath *datapath)
 	return json_object();
 }
 
+struct vd_port_limited vd_datapath_limited(const struct vd_datapath *datapath, uint32_t port)
+{
+	return (struct vd_port_limited){};
+}
+
 int vd_datapath_drop_fd(struct vd_datapath *datapath)
 {
 	return datapath->fds[1];

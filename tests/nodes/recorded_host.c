@@ -3,8 +3,12 @@
 #include "recorded.h"
 
 #include "host/cgroup.h"
+#include "host/firewall.h"
 #include "host/host.h"
 #include "host/node.h"
+#include "host/occupied.h"
+#include "host/setting.h"
+#include "host/watch.h"
 #include "host/uplink.h"
 
 #include <errno.h>
@@ -49,11 +53,14 @@ int vd_host_underlay_read(struct vd_host_net *net, const struct vd_address *want
 			  struct vd_error *error)
 {
 	struct vd_host_underlay underlay = {.address = *wanted, .mtu = 1500, .count = 1};
+	struct vd_prefix lan = {*wanted, 16};
 
 	underlay.addresses = calloc(1, sizeof(*underlay.addresses));
 	underlay.mtus = calloc(1, sizeof(*underlay.mtus));
 	if (!underlay.addresses || !underlay.mtus)
 		return -ENOMEM;
+	vd_prefix_normalise(&lan);
+	underlay.lan = lan;
 	underlay.addresses[0] = *wanted;
 	underlay.mtus[0] = 1500;
 	*ret = underlay;
@@ -184,6 +191,105 @@ int vd_host_node_routes_ensure(struct vd_host_net *net, const struct vd_host_nod
 	memcpy(net->routes, routes, count * sizeof(*routes));
 	net->route_count = count;
 	return 0;
+}
+
+/* ---- its packet filter and settings ---- */
+
+struct vd_firewall {
+	int fd; /* never readable */
+};
+
+int vd_firewall_open(const char *tag, struct vd_firewall **ret, struct vd_error *error)
+{
+	*ret = calloc(1, sizeof(**ret));
+	(*ret)->fd = eventfd(0, EFD_CLOEXEC);
+	return 0;
+}
+
+void vd_firewall_close(struct vd_firewall *firewall)
+{
+	if (!firewall)
+		return;
+	close(firewall->fd);
+	free(firewall);
+}
+
+int vd_firewall_set(struct vd_firewall *firewall, const struct vd_firewall_rules *rules)
+{
+	return 0;
+}
+
+int vd_firewall_fd(const struct vd_firewall *firewall)
+{
+	return firewall->fd;
+}
+
+bool vd_firewall_read(struct vd_firewall *firewall)
+{
+	return false;
+}
+
+bool vd_firewall_differs(struct vd_firewall *firewall)
+{
+	return false;
+}
+
+int vd_firewall_check(struct vd_firewall *firewall, void (*repaired)(const char *what, void *userdata), void *userdata,
+		      struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_firewall_purge(const char *tag, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_settings_open(const char *path, struct vd_settings **ret, struct vd_error *error)
+{
+	*ret = NULL;
+	return 0;
+}
+
+void vd_settings_close(struct vd_settings *settings)
+{
+}
+
+bool vd_settings_are_own(const struct vd_settings *settings)
+{
+	return true;
+}
+
+int vd_settings_ensure(struct vd_settings *settings, struct vd_host_net *net, const struct vd_settings_need *need,
+		       void (*changed)(const char *what, void *userdata), void *userdata, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_settings_restore(struct vd_settings *settings, struct vd_host_net *net, struct vd_error *error)
+{
+	return 0;
+}
+
+int vd_host_occupied_read(struct vd_host_net *net, struct vd_host_occupied **ret, size_t *ret_count, struct vd_error *error)
+{
+	*ret = NULL;
+	*ret_count = 0;
+	return 0;
+}
+
+int vd_host_watch_open(struct vd_error *error)
+{
+	return eventfd(0, EFD_CLOEXEC);
+}
+
+void vd_host_watch_read(int fd, struct vd_host_watched *ret)
+{
+	*ret = (struct vd_host_watched){};
+}
+
+void vd_host_monitor_stop(struct vd_host_net *net)
+{
 }
 
 /* ---- nothing of these happens to hosts without instances and uplinks ---- */
