@@ -56,8 +56,6 @@ def nodes(lab):
     h1.apply(NODES)
     wait_until(lambda: sum(item["assigned"]["state"] == "held" for item in h1.ask("GET", "/v1/container_blocks")["items"]) == 4,
                "each node has a block of each network")
-    for name in ("ecs1", "ecs2"):
-        lab.instance(name).sysctl("net.ipv4.ip_forward=1")
     return {name: lab.host(name) for name in ("ecs1", "ecs2")}
 
 

@@ -68,8 +68,6 @@ def blocks(host):
 def nodes(lab):
     found = {name: lab.host(name) for name in NODES}
     wait_until(lambda: all(item["assigned"]["state"] == "held" for item in blocks(found["n1"]).values()), "all hold their blocks")
-    for host in found.values():
-        host.sysctl("net.ipv4.ip_forward=1")
     return found
 
 
