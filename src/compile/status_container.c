@@ -87,6 +87,9 @@ static json_t *part_reason(const struct vd_view *view, const json_t *alive, cons
 	if (json_array_size(blocks) > 0 || network->mode == VD_CONTAINER_MODE_NATIVE)
 		return narrow_reason(view, network, host);
 	*ret_state = "waiting";
+	reason = narrow_reason(view, network, host);
+	if (reason)
+		return reason;
 	return json_sprintf("node %s has no block yet: its viaductd takes one, if there is one free", host);
 }
 
