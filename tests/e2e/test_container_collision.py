@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands on a node before it joins: Docker's own 172.17.0.0/16, and a route of its administrator's."""
+
+import pytest
+
+from lab import wait_until
+
+LAB = """
+name: collide
+hosts:
+  h1: {addresses: [172.31.0.1/24]}
+  h2: {addresses: [172.31.0.2/24]}
+"""
+DOCUMENTS = """
+{kind: container_network, name: wide, cidrs: [172.16.0.0/13], block_size: 16, mode: routed, provider: host}
+---
+{kind: container_network, name: narrow, cidrs: [10.99.0.0/24], block_size: 24, mode: routed, provider: host}
+"""
+
+
+@pytest.fixture(scope="module")
+def occupied(lab):
+    h2 = lab.host("h2")
+    h2.run("ip", "link", "add", "docker0", "type", "bridge")
+    h2.run("ip", "address", "add", "172.17.0.1/16", "dev", "docker0")
+    h2.run("ip", "link", "set", "docker0", "up")
+    h2.run("ip", "route", "add", "10.99.0.0/16", "via", "172.31.0.1", "proto", "static")
+    return h2
+
+
+def blocks(host, network):
+    return {item["document"]["cidr"]: item["document"].get("node") for item in host.ask("GET", "/v1/container_blocks")["items"]
+            if item["document"]["container_network"] == network}
+
+
+def test_node_takes_a_block_that_collides_with_nothing_of_its_own(lab, occupied):
+    """R-CTR-8: 172.16.0.0/16 goes to h1; h2 has docker0 in 172.17.0.0/16, and takes what comes after; it says what it left out."""
+    lab.host("h1").viaduct("join", "wide")
+    wait_until(lambda: blocks(occupied, "wide") == {"172.16.0.0/16": "h1"}, "h1 has the first block")
+    said = occupied.viaduct("join", "wide").stdout
+    wait_until(lambda: "h2" in blocks(occupied, "wide").values(), "h2 has a block")
+    assert blocks(occupied, "wide") == {"172.16.0.0/16": "h1", "172.18.0.0/16": "h2"}, said
+    text = occupied.viaduct("describe", "container_network", "wide").stdout
+    assert "docker0" in text and "172.17.0.0/16" in text and "h2" in text
+
+
+def test_block_that_collides_is_reported_naming_both(lab, occupied):
+    """R-CTR-8: all of the network is behind a route of the node's: it gets no block, and its status says why."""
+    occupied.viaduct("join", "narrow", check=False)
+    text = occupied.viaduct("describe", "container_network", "narrow").stdout
+    assert "10.99.0.0/24" in text and "10.99.0.0/16" in text and "h2" in text
+    assert blocks(occupied, "narrow") == {}
