@@ -552,6 +552,8 @@ int vd_agent_purge(const struct vd_agent_options *options, struct vd_error *erro
 	if (r == 0)
 		r = vd_agent_routers_purge(options, error);
 	if (r == 0)
+		r = vd_agent_containers_purge(options->run_directory, error);
+	if (r == 0)
 		r = vd_agent_keeper_purge(options, error);
 	if (r < 0)
 		return r;

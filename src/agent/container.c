@@ -133,14 +133,30 @@ static int row_adopt(const struct vd_container *row, void *userdata)
 	return 0;
 }
 
+static int journal_path(const char *run_directory, char ret[PATH_MAX], struct vd_error *error)
+{
+	if (snprintf(ret, PATH_MAX, "%s/" JOURNAL, run_directory) >= PATH_MAX)
+		return vd_error_set(error, -ENAMETOOLONG, "the run directory %s has too long a name", run_directory);
+	return 0;
+}
+
+int vd_agent_containers_purge(const char *run_directory, struct vd_error *error)
+{
+	char path[PATH_MAX];
+	int r = journal_path(run_directory, path, error);
+
+	if (r == 0)
+		vd_journal_delete(path);
+	return r;
+}
+
 int vd_agent_containers_open(struct vd_agent *agent, struct vd_error *error)
 {
 	char path[PATH_MAX];
-	int r;
+	int r = journal_path(agent->options.run_directory, path, error);
 
-	if (snprintf(path, sizeof(path), "%s/" JOURNAL, agent->options.run_directory) >= (int)sizeof(path))
-		return vd_error_set(error, -ENAMETOOLONG, "the run directory %s has too long a name", agent->options.run_directory);
-	r = vd_journal_open(path, agent->identity.boot_id, &agent->journal, error);
+	if (r == 0)
+		r = vd_journal_open(path, agent->identity.boot_id, &agent->journal, error);
 	if (r < 0)
 		return r;
 	vd_journal_each(agent->journal, row_adopt, agent);

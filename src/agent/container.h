@@ -132,6 +132,8 @@ int vd_container_check(struct vd_agent *agent, const struct vd_container *contai
 /* Opens the journal; what was not finished, and what lost its link, is taken back. Before the first sync. */
 int vd_agent_containers_open(struct vd_agent *agent, struct vd_error *error);
 void vd_agent_containers_close(struct vd_agent *agent);
+/* Forgets all of them; their links are taken away by whoever purges the host. */
+int vd_agent_containers_purge(const char *run_directory, struct vd_error *error);
 /* A link went by itself, with its namespace. False: it was no container's. */
 bool vd_agent_container_gone(struct vd_agent *agent, uint32_t ifindex);
 /* How many containers and reservations have addresses of the block. */

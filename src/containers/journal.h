@@ -57,6 +57,8 @@ int vd_container_copy(const struct vd_container *container, struct vd_container 
 /* path: the file, made when missing. Rows of another boot are void. -EBUSY when another process has it open. */
 int vd_journal_open(const char *path, const char *boot_id, struct vd_journal **ret, struct vd_error *error);
 void vd_journal_close(struct vd_journal *journal);
+/* The file goes, which nobody has open. */
+void vd_journal_delete(const char *path);
 
 /* Borrowed until the row changes; NULL: none. */
 const struct vd_container *vd_journal_find(const struct vd_journal *journal, const char *key);

@@ -507,3 +507,19 @@ def test_a_block_that_a_bridge_has_is_that_bridges(lab, hosts, spaces):
     assert spaces("b").ping("10.0.5.9").received == 1
     ask(h1, "delete", key="cni/net/x/eth0")
     h1.viaduct("delete", "--wait", "-f", "-", input="kind: container_block\ncontainer_network: net\ncidr: 10.0.5.0/24\n", check=False)
+
+
+def test_purge_takes_containers_host_ports_and_routes(hosts, spaces):
+    """R-OPS-9: what a node made for its containers goes with the rest, and the next daemon begins anew."""
+    _, h2 = hosts
+    add(h2, spaces("a"))
+    ask(h2, "reserve", network="net", key="r", family=4)
+    h2.stop()
+    h2.run(h2.daemon_command()[0], "--run-dir", h2.run_directory, "--purge")
+    assert {line.split("@")[0].split()[0] for line in h2.ip("-br", "link").splitlines()} == {"lo", "u0"}
+    assert "10.0." not in h2.ip("route") and "eth0" not in spaces("a").ip("-br", "link")
+    assert not list(h2.run_directory.glob("containers*"))
+    h2.start()
+    assert listed(h2) == {}
+    wait_until(lambda: h2.request("POST", "/v1/containers/add", {
+        "network": "net", "key": "cni/net/a/eth0", "netns": str(spaces("a").path)})[0] == 200, "containers can be added again")
