@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seed 003 on real Docker: machines on a LAN 10.60.6.0/24 whose gateway is 10.60.6.1; a block of 192.168.0.0/16 for each, and routes between
+them that nobody types: on every machine (`provider: host`), or on the gateway only (`provider: gateway`). A third machine joins.
+"""
+
+import pytest
+
+from containers import busybox_ping, hops, reaches, wait_for_block
+from lab import wait_until
+from lab.engine import Docker
+
+LAB = """
+name: lan
+hosts:
+  gateway: {addresses: [10.60.6.1/24]}
+  hosta: {addresses: [10.60.6.10/24], machine: true}
+  hostb: {addresses: [10.60.6.11/24], machine: {iptables: legacy}}
+  hostc: {addresses: [10.60.6.12/24], machine: true}
+"""
+
+DOCUMENTS = """
+{kind: container_network, name: docker, cidrs: [192.168.0.0/18], mode: routed, provider: host}
+---
+{kind: container_network, name: central, cidrs: [192.168.64.0/18], mode: routed, provider: gateway, gateways: [gateway]}
+"""
+
+MACHINES = ["hosta", "hostb"]
+NETWORKS = ["docker", "central"]
+
+
+class Machine:
+    """One that joined both networks, with a plain Docker bridge on its block of each."""
+
+    def __init__(self, lab, name):
+        self.node, self.host = lab.host(name), lab.host("gateway")
+        self.host.apply(f"{{kind: node, name: {name}, container_networks: [docker, central]}}")
+        self.blocks = {network: wait_for_block(self.host, network, name) for network in NETWORKS}
+        self.engine = Docker(self.node).start()
+        for network, block in self.blocks.items():
+            self.engine.docker("network", "create", "--subnet", block, network)
+            self.engine.docker("run", "-d", "--name", network, "--net", network, "nginx:alpine")
+
+    def container(self, network):
+        return lambda *argv, **options: self.engine.exec(network, *argv, **options)
+
+    def address(self, network):
+        return self.engine.address(network, network)
+
+
+@pytest.fixture(scope="module")
+def machines(lab):
+    # What a LAN's machines have; nothing leads to a block but what Viaduct sets.
+    for name in ("hosta", "hostb", "hostc"):
+        lab.host(name).ip("route", "add", "default", "via", "10.60.6.1")
+    return {name: Machine(lab, name) for name in MACHINES}
+
+
+def settle(machines, one, other, network):
+    wait_until(lambda: reaches(machines[one].container(network), machines[other].address(network)), f"{one} reaches {other} in {network}", 20)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_blocks_are_apart(machines, network):
+    """R-CTR-2"""
+    assert machines["hosta"].blocks[network] != machines["hostb"].blocks[network]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_ping_both_ways_as_in_the_seed(machines, network):
+    """R-SCN-2, R-CTR-4, R-CTR-5: ttl=62 by routes of the hosts; the gateway is one hop more, there and back"""
+    one, other = machines["hosta"], machines["hostb"]
+    settle(machines, "hosta", "hostb", network)
+    assert busybox_ping(one.container(network), other.address(network)).ttls == [62 if network == "docker" else 61] * 4
+    assert busybox_ping(other.container(network), one.address(network)).ttls == [62 if network == "docker" else 61] * 4
+
+
+def test_way_of_the_host_routes(machines):
+    """R-SCN-2, R-CTR-4: from machine to machine"""
+    settle(machines, "hosta", "hostb", "docker")
+    one, other = machines["hosta"], machines["hostb"]
+    gateway = one.address("docker").rsplit(".", 1)[0] + ".1"
+    assert hops(one.container("docker"), other.address("docker")) == [gateway, "10.60.6.11", other.address("docker")]
+
+
+def test_way_of_the_gateway_table(machines):
+    """R-SCN-2, R-CTR-4: by the gateway, which alone has the routes"""
+    settle(machines, "hosta", "hostb", "central")
+    one, other = machines["hosta"], machines["hostb"]
+    gateway = one.address("central").rsplit(".", 1)[0] + ".1"
+    assert hops(one.container("central"), other.address("central")) == [gateway, "10.60.6.1", "10.60.6.11", other.address("central")]
+    assert other.blocks["central"] not in one.node.ip("route")
+    assert f"{other.blocks['central']} via 10.60.6.11" in one.host.ip("route")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_third_machine_joins_and_leaves(lab, machines, network):
+    """R-SCN-2, R-CTR-3: routes come and go by themselves"""
+    if "hostc" not in machines:
+        machines["hostc"] = Machine(lab, "hostc")
+    for other in MACHINES:
+        settle(machines, "hostc", other, network)
+        assert busybox_ping(machines[other].container(network), machines["hostc"].address(network)).received == 4
