@@ -511,8 +511,8 @@ static json_t *network_status(const struct vd_node_network *network)
 			json_object_set_new(one, "bridge", json_string(block->bridge));
 		json_array_append_new(blocks, one);
 	}
-	return json_pack("{s:s, s:s, s:I, s:o}", "network", network->plan.name, "project", network->plan.project, "domain",
-			 (json_int_t)network->domain, "blocks", blocks);
+	return json_pack("{s:s, s:s, s:I, s:I, s:o}", "network", network->plan.name, "project", network->plan.project, "domain",
+			 (json_int_t)network->domain, "mtu", (json_int_t)network->plan.mtu, "blocks", blocks);
 }
 
 json_t *vd_agent_nodes_status(const struct vd_agent *agent)

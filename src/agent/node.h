@@ -64,7 +64,7 @@ bool vd_node_is_lent(struct vd_node_network *network, const struct vd_address *a
 /* Promises it to another node, for so long. */
 int vd_node_lend(struct vd_node_network *network, const struct vd_address *address, unsigned seconds);
 
-/* [{"network", "domain", "interface", "blocks": [{"block", "gateway"?, "bridge"?}], "problems": [sentence]}]. */
+/* {"networks": [{"network", "project", "domain", "mtu", "blocks": [{"block", "gateway"?, "bridge"?}]}], "problems": [sentence], "routes"}. */
 json_t *vd_agent_nodes_status(const struct vd_agent *agent);
 
 #endif

@@ -140,6 +140,32 @@ const struct vd_command vd_commands[] = {
 		.run = vd_command_leave,
 	},
 	{
+		.name = "block",
+		.arguments = "[NETWORK]",
+		.summary = "print the blocks of container networks that this host holds",
+		.text = "One CIDR a line, for other programs: docker network create --subnet $(viaduct block apps) my-net",
+		.example = "viaduct block\nviaduct block apps --host n2",
+		.options = vd_block_options,
+		.maximum = 1,
+		.completes = "network",
+		.run = vd_command_block,
+	},
+	{
+		.name = "docker",
+		.arguments = "network NAME",
+		.summary = "make a bridge network of Docker's on this host's block of a container network",
+		.text = "The same as docker network create with the block's subnet, and the container network's MTU. Docker is "
+			"asked on "
+			"the machine where this command runs, so that must be the host itself. A network that stands is left as it "
+			"is.",
+		.example = "viaduct docker network my-net\nviaduct docker network my-net --container-network apps",
+		.options = vd_docker_options,
+		.minimum = 2,
+		.maximum = 2,
+		.completes = "words:network",
+		.run = vd_command_docker,
+	},
+	{
 		.name = "containers",
 		.arguments = "",
 		.summary = "list the containers of a host, and the addresses that are reserved there",

@@ -110,6 +110,10 @@ extern const struct vd_option vd_join_options[], vd_leave_options[];
 int vd_command_join(struct vd_invocation *invocation);
 int vd_command_leave(struct vd_invocation *invocation);
 int vd_command_containers(struct vd_invocation *invocation);
+/* command_docker.c */
+extern const struct vd_option vd_block_options[], vd_docker_options[];
+int vd_command_block(struct vd_invocation *invocation);
+int vd_command_docker(struct vd_invocation *invocation);
 /* command_purge.c */
 extern const struct vd_option vd_purge_options[];
 int vd_command_purge(struct vd_invocation *invocation);

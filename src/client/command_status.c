@@ -52,6 +52,24 @@ static void part_print(const json_t *status, const char *part, const char *const
 	vd_print_rows(rows, json_string_value(json_object_get(status, "host")), headers, paths, columns);
 }
 
+/* The blocks of all container networks as rows of one table, under "blocks". */
+static void blocks_flatten(json_t *status)
+{
+	json_t *rows = json_array();
+	const json_t *network, *block;
+	size_t i, j;
+
+	json_array_foreach (json_object_get(json_object_get(status, "nodes"), "networks"), i, network)
+		json_array_foreach (json_object_get(network, "blocks"), j, block) {
+			json_t *row = json_copy((json_t *)block);
+
+			json_object_set(row, "network", json_object_get(network, "network"));
+			json_object_set(row, "project", json_object_get(network, "project"));
+			json_array_append_new(rows, row);
+		}
+	json_object_set_new(status, "blocks", rows);
+}
+
 static void problem_print(const json_t *status)
 {
 	const char *problem = json_string_value(json_object_get(status, "problem"));
@@ -63,7 +81,7 @@ static void problem_print(const json_t *status)
 
 /*
  * The host that is asked, or --host: the routers' processes, its uplinks, the VPCs that it leads out, the virtual IPs that it holds, the
- * ports that SNAT has taken, and what in its own kernel was set right. One that cannot tell leaves the rest as it is.
+ * ports that SNAT has taken, the blocks that it holds, and what in its own kernel was set right. One that cannot tell leaves the rest as it is.
  */
 static void host_print(struct vd_invocation *invocation)
 {
@@ -77,6 +95,8 @@ static void host_print(struct vd_invocation *invocation)
 	static const char *const vip_paths[] = {"name", NULL, "network", "address", "type", "announced"};
 	static const char *const snat[] = {"SNAT ADDRESS", "HOST", "NETWORK", "IN USE", "TO ONE DESTINATION", "OF"};
 	static const char *const snat_paths[] = {"vip", NULL, "network", "used", "busiest", "limit"};
+	static const char *const blocks[] = {"BLOCK", "HOST", "CONTAINER NETWORK", "PROJECT", "GATEWAY", "BRIDGE"};
+	static const char *const block_paths[] = {"block", NULL, "network", "project", "gateway", "bridge"};
 	static const char *const changes[] = {"CHANGED BACK", "HOST", "TIMES", "LAST"};
 	static const char *const change_paths[] = {"what", NULL, "times", "when"};
 	const char *host = vd_invocation_option(invocation, "host");
@@ -89,6 +109,8 @@ static void host_print(struct vd_invocation *invocation)
 		part_print(status, "gateways", gateways, gateway_paths, sizeof(gateway_paths) / sizeof(*gateway_paths));
 		part_print(status, "virtual_ips", vips, vip_paths, sizeof(vip_paths) / sizeof(*vip_paths));
 		part_print(status, "translations", snat, snat_paths, sizeof(snat_paths) / sizeof(*snat_paths));
+		blocks_flatten(status);
+		part_print(status, "blocks", blocks, block_paths, sizeof(block_paths) / sizeof(*block_paths));
 		part_print(status, "changes", changes, change_paths, sizeof(change_paths) / sizeof(*change_paths));
 		problem_print(status);
 	}

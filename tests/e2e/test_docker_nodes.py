@@ -213,13 +213,82 @@ def test_firewalld_comes_and_is_reloaded(lab, engines):
             wait_until(lambda: pings(engines["ecs2"], "10.0.2.2"), "after its reload", 5)
             assert time.monotonic() - reloaded < 1
         assert any("firewalld" in what for what in changes(lab, "ecs1"))
+    # It took Docker's own chains away; dockerd makes them again when it starts.
+    engines["ecs1"].restart()
+    engines["ecs1"].docker("start", "nginx")
 
 
 def test_status_shows_what_was_changed(lab, engines):
     """R-CTR-5"""
     shown = lab.host("ecs1").viaduct("status").stdout
     assert re.search(r"^CHANGED BACK +HOST +TIMES +LAST$", shown, re.M), shown
+    assert re.search(r"^10\.0\.2\.0/24 +ecs1 +pods +default +10\.0\.2\.1 +br-[0-9a-f]{12}$", shown, re.M), shown
     assert re.search(r"^nftables: the table inet viaduct was put back +ecs1 +\d+ +20\d\d-", shown, re.M), shown
+
+
+def test_viaduct_makes_the_docker_network(lab, engines):
+    """R-CTR-5: the block is printed, and Docker gets a bridge on it with the network's MTU; once."""
+    host, node = lab.host("ecs1"), lab.instance("ecs1")
+    lab.host("h1").apply("kind: container_network\nname: apps\ncidrs: [10.1.0.0/16]\nmode: routed\nvpc: demo\n")
+    assert host.viaduct("block").stdout == "10.0.2.0/24\n"
+    host.viaduct("join", "apps", "--port", "ecs1")
+    assert host.viaduct("block", "apps").stdout == "10.1.0.0/24\n"
+    assert "say which with --container-network" in host.viaduct("docker", "network", "apps-net", check=False).stderr
+    made = host.viaduct("docker", "network", "apps-net", "--container-network", "apps").stdout
+    assert made == "Docker network apps-net has 10.1.0.0/24 of container_network apps\n"
+    again = host.viaduct("docker", "network", "apps-net", "--container-network", "apps").stdout
+    assert again == "Docker network apps-net stands on this host's block of container_network apps already\n"
+    other = host.viaduct("docker", "network", "other", "--container-network", "apps", check=False)
+    assert other.returncode == 1 and "the Docker network apps-net stands on this host's block" in other.stderr
+
+    engines["ecs1"].docker("run", "-d", "--name", "app", "--net", "apps-net", "nginx:alpine")
+    assert engines["ecs1"].address("app", "apps-net") == "10.1.0.2"
+    assert "mtu 1450" in engines["ecs1"].exec("app", "ip", "link", "show", "eth0").stdout
+    wait_until(lambda: pings(engines["ecs2"], "10.1.0.2"), "a container of another network reaches it", 5)
+    assert lab.instance("ecs3").ping("10.1.0.2", count=2).ttls == [63] * 2
+    engines["ecs1"].docker("rm", "-f", "app")
+    engines["ecs1"].docker("network", "rm", "apps-net")
+    wait_until(lambda: "-i vdh" in node.run("iptables", "-S").stdout, "the bridge went: the block is behind our host port again", 5)
+
+
+def test_no_docker_answers(lab, engines):
+    host = lab.host("ecs1")
+    refused = host.viaduct("docker", "network", "n", "--container-network", "pods", "--docker-host", "unix:/nowhere", check=False)
+    assert refused.returncode == 1 and "no Docker engine answers at /nowhere" in refused.stderr
+    refused = host.viaduct("docker", "network", "n", "--container-network", "pods", "--docker-host", "tcp://127.0.0.1:2375", check=False)
+    assert refused.returncode == 1 and "give unix:PATH" in refused.stderr
+    assert "holds no block" in lab.host("h2").viaduct("block", check=False).stderr
+
+
+def occupied(lab, name):
+    return lab.host(name).ask("GET", f"/v1/hosts/{name}")["claim"].get("occupied")
+
+
+def test_a_block_on_docker0_is_reported(lab, engines):
+    """R-CTR-8: Docker's own bridge, another network of Docker's by its name, and a route are what a block collides with; both are named."""
+    engines["ecs1"].docker("network", "create", "--subnet", "10.7.0.0/24", "theirs")
+    lab.instance("ecs1").ip("route", "add", "10.8.0.0/16", "via", "192.168.0.1")
+    wait_until(lambda: occupied(lab, "ecs1") == {"Docker network theirs": "10.7.0.0/24", "eth0": "10.8.0.0/16, 192.168.0.0/24",
+                                                 "docker0": "172.17.0.0/16", "u0": "172.31.0.0/24"}, "the claim says so", 5)
+    lab.host("h1").apply("""
+kind: container_network
+name: wide
+cidrs: [172.17.0.0/16]
+mode: tunnel
+---
+kind: container_block
+container_network: wide
+cidr: 172.17.5.0/24
+node: ecs1
+""")
+    joined = lab.host("ecs1").viaduct("join", "wide", check=False)
+
+    def status():
+        return lab.host("h1").ask("GET", "/v1/container_blocks/wide%2F172.17.5.0%2F24")["status"]
+
+    wait_until(lambda: status()["state"] == "colliding", "the block's status says so", 5)
+    assert "docker0 (172.17.0.0/16)" in status()["reason"] and "ecs1" in status()["reason"], joined
+    lab.host("ecs1").viaduct("leave", "wide")
 
 
 def test_leaving_gives_everything_back(lab, engines):
