@@ -80,6 +80,30 @@ static void test_captured_port_shows_both_directions(void **state)
 	assert_int_equal(captured.last.captured, VD_CAPTURE_SNAP);
 }
 
+/* What a port sends to its router, or to its node's kernel, it sends. */
+static void test_packets_to_the_router_are_captured(void **state)
+{
+	struct fixture *fixture = *state;
+	struct packet_spec spec = {.source_mac = MAC_A,
+				   .source = "10.0.0.2",
+				   .destination = "10.0.0.1",
+				   .protocol = IPPROTO_ICMP,
+				   .source_port = 7,
+				   .destination_port = 8 << 8};
+	static struct captured captured;
+	struct packet packet;
+
+	change_port_flags(fixture, fixture->ifindex_a, VD_PORT_FLAG_CAPTURE, 0);
+	packet_build(&spec, &packet);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), VERDICT_REDIRECT);
+		assert_int_equal(read_captured(fixture, &captured), 1);
+		assert_int_equal(captured.last.port_id, PORT_A);
+		assert_int_equal(captured.last.is_egress, 0);
+	}
+	assert_true(read_hits(fixture) > 0);
+}
+
 static void test_neighbour_packets_are_captured(void **state)
 {
 	struct fixture *fixture = *state;
@@ -98,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_captured_port_shows_both_directions, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_packets_to_the_router_are_captured, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_neighbour_packets_are_captured, fixture_setup, fixture_teardown),
 	};
 	int error = fixture_enter();
