@@ -86,11 +86,16 @@ static void link_check(const char *what, uint32_t ifindex, const char *ifname, v
 
 static void links_check(struct sweep *sweep)
 {
+	struct vd_error error = {};
+
 	if (vd_model_each(sweep->model, VD_KIND_ATTACHMENT, NULL, attachment_note, sweep) < 0)
 		return;
 	if (sweep->attached_count)
 		qsort(sweep->attached, sweep->attached_count, sizeof(*sweep->attached), number_compare);
 	vd_host_link_each_ours(sweep->agent->net, link_check, sweep);
+	/* On the loop nothing is half way. */
+	if (vd_host_half_made_remove(sweep->agent->net, &error) < 0)
+		vd_log_warning("%s", error.text);
 }
 
 static void router_check(uint32_t domain, void *userdata)

@@ -95,6 +95,8 @@ int vd_host_condemned_remove(struct vd_error *error);
 /* Calls back for each link here that carries our tag: (what, ifindex). For cleaning up what no attachment knows. */
 int vd_host_link_each_ours(struct vd_host_net *net,
 			   void (*link)(const char *what, uint32_t ifindex, const char *ifname, void *userdata), void *userdata);
+/* Removes links whose maker died before it could mark them. */
+int vd_host_half_made_remove(struct vd_host_net *net, struct vd_error *error);
 /* Whether a link with this index stands and is ours for this port. */
 bool vd_host_link_is_port(struct vd_host_net *net, uint32_t ifindex, uint32_t port);
 

@@ -83,6 +83,20 @@ int vd_host_link_each_ours(struct vd_host_net *net,
 	return result;
 }
 
+int vd_host_half_made_remove(struct vd_host_net *net, struct vd_error *error)
+{
+	struct collected collected = {.net = net, .half_made = true};
+	int result = vd_host_link_each(net->netlink, collect, &collected);
+
+	if (result < 0)
+		vd_error_set(error, result, "cannot read this host's interfaces: %s", strerror(-result));
+	for (size_t i = 0; i < collected.count && result >= 0; i++)
+		if (vd_host_link_is_half_made(&collected.links[i]))
+			result = vd_host_link_delete(net->netlink, collected.links[i].ifindex, error);
+	free(collected.links);
+	return result < 0 ? result : 0;
+}
+
 int vd_host_net_purge(struct vd_host_net *net, struct vd_error *error)
 {
 	struct collected collected = {.net = net, .half_made = true};

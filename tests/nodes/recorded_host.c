@@ -338,6 +338,11 @@ int vd_host_port_condemn(struct vd_host_net *net, uint32_t port, struct vd_error
 	return 0;
 }
 
+int vd_host_half_made_remove(struct vd_host_net *net, struct vd_error *error)
+{
+	return 0;
+}
+
 int vd_host_condemned_remove(struct vd_error *error)
 {
 	return 0;

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "base/cleanup.h"
+#include "host/link.h"
 
 #include <errno.h>
 #include <string.h>
@@ -155,6 +156,20 @@ static void test_an_end_may_stay_here_until_somebody_moves_it(void **state)
 	assert_false(succeeds("ip -n c link show eth0"));
 }
 
+static void test_what_was_never_marked_is_removed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	run("ip netns add c");
+	port_make(fixture, 0x1f, "eth0");
+	/* As a maker leaves it that dies between its two requests. */
+	run("ip link add vd1e type veth peer name eth1 netns c && ip link set vd1e group %u", VD_HOST_LINK_GROUP);
+	run("ip link add other type bridge");
+	assert_done(fixture, vd_host_half_made_remove(fixture->net, &fixture->error));
+	assert_false(succeeds("ip link show vd1e"));
+	run("ip link show vd1f && ip link show other");
+}
+
 static void test_purge_leaves_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -195,6 +210,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_link_that_is_not_ours_is_never_removed, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_condemned_links_go_together_and_are_no_news, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_an_end_may_stay_here_until_somebody_moves_it, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_what_was_never_marked_is_removed, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_purge_leaves_nothing, fixture_setup, fixture_teardown),
 	};
 
