@@ -459,6 +459,23 @@ def test_native_containers_are_ports_of_the_subnet(native, spaces):
     wait_until(lambda: pods(h1) == [], "the port that no row knows is deleted")
 
 
+def rates(host):
+    return host.ask("POST", "/v1/live/status")["datapath"]["maps"]["vd_rate"]["entries"]
+
+
+def test_native_containers_have_limits_too(native, spaces):
+    h1, _ = native
+    add(h1, spaces("n1"), network="pods", bandwidth={"ingress_rate": 8000000, "egress_rate": 8000000})
+    assert rates(h1) == 2
+    h1.kill9()
+    h1.start()
+    # Something else about the port changes: its limits stay.
+    h1.apply("kind: vpc\nname: v\ncidrs: [10.20.0.0/16, 10.21.0.0/16]\n")
+    assert rates(h1) == 2
+    ask(h1, "delete", key="cni/pods/n1/eth0")
+    assert rates(h1) == 0
+
+
 def test_a_native_order_that_is_killed_leaves_nothing(native, spaces):
     h1, _ = native
     chance = random.Random(2)
