@@ -5,6 +5,7 @@
 #include "client/client.h"
 #include "client/container.h"
 #include "docker/server.h"
+#include "docker/sweep.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -12,20 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EXIT_USAGE 2
+/* How often Docker is asked what it still has. */
+#define SWEEP_SECONDS 20
 #define SOCKET_DEFAULT "/run/docker/plugins/viaduct.sock"
 
 static const struct option long_options[] = {
-	{"socket", required_argument, NULL, 's'},
-	{"server", required_argument, NULL, 'S'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{},
+	{"socket", required_argument, NULL, 's'}, {"server", required_argument, NULL, 'S'},
+	{"version", no_argument, NULL, 'V'},      {"docker-host", required_argument, NULL, 'd'},
+	{"help", no_argument, NULL, 'h'},         {},
 };
 
 static const char help[] =
-	"Usage: viaduct-docker [--socket PATH] [--server unix:PATH]\n"
+	"Usage: viaduct-docker [--socket PATH] [--server unix:PATH] [--docker-host unix:PATH]\n"
 	"\n"
 	"Docker's network and IPAM driver \"viaduct\": containers get addresses of the node's block of a container_network.\n"
 	"\n"
@@ -34,6 +36,7 @@ static const char help[] =
 	"\n"
 	"  --socket PATH       where Docker looks for the plugin (default: " SOCKET_DEFAULT ")\n"
 	"  --server unix:PATH  the viaductd of this host (default: " VD_CLIENT_SERVER_DEFAULT ")\n"
+	"  --docker-host unix:PATH  Docker's own API, to find what it has forgotten (default: unix:/var/run/docker.sock)\n"
 	"  --version, --help\n";
 
 /* ---- what the driver asks ---- */
@@ -105,13 +108,23 @@ static int ask(void *userdata, enum vd_docker_question question, const json_t *a
 
 /* ---- life ---- */
 
-static int serve(const char *path, const char *server)
+/* Until a signal comes. */
+static void sweep_and_wait(const struct vd_docker_daemon *daemon, const char *engine, const sigset_t *signals)
+{
+	const struct timespec pause = {.tv_sec = SWEEP_SECONDS};
+	struct vd_error error = {};
+
+	while (sigtimedwait(signals, NULL, &pause) < 0)
+		if (vd_docker_sweep(daemon, engine, time(NULL), &error) < 0)
+			vd_log_debug("what Docker has forgotten cannot be looked for: %s", error.text);
+}
+
+static int serve(const char *path, const char *server, const char *engine)
 {
 	const struct vd_docker_daemon daemon = {ask, (void *)server};
 	struct vd_docker_server *http = NULL;
 	struct vd_error error = {};
 	sigset_t signals;
-	int number;
 
 	/* Before any thread is there: each of them has them blocked, too. */
 	sigemptyset(&signals);
@@ -124,14 +137,14 @@ static int serve(const char *path, const char *server)
 		return EXIT_FAILURE;
 	}
 	vd_log_info("Docker's driver \"viaduct\" answers at %s", path);
-	sigwait(&signals, &number);
+	sweep_and_wait(&daemon, engine, &signals);
 	vd_docker_server_free(http);
 	return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-	const char *path = SOCKET_DEFAULT, *server = NULL;
+	const char *path = SOCKET_DEFAULT, *server = NULL, *engine = NULL;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -141,6 +154,9 @@ int main(int argc, char **argv)
 			break;
 		case 'S':
 			server = optarg;
+			break;
+		case 'd':
+			engine = optarg;
 			break;
 		case 'V':
 			puts("viaduct-docker " VD_VERSION);
@@ -156,5 +172,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "viaduct-docker: \"%s\" is too much: see viaduct-docker --help\n", argv[optind]);
 		return EXIT_USAGE;
 	}
-	return serve(path, server);
+	return serve(path, server, engine);
 }

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ENDPOINT_KEY "docker/"
-
 static int key_read(const json_t *request, char **ret, struct vd_error *error)
 {
 	const char *id;
@@ -18,7 +16,7 @@ static int key_read(const json_t *request, char **ret, struct vd_error *error)
 
 	if (r < 0)
 		return r;
-	return asprintf(ret, ENDPOINT_KEY "%s", id) < 0 ? -ENOMEM : 0;
+	return asprintf(ret, VD_DOCKER_ENDPOINT_KEY "%s", id) < 0 ? -ENOMEM : 0;
 }
 
 /* ---- create ---- */
@@ -174,7 +172,7 @@ int vd_docker_endpoint_join(const struct vd_docker_daemon *daemon, const json_t 
 		*ret = join_answer(container);
 	else
 		r = vd_error_set(error, -ENOENT, "endpoint %s: the daemon does not know it (any more): start the container again",
-				 key + strlen(ENDPOINT_KEY));
+				 key + strlen(VD_DOCKER_ENDPOINT_KEY));
 	json_decref(list);
 	return r;
 }

@@ -3,134 +3,106 @@
 
 #include "base/cleanup.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
-#define PATIENCE_SECONDS 5
-#define ANSWER_MAX (16u << 20)
+#define PATIENCE_SECONDS 5L
+#define ANSWER_MAX ((size_t)16 << 20)
 
-static int socket_path(const char *host, struct sockaddr_un *ret, struct vd_error *error)
+VD_DEFINE_CLEANUP(CURL, curl_easy_cleanup)
+
+struct answer {
+	char *text;
+	size_t size;
+};
+
+static size_t answer_take(char *data, size_t one, size_t size, void *userdata)
+{
+	struct answer *answer = userdata;
+	char *grown = size <= ANSWER_MAX - answer->size ? realloc(answer->text, answer->size + size + 1) : NULL;
+
+	if (!grown)
+		return 0;
+	memcpy(grown + answer->size, data, size);
+	answer->text = grown;
+	answer->size += size;
+	return size;
+}
+
+static int socket_path(const char *host, const char **ret, struct vd_error *error)
 {
 	const char *path = host ? host : VD_DOCKER_ENGINE_HOST;
 
-	if (strncmp(path, "unix:", 5))
+	if (strncmp(path, "unix:", 5) != 0)
 		return vd_error_set(error, -EINVAL, "%s: Docker is asked by a Unix socket: give unix:PATH", path);
 	path += 5;
 	if (!strncmp(path, "//", 2))
 		path += 2;
-	if (path[0] != '/' || strlen(path) >= sizeof(ret->sun_path))
+	if (path[0] != '/')
 		return vd_error_set(error, -EINVAL, "%s: this is no path of a Unix socket", path);
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	strcpy(ret->sun_path, path);
+	*ret = path;
 	return 0;
 }
 
-static int engine_connect(const char *host, struct vd_error *error)
+static int failure(CURLcode code, const char *socket, struct vd_error *error)
 {
-	VD_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
-	struct sockaddr_un address;
-	int r = socket_path(host, &address, error);
-
-	if (r < 0)
-		return r;
-	if (fd < 0)
-		return vd_error_set(error, -errno, "no socket can be made: %m");
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return vd_error_set(error, errno == ECONNREFUSED ? -ENOENT : -errno,
-				    "no Docker engine answers at %s (%m): is dockerd running there? Another place: --docker-host",
-				    address.sun_path);
-	return VD_TAKE_FD(fd);
+	if (code == CURLE_COULDNT_CONNECT)
+		return vd_error_set(error, -ENOENT,
+				    "no Docker engine answers at %s: is dockerd running there? Another place: --docker-host",
+				    socket);
+	return vd_error_set(error, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO,
+			    "the Docker engine at %s does not answer: %s", socket, curl_easy_strerror(code));
 }
 
-static int send_all(int fd, const char *text, size_t size)
+/* The body as JSON; what it says in place of it when the status is no success. */
+static int answer_read(const struct answer *answer, long status, json_t **ret, struct vd_error *error)
 {
-	while (size) {
-		ssize_t sent = send(fd, text, size, MSG_NOSIGNAL);
+	json_t *object = answer->size ? json_loadb(answer->text, answer->size, 0, NULL) : NULL;
+	const char *sentence = json_string_value(json_object_get(object, "message"));
+	int r = 0;
 
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		text += sent;
-		size -= (size_t)sent;
-	}
-	return 0;
-}
-
-/* In HTTP 1.0 the answer ends with the connection: nothing to be put together. */
-static int ask(int fd, const char *method, const char *path, const char *body)
-{
-	VD_FREE char *request = NULL;
-	int size = asprintf(&request,
-			    "%s %s HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-			    method, path, strlen(body), body);
-
-	return size < 0 ? -ENOMEM : send_all(fd, request, (size_t)size);
-}
-
-static int receive_all(int fd, char **ret)
-{
-	VD_FREE char *text = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
-	char part[4096];
-	ssize_t got = 1;
-	int r = file ? 0 : -ENOMEM;
-
-	while (r == 0 && got) {
-		got = recv(fd, part, sizeof(part), 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			r = errno == EAGAIN ? -ETIMEDOUT : -errno;
-		else if (fwrite(part, 1, (size_t)got, file) != (size_t)got || ftell(file) > ANSWER_MAX)
-			r = -EMSGSIZE;
-	}
-	if (file)
-		fclose(file);
+	if (status < 200 || status > 299)
+		r = vd_error_set(error, -EREMOTEIO, "Docker refuses: %s (status %ld)", sentence ? sentence : "it does not say why",
+				 status);
 	if (r == 0)
-		*ret = VD_TAKE(text);
+		*ret = object;
+	else
+		json_decref(object);
 	return r;
-}
-
-static int answer_read(const char *text, json_t **ret, struct vd_error *error)
-{
-	const char *body = strstr(text, "\r\n\r\n"), *words;
-	unsigned status = 0;
-	json_t *answer;
-
-	if (!body || sscanf(text, "HTTP/1.%*u %u", &status) != 1)
-		return vd_error_set(error, -EPROTO, "what listens on Docker's socket does not speak HTTP");
-	answer = json_loads(body + 4, JSON_DECODE_ANY, NULL);
-	words = json_string_value(json_object_get(answer, "message"));
-	if (status < 200 || status > 299) {
-		vd_error_set(error, -EREMOTEIO, "Docker refuses: %s (status %u)", words ? words : "it does not say why", status);
-		json_decref(answer);
-		return -EREMOTEIO;
-	}
-	*ret = answer;
-	return 0;
 }
 
 int vd_docker_engine_call(const char *host, const char *method, const char *path, const json_t *body, json_t **ret_answer,
 			  struct vd_error *error)
 {
-	VD_FREE char *text = NULL, *request = body ? json_dumps(body, JSON_COMPACT) : strdup("");
-	VD_CLOSE int fd = request ? engine_connect(host, error) : -ENOMEM;
-	int r = fd < 0 ? fd : 0;
+	VD_CLEANUP(curl_easy_cleanup_cleanup) CURL *curl = curl_easy_init();
+	VD_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL, *url = NULL;
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	struct answer answer = {};
+	const char *socket = NULL;
+	long status = 0;
+	CURLcode code;
+	int r = socket_path(host, &socket, error);
 
-	if (r < 0)
-		return r;
-	r = ask(fd, method, path, request);
-	if (r == 0)
-		r = receive_all(fd, &text);
-	if (r < 0)
-		return vd_error_set(error, r, "Docker does not answer: %s", strerror(-r));
-	return answer_read(text, ret_answer, error);
+	if (r == 0 && (!curl || !headers || (body && !text) || asprintf(&url, "http://docker%s", path) < 0))
+		r = vd_error_set(error, -ENOMEM, "out of memory");
+	if (r == 0) {
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+		curl_easy_setopt(curl, CURLOPT_URL, url);
+		curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+		curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT, PATIENCE_SECONDS);
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+		if (text)
+			curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, answer_take);
+		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+		code = curl_easy_perform(curl);
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		r = code == CURLE_OK ? answer_read(&answer, status, ret_answer, error) : failure(code, socket, error);
+	}
+	curl_slist_free_all(headers);
+	free(answer.text);
+	return r;
 }

@@ -46,7 +46,7 @@ ONLY = [
     (r"netlink/|linux/(rtnetlink|netlink|if_link|if_addr|neighbour)\.h$", {"src/host"}),
     (r"sqlite3\.h$", {"src/store", "src/containers"}),
     (r"nftables/|linux/netfilter", {"src/host"}),
-    (r"curl/", {"src/store", "src/client", "src/api"}),
+    (r"curl/", {"src/store", "src/client", "src/api", "src/docker"}),
     (r"microhttpd\.h$", {"src/api", "src/services", "src/docker"}),
     (r"ldns/|unbound\.h$", {"src/services"}),
     (r"yaml\.h$", {"src/model"}),
