@@ -163,10 +163,14 @@ static int record_copy(const struct vd_plan_record *record, void *userdata)
 /* The data plane is given what compile says and what stands in the journal as one plan. */
 static int whole_sync(struct vd_agent *agent, struct vd_error *error)
 {
-	VD_CLEANUP(vd_plan_free_cleanup) struct vd_plan *whole = vd_plan_new();
-	struct copying copying = {agent, whole};
-	int r = whole ? 0 : -ENOMEM;
+	VD_CLEANUP(vd_plan_free_cleanup) struct vd_plan *whole = NULL;
+	struct copying copying = {.agent = agent};
+	int r;
 
+	if (vd_journal_is_empty(agent->journal))
+		return vd_datapath_sync(agent->datapath, vd_compiler_plan(agent->compiler), error);
+	copying.whole = whole = vd_plan_new();
+	r = whole ? 0 : -ENOMEM;
 	for (unsigned kind = 0; kind < VD_PLAN_KIND_COUNT && r == 0; kind++)
 		r = vd_plan_each(vd_compiler_plan(agent->compiler), (enum vd_plan_kind)kind, record_copy, &copying);
 	if (r == 0)

@@ -364,7 +364,8 @@ static int port_settle(struct vd_agent *agent, struct vd_node_network *network, 
 	r = vd_host_node_port_ensure(agent->net, network->domain, gateways, count, network->plan.mtu, &network->ifindex, error);
 	if (r == 0)
 		r = vd_datapath_service_set(agent->datapath, network->domain, network->ifindex, error);
-	if (r == 0 && network->mtu != network->plan.mtu)
+	/* A sync has them as the plan says. */
+	if (r == 0 && network->mtu != network->plan.mtu && !agent->needs_sync)
 		r = vd_agent_containers_refresh(agent, network->domain, error);
 	if (r == 0)
 		network->mtu = network->plan.mtu;

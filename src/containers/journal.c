@@ -179,6 +179,11 @@ void vd_journal_delete(const char *path)
 
 /* ---- questions ---- */
 
+bool vd_journal_is_empty(const struct vd_journal *journal)
+{
+	return !journal->rows;
+}
+
 const struct vd_container *vd_journal_find(const struct vd_journal *journal, const char *key)
 {
 	struct row *row;

@@ -60,6 +60,7 @@ void vd_journal_close(struct vd_journal *journal);
 /* The file goes, which nobody has open. */
 void vd_journal_delete(const char *path);
 
+bool vd_journal_is_empty(const struct vd_journal *journal);
 /* Borrowed until the row changes; NULL: none. */
 const struct vd_container *vd_journal_find(const struct vd_journal *journal, const char *key);
 const struct vd_container *vd_journal_find_port(const struct vd_journal *journal, uint32_t port);
