@@ -16,6 +16,8 @@
  * detach      {project, port} -> {}
  * status      {translations?: true} -> this host's status; with "translations": [{"network", "vip", "used", "busiest": to one destination, "limit"}],
  *             the ports that SNAT has taken, if asked for: that reads a large table
+ *             Always with "changes": [{"what", "when", "times"}], what this host's own kernel was set right in, and "problem" when
+ *             something cannot be
  * drops       {} -> {"drops": [{"reason", "sentence", "packets", "bytes"}], "recent": [sampled ones, newest last], "kernel": packets}
  *             stream "drops": one object per sampled drop
  * flows       {limit, port?} -> {"flows": […], "connections": […]}   stream "flows": newly seen ones, once a second

@@ -26,9 +26,10 @@ static bool is_special(const struct vd_prefix *prefix)
 	return bytes[0] >= 224 || (bytes[0] == 169 && bytes[1] == 254);
 }
 
-bool vd_host_is_settled(uint8_t protocol)
+bool vd_host_occupies(uint8_t protocol, const struct vd_prefix *destination)
 {
-	return protocol == RTPROT_KERNEL || protocol == RTPROT_BOOT || protocol == RTPROT_STATIC || protocol == RTPROT_DHCP;
+	return destination->length > 0 && !is_special(destination) &&
+	       (protocol == RTPROT_KERNEL || protocol == RTPROT_BOOT || protocol == RTPROT_STATIC || protocol == RTPROT_DHCP);
 }
 
 static int add(const struct vd_host_ip_route *route, void *userdata)
@@ -37,7 +38,7 @@ static int add(const struct vd_host_ip_route *route, void *userdata)
 	struct vd_host_occupied *items;
 	uint32_t *links;
 
-	if (!route->destination.length || !vd_host_is_settled(route->protocol) || is_special(&route->destination))
+	if (!vd_host_occupies(route->protocol, &route->destination))
 		return 0;
 	items = reallocarray(list->items, list->count + 1, sizeof(*items));
 	if (!items)

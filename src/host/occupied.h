@@ -14,9 +14,9 @@ struct vd_host_occupied {
 int vd_host_occupied_read(struct vd_host_net *net, struct vd_host_occupied **ret, size_t *ret_count, struct vd_error *error);
 
 /*
- * Whether routes of this origin (RTPROT_…) are connected, or set by an administrator. What routing protocols say may be a hundred
- * thousand, and changes every second.
+ * Whether a route of this origin (RTPROT_…) occupies its destination: connected, or set by an administrator. What routing protocols
+ * say may be a hundred thousand, and changes every second; default routes and link-local ones are everybody's.
  */
-bool vd_host_is_settled(uint8_t protocol);
+bool vd_host_occupies(uint8_t protocol, const struct vd_prefix *destination);
 
 #endif

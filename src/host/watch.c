@@ -6,6 +6,7 @@
 #include "host/occupied.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,20 +31,38 @@ int vd_host_watch_open(struct vd_error *error)
 	return VD_TAKE_FD(fd);
 }
 
-static void take(const struct nlmsghdr *header, struct vd_host_watched *watched)
+/* Each link that comes up brings a link-local one, containers' as well: those tell nothing. */
+static bool is_address_news(const struct nlmsghdr *header)
+{
+	const struct ifaddrmsg *address = nlmsg_data(header);
+
+	return nlmsg_datalen(header) >= (int)sizeof(*address) && address->ifa_scope != RT_SCOPE_LINK;
+}
+
+static bool is_route_news(const struct nlmsghdr *header)
 {
 	const struct rtmsg *route = nlmsg_data(header);
+	struct nlattr *table[RTA_MAX + 1];
+	struct vd_prefix destination = {0};
 
+	if (nlmsg_datalen(header) < (int)sizeof(*route) || route->rtm_table != RT_TABLE_MAIN ||
+	    vd_host_attributes(header, sizeof(*route), table, RTA_MAX) < 0)
+		return false;
+	destination.address = vd_host_get_address(route->rtm_family, table[RTA_DST]);
+	destination.length = route->rtm_dst_len;
+	return vd_host_occupies(route->rtm_protocol, &destination);
+}
+
+static void take(const struct nlmsghdr *header, struct vd_host_watched *watched)
+{
 	switch (header->nlmsg_type) {
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		watched->addresses = true;
+		watched->addresses |= is_address_news(header);
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		if (nlmsg_datalen(header) >= (int)sizeof(*route) && route->rtm_table == RT_TABLE_MAIN &&
-		    vd_host_is_settled(route->rtm_protocol))
-			watched->routes = true;
+		watched->routes |= is_route_news(header);
 		break;
 	case RTM_NEWNETCONF:
 		watched->settings = true;

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "agent/keeper_worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The keeper's thread in a network namespace of the test's own, with the real kernel and the real programs. */
+
+#define DIRECTORY "/run/vd-test"
+
+struct watcher {
+	pthread_mutex_t lock;
+	char said[4096], problem[512], occupied[2048];
+	struct vd_keeper_worker *worker;
+};
+
+static void run(const char *command)
+{
+	if (system(command))
+		fail_msg("failed: %s", command);
+}
+
+static bool succeeds(const char *command)
+{
+	return system(command) == 0;
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void changed(const char *what, void *userdata)
+{
+	struct watcher *watcher = userdata;
+
+	pthread_mutex_lock(&watcher->lock);
+	strncat(watcher->said, what, sizeof(watcher->said) - strlen(watcher->said) - 2);
+	strcat(watcher->said, "\n");
+	pthread_mutex_unlock(&watcher->lock);
+}
+
+static void occupied(json_t *list, void *userdata)
+{
+	struct watcher *watcher = userdata;
+	char *text = json_dumps(list, JSON_COMPACT | JSON_SORT_KEYS);
+
+	pthread_mutex_lock(&watcher->lock);
+	snprintf(watcher->occupied, sizeof(watcher->occupied), "%s", text);
+	pthread_mutex_unlock(&watcher->lock);
+	free(text);
+}
+
+static void problem(const char *sentence, void *userdata)
+{
+	struct watcher *watcher = userdata;
+
+	pthread_mutex_lock(&watcher->lock);
+	snprintf(watcher->problem, sizeof(watcher->problem), "%s", sentence ? sentence : "");
+	pthread_mutex_unlock(&watcher->lock);
+}
+
+static bool says(struct watcher *watcher, const char *where, const char *text)
+{
+	bool found;
+
+	pthread_mutex_lock(&watcher->lock);
+	found = strstr(where, text);
+	pthread_mutex_unlock(&watcher->lock);
+	return found;
+}
+
+static void start(struct watcher *watcher)
+{
+	const struct vd_keeper_worker_options options = {
+		.tag = "h1",
+		.run_directory = DIRECTORY,
+		.docker_host = "unix:" DIRECTORY "/docker.sock",
+		.underlay_ifname = "eth0",
+		.vxlan_port = 4789,
+		.changed = changed,
+		.occupied = occupied,
+		.problem = problem,
+		.userdata = watcher,
+	};
+	struct vd_error error = {};
+
+	if (vd_keeper_worker_start(&options, &watcher->worker, &error) < 0)
+		fail_msg("%s", error.text);
+}
+
+/* block NULL: none any more. */
+static void give(struct watcher *watcher, const char *block)
+{
+	struct vd_firewall_block *blocks = calloc(1, sizeof(*blocks));
+	struct vd_firewall_exempt *exempt = calloc(1, sizeof(*exempt));
+	struct vd_firewall_rules rules = {.blocks = blocks, .exempt = exempt};
+
+	blocks->domain = exempt->domain = 0xc;
+	blocks->masquerade = true;
+	if (block) {
+		assert_int_equal(vd_prefix_parse(block, &blocks->prefix), 0);
+		assert_int_equal(vd_prefix_parse("10.9.0.0/16", &exempt->prefix), 0);
+		rules.block_count = rules.exempt_count = 1;
+	}
+	vd_keeper_worker_give(watcher->worker, &rules);
+}
+
+/* How many seconds until the command succeeds; 5 at most. */
+static double until(const char *command)
+{
+	double begin = now();
+
+	while (!succeeds(command)) {
+		if (now() - begin > 5)
+			fail_msg("never: %s", command);
+		usleep(20000);
+	}
+	return now() - begin;
+}
+
+#define TABLE "nft list table inet viaduct >/dev/null 2>&1"
+#define NO_TABLE "! " TABLE
+#define LEGACY "iptables-legacy -C FORWARD -m comment --comment viaduct:h1 -j VIADUCT-FORWARD 2>/dev/null"
+#define NFT "iptables-nft -C FORWARD -m comment --comment viaduct:h1 -j VIADUCT-FORWARD 2>/dev/null"
+#define LOOSE "test $(sysctl -n net.ipv4.conf.eth0.rp_filter) = 2"
+#define FORWARDS "test $(sysctl -n net.ipv4.ip_forward) = 1"
+
+static int setup(void **state)
+{
+	struct watcher *watcher = calloc(1, sizeof(*watcher));
+
+	if (!watcher || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
+		return -1;
+	pthread_mutex_init(&watcher->lock, NULL);
+	run("mkdir -p " DIRECTORY " && ip link set lo up && ip link add eth0 type veth peer name p0 &&"
+	    "ip addr add 10.9.0.2/24 dev eth0 && ip link set eth0 up && ip link set p0 up &&"
+	    "sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0");
+	*state = watcher;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct watcher *watcher = *state;
+
+	if (watcher->worker)
+		vd_keeper_worker_stop(watcher->worker);
+	pthread_mutex_destroy(&watcher->lock);
+	free(watcher);
+	return 0;
+}
+
+/* R-CTR-5: within a second, whoever did it. */
+static void test_what_others_spoil_is_back_within_a_second(void **state)
+{
+	struct watcher *watcher = *state;
+
+	run("iptables-nft -P FORWARD DROP; iptables-legacy -P FORWARD DROP");
+	start(watcher);
+	give(watcher, "10.9.2.0/24");
+	assert_true(until(TABLE " && " NFT " && " LEGACY " && " FORWARDS) < 1);
+	usleep(700000);
+	run("nft flush ruleset");
+	assert_true(until(TABLE) < 1);
+	run("iptables-nft -P FORWARD DROP");
+	assert_true(until(NFT) < 1);
+	/* Nothing else happens that would let it look. */
+	usleep(700000);
+	run("iptables-legacy -F");
+	assert_true(until(LEGACY) < 1);
+	run("iptables-nft -F");
+	assert_true(until(NFT) < 1);
+	run("sysctl -qw net.ipv4.conf.all.rp_filter=1");
+	assert_true(until(LOOSE) < 1);
+	run("sysctl -qw net.ipv4.ip_forward=0");
+	assert_true(until(FORWARDS) < 1);
+	usleep(100000);
+	assert_true(says(watcher, watcher->said, "nftables: the table inet viaduct was put back"));
+	assert_true(says(watcher, watcher->said, "iptables-legacy: the jump to our rules in FORWARD was put back"));
+	assert_true(says(watcher, watcher->said, "net.ipv4.conf.eth0.rp_filter was 0: set to 2"));
+	assert_true(says(watcher, watcher->said, "net.ipv4.ip_forward was 0: set to 1"));
+	assert_string_equal(watcher->problem, "");
+}
+
+static void test_a_bridge_takes_a_block_over(void **state)
+{
+	struct watcher *watcher = *state;
+
+	run("iptables-nft -P FORWARD DROP");
+	start(watcher);
+	give(watcher, "10.9.2.0/24");
+	until("iptables-nft -S VIADUCT-FORWARD 2>/dev/null | grep -q -- '-i vdhc'");
+	run("ip link add br-1 type bridge; ip addr add 10.9.2.1/24 dev br-1; ip link set br-1 up");
+	assert_true(until("iptables-nft -S VIADUCT-FORWARD 2>/dev/null | grep -q -- '-i br-1'") < 1);
+	/* It is the block's, and in nobody's way. */
+	usleep(400000);
+	assert_false(says(watcher, watcher->occupied, "br-1"));
+	run("ip link add br-2 type bridge; ip addr add 10.44.0.1/24 dev br-2; ip link set br-2 up");
+	until("ip route show 10.44.0.0/24 | grep -q br-2");
+	usleep(600000);
+	assert_true(says(watcher, watcher->occupied, "{\"name\":\"br-2\",\"prefix\":\"10.44.0.0/24\"}"));
+	run("ip link del br-1");
+	assert_true(until("iptables-nft -S VIADUCT-FORWARD 2>/dev/null | grep -q -- '-i vdhc'") < 1);
+}
+
+static void test_who_holds_nothing_any_more_is_as_before(void **state)
+{
+	struct watcher *watcher = *state;
+
+	run("iptables-nft -P FORWARD DROP; nft list ruleset 2>/dev/null >" DIRECTORY "/before");
+	start(watcher);
+	/* A host that never was one is left alone. */
+	give(watcher, NULL);
+	usleep(200000);
+	assert_false(succeeds("test -e " DIRECTORY "/node"));
+	give(watcher, "10.9.2.0/24");
+	until(TABLE " && " NFT " && " FORWARDS);
+	give(watcher, NULL);
+	until(NO_TABLE);
+	until("! " FORWARDS);
+	run("nft list ruleset 2>/dev/null | diff - " DIRECTORY "/before");
+	until("! test -e " DIRECTORY "/node");
+
+	/* And so it is when the daemon ends before, by its successor or by a purge. */
+	give(watcher, "10.9.2.0/24");
+	until(TABLE " && " NFT " && " FORWARDS);
+	vd_keeper_worker_stop(watcher->worker);
+	assert_true(succeeds(TABLE " && " NFT " && " FORWARDS));
+	start(watcher);
+	give(watcher, NULL);
+	until(NO_TABLE);
+	give(watcher, "10.9.2.0/24");
+	until(TABLE " && " FORWARDS);
+	vd_keeper_worker_stop(watcher->worker);
+	watcher->worker = NULL;
+	assert_int_equal(vd_keeper_worker_purge("h1", DIRECTORY, NULL), 0);
+	assert_true(succeeds(NO_TABLE) && !succeeds(FORWARDS) && !succeeds(NFT));
+	run("nft list ruleset 2>/dev/null | diff - " DIRECTORY "/before");
+}
+
+static void test_what_fails_is_said_and_tried_again(void **state)
+{
+	struct watcher *watcher = *state;
+
+	run("iptables-nft -P FORWARD DROP; nft add rule ip filter FORWARD ct state new accept");
+	start(watcher);
+	give(watcher, "10.9.2.0/24");
+	until(TABLE " && " FORWARDS);
+	usleep(200000);
+	assert_true(says(watcher, watcher->problem, "iptables-nft-save cannot read the table filter"));
+	run("nft flush chain ip filter FORWARD");
+	assert_true(until(NFT) < 3);
+	usleep(200000);
+	assert_string_equal(watcher->problem, "");
+}
+
+/* Two looks a second at what tells nobody; a program is started only when something differs. */
+static void test_keeping_watch_costs_next_to_nothing(void **state)
+{
+	struct watcher *watcher = *state;
+	struct rusage before, after, children_before, children_after;
+	double used;
+
+	run("iptables-legacy -P FORWARD DROP; for i in $(seq 200); do echo -A INPUT -s 10.1.1.$i -j ACCEPT; done |"
+	    "(echo '*filter'; cat; echo COMMIT) | iptables-legacy-restore --noflush");
+	start(watcher);
+	give(watcher, "10.9.2.0/24");
+	until(LEGACY);
+	usleep(1200000);
+	getrusage(RUSAGE_SELF, &before);
+	getrusage(RUSAGE_CHILDREN, &children_before);
+	sleep(4);
+	getrusage(RUSAGE_SELF, &after);
+	getrusage(RUSAGE_CHILDREN, &children_after);
+	assert_int_equal(children_after.ru_minflt, children_before.ru_minflt);
+	used = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
+	       (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
+	print_message("%.2f ms of processor time a second\n", used * 1000 / 4);
+	assert_true(used / 4 < 0.005);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_others_spoil_is_back_within_a_second, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_bridge_takes_a_block_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_holds_nothing_any_more_is_as_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_fails_is_said_and_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keeping_watch_costs_next_to_nothing, setup, teardown),
+	};
+
+	if (geteuid()) {
+		fprintf(stderr, "skipped: network namespaces need root\n");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
