@@ -444,6 +444,31 @@ static void test_senders_router_answers(void **state)
 	assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_Y));
 }
 
+/* Of the VPC with the higher id, too: the connection that its error speaks of is the other one's. */
+static void test_senders_router_answers_on_either_side(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vd_port_value port = {
+		.id = 60, .domain = GREEN, .mtu = GREEN_MTU, .mac = VD_GATEWAY_MAC, .flags = VD_PORT_FLAG_SERVICE};
+	struct packet_spec cases[] = {udp(MAC_Y, "10.4.0.2", "10.0.0.2"), udp(MAC_Y, "fd04::2", "fd00:0:0:a::2")}, spec;
+	static const char *const gateways[] = {"10.4.0.1", "fd04::1"};
+	uint32_t service = if_nametoindex("green");
+	struct packet asked, packet;
+
+	PUT(fixture->bpf->maps.vd_port, service, port);
+	set_service(fixture, GREEN, service);
+	for (int i = 0; i < 2; i++) {
+		cases[i].ttl = 1;
+		packet_build(&cases[i], &asked);
+		assert_int_equal(run_port(fixture, y, &asked), VERDICT_REDIRECT);
+		assert_true(packet_has_macs(&fixture->out, MAC_Y, MAC_GATEWAY));
+		spec = error_about(MAC_GATEWAY, gateways[i], cases[i].source, i ? 0x0300 : 0x0b00, &asked);
+		packet_build(&spec, &packet);
+		assert_int_equal(run_port(fixture, service, &packet), VERDICT_REDIRECT);
+		assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_Y));
+	}
+}
+
 static void test_peers_gateway_answers_where_it_is(void **state)
 {
 	struct fixture *fixture = *state;
@@ -544,6 +569,7 @@ int main(void)
 		TEST(test_group_of_a_peer_on_another_host),
 		TEST(test_errors_cross),
 		TEST(test_senders_router_answers),
+		TEST(test_senders_router_answers_on_either_side),
 		TEST(test_peers_gateway_answers_where_it_is),
 		TEST(test_fragments_cross),
 		TEST(test_changes_reach_the_next_packet),
