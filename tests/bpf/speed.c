@@ -2,9 +2,9 @@
 /*
  * Nanoseconds per program run, by BPF_PROG_TEST_RUN with repeat: what an uplink's program costs the host's own traffic (on a segment
  * that nobody uses; on one with virtual IPs and instances: to the host's MAC, to another one, a broadcast) and a hit there; a hit, a hit
- * to a tunnel, a miss whose connection is known (a TCP segment with FIN, which the cache may not answer), the first packet of a
- * connection, also by SNAT; and, with the cost of putting the packet back ("again"), hits that route, and translate. Medians. Not a
- * test: prints one JSON object.
+ * to a tunnel, a miss whose connection is known (a TCP segment with FIN, which the cache may not answer), a hit of a port with a
+ * bandwidth limit, the first packet of a connection, also by SNAT; and, with the cost of putting the packet back ("again"), hits that
+ * route, and translate. Medians. Not a test: prints one JSON object.
  */
 #include "outside.h"
 
@@ -152,6 +152,17 @@ static uint32_t measure_new(struct fixture *fixture, struct packet_spec spec)
 	return durations[CONNECTIONS / 2];
 }
 
+/* One that a never sees the end of. */
+static void put_limit(struct fixture *fixture)
+{
+	struct vd_rate_key key = {.port_id = PORT_A, .direction = VD_RATE_DIRECTION_OUT};
+	struct vd_rate_value value = {.rate = ~0ULL >> 1, .burst = ~0ULL >> 1};
+
+	if (bpf_map__update_elem(fixture->bpf->maps.vd_rate, &key, sizeof(key), &value, sizeof(value), BPF_ANY))
+		abort();
+	change_port_flags(fixture, fixture->ifindex_a, VD_PORT_FLAG_RATE_OUT, 0);
+}
+
 int main(void)
 {
 	struct packet_spec hit4 = {.source_mac = MAC_A,
@@ -180,7 +191,9 @@ int main(void)
 	if (fixture_teardown(&state) || measure_uplink() || measure_translation() || fixture_setup(&state))
 		return 1;
 	fixture = state;
-	printf("\"hit_ipv4_ns\": %u, \"hit_ipv6_ns\": %u, \"hit_tunnel_ns\": %u, \"miss_ns\": %u}\n", measure(fixture, &hit4),
+	printf("\"hit_ipv4_ns\": %u, \"hit_ipv6_ns\": %u, \"hit_tunnel_ns\": %u, \"miss_ns\": %u, ", measure(fixture, &hit4),
 	       measure(fixture, &hit6), measure(fixture, &tunnel), measure(fixture, &miss));
+	put_limit(fixture);
+	printf("\"hit_limited_ns\": %u}\n", measure(fixture, &hit4));
 	return fixture_teardown(&state);
 }
