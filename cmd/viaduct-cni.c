@@ -46,7 +46,7 @@ static int refused(const struct vd_cni_call *call, int code, const struct vd_err
 	enum vd_cni_code said = VD_CNI_CODE_FAILED;
 
 	if (code == -ECONNREFUSED || code == -ETIMEDOUT || code == -ESHUTDOWN || code == -ENOMEDIUM || code == -ENOSPC ||
-	    code == -EIO)
+	    code == -EIO || code == -EPROTO)
 		said = VD_CNI_CODE_LATER;
 	else if (code == -ENONET || code == -ENOLINK || code == -EINVAL)
 		said = VD_CNI_CODE_CONFIGURATION;

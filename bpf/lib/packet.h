@@ -102,7 +102,7 @@ struct vd_packet {
 	struct vd_domain_value domain_value;
 	bool is_ordinary; /* ports: on no provider segment */
 	bool is_recalled; /* ports: ordinary, and all of this by memory (ingress.h) */
-	__u32 peer; /* the other VPC of a packet between two: its destination's, or, from a tunnel, its source's; 0: none */
+	__u32 peer;       /* the other VPC of a packet between two: its destination's, or, from a tunnel, its source's; 0: none */
 	struct vd_domain_value delivery; /* of the destination's domain: as domain_value, or the peer's */
 	/* parse */
 	__u8 family; /* 4, 6, 0: not IP */

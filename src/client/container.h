@@ -2,9 +2,7 @@
 #ifndef VD_CLIENT_CONTAINER_H
 #define VD_CLIENT_CONTAINER_H
 
-#include "base/error.h"
-
-#include <jansson.h>
+#include "client/client.h"
 
 /* How the CNI and Docker programs ask the daemon of their own host: the container verbs of api/live.h. */
 
@@ -18,14 +16,11 @@ enum vd_container_verb {
 	VD_CONTAINER_VERB_GC,
 };
 
-#define VD_CONTAINER_SERVER_DEFAULT "unix:/run/viaduct/viaduct.sock"
-
 /*
- * Without libcurl, whose start would cost a program that lives for one question more than the question. server: "unix:PATH" or a path;
- * NULL: VIADUCT_SERVER, else the default. arguments (borrowed, NULL: none) and ret as api/live.h says; ret NULL: not wanted. A refusal
- * is the daemon's own sentence and the errno of containers/code.h. -ECONNREFUSED: no daemon answers, try again later; -ESHUTDOWN: it is
- * stopping; -EIO, -ETIMEDOUT: whether the order was carried out is unknown: with the same key it may be repeated. Each call is a
- * connection of its own: from any thread.
+ * server: as vd_client_options has it. arguments (borrowed, NULL: none) and ret as api/live.h says; ret NULL: not wanted. A refusal
+ * is the daemon's own sentence and the errno of containers/code.h; otherwise vd_client_request's. -ECONNREFUSED: no daemon answers,
+ * try again later; -EIO, -ETIMEDOUT: whether the order was carried out is unknown: with the same key it may be repeated. Each call is
+ * a connection of its own: from any thread.
  */
 int vd_client_container(const char *server, enum vd_container_verb verb, const json_t *arguments, json_t **ret,
 			struct vd_error *error);

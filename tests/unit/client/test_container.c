@@ -92,7 +92,7 @@ static void test_an_order_and_its_answer(void **state)
 	daemon_start(&daemon, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"addresses\":[\"10.0.2.2/24\"]}\n");
 	assert_int_equal(vd_client_container(daemon.server, VD_CONTAINER_VERB_ADD, arguments, &answer, &error), 0);
 	daemon_end(&daemon);
-	assert_non_null(strstr(daemon.asked, "POST /v1/containers/add HTTP/1.0\r\n"));
+	assert_non_null(strstr(daemon.asked, "POST /v1/containers/add HTTP/1."));
 	assert_non_null(strstr(daemon.asked, "Content-Length: 11\r\n"));
 	assert_non_null(strstr(daemon.asked, "\r\n\r\n{\"key\":\"k\"}"));
 	assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "addresses"), 0)), "10.0.2.2/24");
@@ -102,7 +102,7 @@ static void test_an_order_and_its_answer(void **state)
 	daemon_start(&daemon, "HTTP/1.0 200 OK\r\n\r\n{}");
 	assert_int_equal(vd_client_container(daemon.path, VD_CONTAINER_VERB_LIST, NULL, NULL, &error), 0);
 	daemon_end(&daemon);
-	assert_non_null(strstr(daemon.asked, "GET /v1/containers HTTP/1.0\r\n"));
+	assert_non_null(strstr(daemon.asked, "GET /v1/containers HTTP/1."));
 }
 
 static void test_a_refusal_is_the_words_number(void **state)
@@ -114,8 +114,8 @@ static void test_a_refusal_is_the_words_number(void **state)
 	assert_int_equal(ask("HTTP/1.1 404 Not Found\r\n\r\n{\"error\":\"none\",\"code\":\"unknown_network\"}", NULL, &error),
 			 -ENONET);
 	/* Of another version, or without a word. */
-	assert_int_equal(ask("HTTP/1.1 409 Conflict\r\n\r\n{\"error\":\"no\",\"code\":\"green\"}", NULL, &error), -EINVAL);
-	assert_int_equal(ask("HTTP/1.1 503 Away\r\n\r\n{\"error\":\"it is stopping\"}", NULL, &error), -ESHUTDOWN);
+	assert_int_equal(ask("HTTP/1.1 409 Conflict\r\n\r\n{\"error\":\"no\",\"code\":\"green\"}", NULL, &error), -EBUSY);
+	assert_int_equal(ask("HTTP/1.1 503 Away\r\n\r\n{\"error\":\"it is stopping\"}", NULL, &error), -EIO);
 	assert_int_equal(ask("HTTP/1.1 500 Oh\r\n\r\n", NULL, &error), -EIO);
 	assert_non_null(strstr(error.text, "500"));
 }
@@ -127,8 +127,8 @@ static void test_what_is_no_answer(void **state)
 	json_t *answer = NULL;
 
 	assert_int_equal(ask("", &answer, &error), -EIO);
-	assert_int_equal(ask("HTTP/1.1 200 OK\r\nContent-", &answer, &error), -EIO);
-	assert_int_equal(ask("HTTP/1.1 200 OK\r\n\r\n{\"addresses\":[", &answer, &error), -EIO);
+	assert_true(ask("HTTP/1.1 200 OK\r\nContent-", &answer, &error) < 0);
+	assert_int_equal(ask("HTTP/1.1 200 OK\r\n\r\n{\"addresses\":[", &answer, &error), -EPROTO);
 	assert_int_equal(ask("SSH-2.0-OpenSSH_9.2\r\n\r\n", &answer, &error), -EIO);
 	assert_null(answer);
 }
@@ -140,7 +140,7 @@ static void test_nobody_is_there(void **state)
 	assert_int_equal(vd_client_container("unix:/nowhere/socket", VD_CONTAINER_VERB_LIST, NULL, NULL, &error), -ECONNREFUSED);
 	assert_non_null(strstr(error.text, "/nowhere/socket"));
 	assert_int_equal(vd_client_container("https://h2:4443", VD_CONTAINER_VERB_LIST, NULL, NULL, &error), -EINVAL);
-	assert_non_null(strstr(error.text, "own host"));
+	assert_non_null(strstr(error.text, "unix:PATH"));
 	setenv("VIADUCT_SERVER", "unix:/elsewhere/socket", 1);
 	assert_int_equal(vd_client_container(NULL, VD_CONTAINER_VERB_LIST, NULL, NULL, &error), -ECONNREFUSED);
 	assert_non_null(strstr(error.text, "/elsewhere/socket"));
