@@ -10,7 +10,7 @@
 /*
  * The place of a container network's domain in this host's own namespace: a veth pair with both ends here. "vdh<domain in hex>" is
  * the kernel's side, with the gateways of blocks as host addresses and a permanent neighbour behind which all containers are, so that
- * no packet waits for ARP and no table fills up; "vdc<domain>" is the data plane's. Idempotent, changes only what differs.
+ * no packet waits for ARP and no table fills up; "vdi<domain>" is the data plane's. Idempotent, changes only what differs.
  * ret_ifindex: the data plane's end.
  */
 int vd_host_node_port_ensure(struct vd_host_net *net, uint32_t domain, const struct vd_address *gateways, size_t gateway_count,

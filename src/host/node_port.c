@@ -21,7 +21,7 @@
 
 struct node_port {
 	struct vd_host_net *net;
-	char outer_name[16], inner_name[16];                                 /* vdh, vdc */
+	char outer_name[16], inner_name[16]; /* vdh, vdi: no hexadecimal digit behind vd, as ports' links have */
 	char outer_what[VD_HOST_ALIAS_SIZE], inner_what[VD_HOST_ALIAS_SIZE]; /* what their aliases say */
 	struct vd_host_link_state outer, inner;
 };
@@ -30,7 +30,7 @@ static void node_port_init(struct node_port *port, struct vd_host_net *net, uint
 {
 	*port = (struct node_port){.net = net};
 	snprintf(port->outer_name, sizeof(port->outer_name), "vdh%x", domain);
-	snprintf(port->inner_name, sizeof(port->inner_name), "vdc%x", domain);
+	snprintf(port->inner_name, sizeof(port->inner_name), "vdi%x", domain);
 	snprintf(port->outer_what, sizeof(port->outer_what), WHAT "%x", domain);
 	snprintf(port->inner_what, sizeof(port->inner_what), WHAT "%x" INNER, domain);
 }

@@ -116,7 +116,7 @@ def nothing_is_left(hosts, spaces):
         assert {key: one for key, one in listed(host).items() if one["state"] == "up"} == {}
         assert links(host) == set()
         ports = host.ask("POST", "/v1/live/status")["datapath"]["maps"]["vd_port"]["entries"]
-        assert ports == len([line for line in host.ip("-br", "link").splitlines() if line.startswith("vdc")])
+        assert ports == len([line for line in host.ip("-br", "link").splitlines() if line.startswith("vdi")])
 
 
 def test_two_containers_of_a_node_meet(hosts, spaces):

@@ -286,14 +286,14 @@ static uint32_t host_port_make(void)
 {
 	fixture_run("for i in all default lo; do echo 0 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done");
 	fixture_run(
-		"ip link add vdh9 address 02:76:69:61:64:01 mtu 1450 type veth peer name vdc9 mtu 1450 && ip link set vdc9 up && "
+		"ip link add vdh9 address 02:76:69:61:64:01 mtu 1450 type veth peer name vdi9 mtu 1450 && ip link set vdi9 up && "
 		"ip link set vdh9 up && ip address add 10.8.1.1/24 dev vdh9 && ip -6 address add fd08::1/64 dev vdh9 nodad");
 	fixture_run("ip link add world type veth peer name world2 && ip link set world2 up && ip link set world up && ip address "
 		    "add 198.51.100.7/32 dev world && "
 		    "ip -6 address add 2001:db8::7/128 dev world nodad");
 	fixture_run("echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
 	fixture_run("echo 0 > /proc/sys/net/ipv4/conf/vdh9/send_redirects");
-	return if_nametoindex("vdc9");
+	return if_nametoindex("vdi9");
 }
 
 #define PING(pid, address) fixture_run("nsenter -t %d -n ping -q -c 2 -i 0.2 -W 2 %s >/dev/null", pid, address)
