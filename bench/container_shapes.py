@@ -9,6 +9,7 @@ import tempfile
 import time
 
 from lab import Lab, Layout, wait_until
+from lab.engine import IMAGE, Docker
 from lab.cni import Container, Runtime, address_of, pods
 from topology import End, Shape, run
 
@@ -44,18 +45,21 @@ class Containers(Shape):
 
     def build(self):
         self.stack = contextlib.ExitStack()
-        runtimes = self.build_nodes()
-        ends = []
-        for name, runtime in zip("ab", (runtimes[0], runtimes[-1])):
-            container = self.stack.enter_context(Container(self, name))
-            result = self.stack.enter_context(runtime.added(container))
-            ends.append(End(container.name, "eth0", address_of(result), ""))
+        ends = self.build_ends(self.build_nodes())
         self.left, self.right = ends
         for end, other in (ends, ends[::-1]):
             for node in (end.netns, *self.middles()):
                 self.gro(node)
             run("ip", "netns", "exec", end.netns, "ping", "-c", "3", "-i", "0.1", "-W", "2", other.address)
             end.destination_mac = self.next_hop_mac(end, other)
+
+    def build_ends(self, runtimes):
+        ends = []
+        for name, runtime in zip("ab", (runtimes[0], runtimes[-1])):
+            container = self.stack.enter_context(Container(self, name))
+            result = self.stack.enter_context(runtime.added(container))
+            ends.append(End(container.name, "eth0", address_of(result), ""))
+        return ends
 
     def next_hop_mac(self, end, other):
         route = run("ip", "-n", end.netns, "route", "get", other.address).split()
@@ -111,6 +115,32 @@ class BridgeRoutes(BridgePlugin):
             configuration["plugins"][0]["ipMasq"] = False
             runtimes.append(Runtime(Node(node), configuration))
         return runtimes
+
+
+class DockerBridge(BridgePlugin):
+    """Docker's own bridge, of a dockerd in a machine of the lab."""
+
+    name, title = "docker-bridge", "Docker's bridge"
+
+    def build_nodes(self):
+        self.lab = Lab(Layout.from_document({"name": f"bench{os.getpid() % 10000}docker", "instances": {},
+                                             "hosts": {"h1": {"addresses": ["172.30.95.1/24"], "machine": True}}}))
+        self.stack.callback(self.lab.down)
+        self.lab.up()
+        self.nodes = [self.lab.host("h1").name]
+        return self.stack.enter_context(Docker(self.lab.host("h1")))
+
+    def build_ends(self, engine):
+        engine.docker("network", "create", "my-net")
+        ends = []
+        for name in ("left", "right"):
+            engine.docker("run", "-d", "--name", name, "--net", "my-net", IMAGE)
+            self.stack.callback(engine.docker, "rm", "-f", name)
+            namespace = self.namespace_name(name)
+            run("ip", "netns", "attach", namespace, engine.inspect(name)["State"]["Pid"])
+            self.stack.callback(run, "ip", "netns", "del", namespace)
+            ends.append(End(namespace, "eth0", engine.address(name, "my-net")))
+        return ends
 
 
 def documents(mode, hosts):
@@ -185,4 +215,4 @@ class ViaductAdding(Adding, OneNode):
     name, title = "containers-add", "Viaduct"
 
 
-SHAPES = [BridgePlugin, BridgeRoutes, OneNode, TwoNodes, TwoNodesTunnel, BridgeAdding, ViaductAdding]
+SHAPES = [BridgePlugin, DockerBridge, BridgeRoutes, OneNode, TwoNodes, TwoNodesTunnel, BridgeAdding, ViaductAdding]
