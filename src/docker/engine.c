@@ -51,7 +51,7 @@ static int failure(CURLcode code, const char *socket, struct vd_error *error)
 		return vd_error_set(error, -ENOENT,
 				    "no Docker engine answers at %s: is dockerd running there? Another place: --docker-host",
 				    socket);
-	return vd_error_set(error, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO,
+	return vd_error_set(error, code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EPROTO,
 			    "the Docker engine at %s does not answer: %s", socket, curl_easy_strerror(code));
 }
 

@@ -12,7 +12,7 @@
 /*
  * host: "unix:PATH" or "unix://PATH" (as in DOCKER_HOST); NULL: the usual one. path begins with "/". body may be NULL. ret_answer: a
  * new reference, NULL when the answer has none. -ENOENT: nobody listens there; -EINVAL: not such a host; -EREMOTEIO: it refuses, the
- * sentence has its words; -ETIMEDOUT after some seconds.
+ * sentence has its words; -ETIMEDOUT after some seconds; -EPROTO: whoever listens there speaks something else.
  */
 int vd_docker_engine_call(const char *host, const char *method, const char *path, const json_t *body, json_t **ret_answer,
 			  struct vd_error *error);

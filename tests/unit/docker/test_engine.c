@@ -88,7 +88,7 @@ static void test_an_answer_is_read(void **state)
 			      &listener, &error),
 			 0);
 	assert_string_equal(json_string_value(json_object_get(answer, "Id")), "1f");
-	assert_non_null(strstr(listener.asked, "POST /networks HTTP/1.0\r\n"));
+	assert_non_null(strstr(listener.asked, "POST /networks HTTP/1."));
 	assert_non_null(strstr(listener.asked, "Content-Length: 17\r\n"));
 	assert_non_null(strstr(listener.asked, "\r\n\r\n{\"Name\":\"my-net\"}"));
 	json_decref(answer);
