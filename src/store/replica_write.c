@@ -10,7 +10,7 @@
 #include <time.h>
 
 /* As long as others are faster: a hundred hosts that start at once have written by then. */
-#define CONTENDED_MS 120000
+#define CONTENDED_MS 300000
 /* A store that is away is given up after so long. */
 #define AWAY_MS 30000
 /* How long a try waits to see what another wrote before it. */
@@ -19,6 +19,9 @@
 #define PAUSE_FIRST_MS 1
 #define PAUSE_LAST_MS 1024
 #define PAUSE_AWAY_MS 250
+/* But who has waited so long asks more often than those who came after, or the luckless would wait for ever. */
+#define PATIENCE_MS 10000
+#define PAUSE_IMPATIENT_MS 32
 
 /* One call of vd_replica_write or vd_replica_write_fact, over all its tries. */
 struct write {
@@ -188,12 +191,14 @@ static int write_try(struct write *write, struct vd_error *error)
 }
 
 /* Jittered, so that those who met once do not meet again. */
-static void pause_after(unsigned tries, bool away)
+static void pause_after(unsigned tries, bool away, int64_t waited_ms)
 {
 	unsigned most = tries > 10 ? PAUSE_LAST_MS : (unsigned)PAUSE_FIRST_MS << tries, random = 0, milliseconds;
 
 	if (away)
 		most = PAUSE_AWAY_MS;
+	else if (waited_ms > PATIENCE_MS)
+		most = PAUSE_IMPATIENT_MS;
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = 0;
 	milliseconds = most / 2 + random % (most + 1);
@@ -229,7 +234,7 @@ static int write_run(struct write *write, struct vd_error *error)
 			away_since = vd_replica_now_ms();
 		else if (vd_replica_now_ms() - away_since > AWAY_MS)
 			break;
-		pause_after(tries, away);
+		pause_after(tries, away, vd_replica_now_ms() - begun);
 	}
 	if (r == -EAGAIN)
 		return vd_error_set(error, r, "store: other writers were faster for %d s; try again", CONTENDED_MS / 1000);

@@ -60,8 +60,11 @@ class Crowd:
         self.gone = {}  # name: when its lease had ended
 
     def start(self, first, count):
+        """A process's daemons at once; those of the next one when they are ready: two cores are not a hundred machines."""
         agents = Agents(self.host, first, count, self.events)
         self.agents.append(agents)
+        wait_until(lambda: set(agents.names) <= {event["host"] for event in list(self.events) if event["event"] == "ready"},
+                   f"{agents.names[0]} to {agents.names[-1]} are ready", 120)
         return agents
 
     def living(self):
