@@ -23,10 +23,10 @@ static void assert_port_is_whole(uint32_t ifindex)
 	run("ip link show vdh1a | grep -q ',UP.*mtu 1450'");
 	run("ip link show vdh1a | grep -q 02:76:69:61:64:01");
 	run("ip link show vdh1a | grep -q 'alias viaduct:h1:node/1a$'");
-	run("ip link show vdc1a | grep -q '^%u: vdc1a@vdh1a.*,UP.*mtu 65535'", ifindex);
-	run("ip link show vdc1a | grep -q 'alias viaduct:h1:node/1a/data'");
+	run("ip link show vdi1a | grep -q '^%u: vdi1a@vdh1a.*,UP.*mtu 65535'", ifindex);
+	run("ip link show vdi1a | grep -q 'alias viaduct:h1:node/1a/data'");
 	/* It says nothing on its own. */
-	assert_false(succeeds("ip -o address show vdc1a | grep -q inet"));
+	assert_false(succeeds("ip -o address show vdi1a | grep -q inet"));
 	run("ip neighbour show dev vdh1a | grep -q '169.254.0.1 lladdr 02:76:69:61:64:02 PERMANENT'");
 	run("ip -6 neighbour show dev vdh1a | grep -q 'fe80::1 lladdr 02:76:69:61:64:02 PERMANENT'");
 	run("test $(cat /proc/sys/net/ipv4/conf/vdh1a/rp_filter /proc/sys/net/ipv4/conf/vdh1a/send_redirects "
@@ -63,10 +63,10 @@ static void test_half_made_host_port_is_repaired(void **state)
 {
 	struct fixture *fixture = *state;
 	static const char *const damages[] = {
-		"ip link del vdc1a",
-		"ip link set vdc1a alias ''", /* died before the mark */
+		"ip link del vdi1a",
+		"ip link set vdi1a alias ''", /* died before the mark */
 		"ip link set vdh1a alias ''", /* died before the second one */
-		"ip link set vdh1a alias '' && ip link set vdc1a alias ''",
+		"ip link set vdh1a alias '' && ip link set vdi1a alias ''",
 		"ip addr flush dev vdh1a",
 		"ip neighbour flush dev vdh1a nud permanent",
 		"ip link set vdh1a down",
@@ -97,7 +97,7 @@ static void test_host_ports_are_listed_and_removed(void **state)
 	assert_int_equal(sum, 31);
 	assert_done(fixture, vd_host_node_port_remove(fixture->net, 26, &fixture->error));
 	assert_done(fixture, vd_host_node_port_remove(fixture->net, 26, &fixture->error));
-	assert_false(succeeds("ip link show vdh1a || ip link show vdc1a"));
+	assert_false(succeeds("ip link show vdh1a || ip link show vdi1a"));
 	run("ip link show vdh5");
 }
 
@@ -233,7 +233,7 @@ static void test_purge_takes_host_ports_and_routes(void **state)
 	assert_int_equal(routes_set(fixture, &route, 1).count, 0);
 	assert_done(fixture, vd_host_net_purge(fixture->net, &fixture->error));
 	assert_false(succeeds("ip route show proto 119 | grep -q ."));
-	assert_false(succeeds("ip link show vdh1a || ip link show vdc1a"));
+	assert_false(succeeds("ip link show vdh1a || ip link show vdi1a"));
 }
 
 /* R-CTR-5, the kernel's part: a bridge that somebody made with a block's prefix is seen. */
