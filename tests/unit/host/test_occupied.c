@@ -27,7 +27,7 @@ static void test_routes_of_others_occupy(void **state)
 	    "ip link set docker0 up; ip route add default via 10.9.0.254; ip route add 10.20.0.0/16 via 10.9.0.2;"
 	    "ip route add 10.20.0.0/16 via 10.9.0.3 metric 7; ip route add 10.30.0.0/16 via 10.9.0.2 proto 118;"
 	    "ip route add 169.254.0.0/16 dev eth0;"
-	    "ip link add vdh5 type veth peer name vdc5; ip link set vdh5 alias viaduct:h1:node/5; ip link set vdh5 up;"
+	    "ip link add vdh5 type veth peer name vdi5; ip link set vdh5 alias viaduct:h1:node/5; ip link set vdh5 up;"
 	    "ip addr add 10.40.0.1/24 dev vdh5");
 	assert_done(fixture, vd_host_occupied_read(fixture->net, &list, &count, &fixture->error));
 	assert_int_equal(count, sizeof(expected) / sizeof(*expected));
