@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/block.h"
 
-#include "agent/alive.h"
+#include "agent/sentry.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -15,21 +15,16 @@
 #define TRUST_MS 6000  /* after this host was seen alive (again): others may not have had their time to be seen after an outage */
 #define LEAVE_MS 1000  /* a network that was left: orders under way still believe that this host takes part in it */
 #define AGAIN_MS 500   /* after a write that was refused, containers that are still there */
-#define AWAY_MS 1000   /* after a store that did not answer */
 #define IDLE_MS 30000  /* nothing is due: look all the same */
 
 VD_DEFINE_CLEANUP(struct vd_changes, vd_changes_free)
 
 struct vd_blocks {
 	struct vd_blocks_options options;
-	struct vd_alive *alive;
-	pthread_t thread;
-	bool running;
+	struct vd_sentry *sentry;
 
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t due;
-	bool woken, stopping;
-	json_t *leaving; /* vd_blocks_leaving() */
+	json_t *leaving;      /* vd_blocks_leaving() */
 
 	/* The thread's own. */
 	uint64_t next;            /* ms: when something is due by itself */
@@ -41,14 +36,6 @@ struct vd_blocks {
 	char *full, *held;        /* the last sentence about a full network; the blocks that this host holds, one per line */
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void look_at(struct vd_blocks *blocks, uint64_t ms)
 {
 	if (ms < blocks->next)
@@ -57,7 +44,7 @@ static void look_at(struct vd_blocks *blocks, uint64_t ms)
 
 static bool is_alive(const char *host, void *userdata)
 {
-	return vd_alive_has(((struct vd_blocks *)userdata)->alive, host);
+	return vd_alive_has(vd_sentry_alive(((struct vd_blocks *)userdata)->sentry), host);
 }
 
 static struct vd_block_office office_of(struct vd_blocks *blocks, const struct vd_model *model)
@@ -164,7 +151,7 @@ static bool write_all(struct vd_blocks *blocks, struct writing *writing)
 	r = vd_replica_write(replica, request, decide, writing, &changes, &revision, &error);
 	if (r < 0) {
 		vd_log_warning("blocks of container networks: %s", error.text[0] ? error.text : strerror(-r));
-		look_at(blocks, now_ms() + (r == -ETIMEDOUT || r == -ECONNREFUSED ? AWAY_MS : AGAIN_MS));
+		look_at(blocks, vd_sentry_now() + (r == -ETIMEDOUT || r == -ECONNREFUSED ? VD_SENTRY_AWAY_MS : AGAIN_MS));
 		return false;
 	}
 	vd_replica_lock(replica, NULL, NULL, NULL);
@@ -173,7 +160,7 @@ static bool write_all(struct vd_blocks *blocks, struct writing *writing)
 	vd_changes_free(changes);
 	vd_replica_unlock(replica);
 	/* The next look at the model sees it. */
-	vd_replica_wait(replica, revision, AWAY_MS);
+	vd_replica_wait(replica, revision, VD_SENTRY_AWAY_MS);
 	return true;
 }
 
@@ -289,11 +276,11 @@ static void leave_ours(struct vd_blocks *blocks)
 	json_t *before;
 
 	if (!blocks->left_since && leaving.count > 0)
-		blocks->left_since = now_ms();
+		blocks->left_since = vd_sentry_now();
 	if (leaving.count == 0)
 		blocks->left_since = 0;
 	closed = calloc(leaving.count + 1, sizeof(*closed));
-	if (whole && closed && leaving.count > 0 && now_ms() >= blocks->left_since + LEAVE_MS) {
+	if (whole && closed && leaving.count > 0 && vd_sentry_now() >= blocks->left_since + LEAVE_MS) {
 		leaving_close(blocks, &leaving, closed, &writing.closed_count);
 		writing.closed = closed;
 		if (writing.closed_count > 0)
@@ -303,7 +290,7 @@ static void leave_ours(struct vd_blocks *blocks)
 			options->open(closed[i].network, &closed[i].cidr, options->userdata);
 	}
 	if (leaving.count > writing.closed_count)
-		look_at(blocks, now_ms() + AGAIN_MS);
+		look_at(blocks, vd_sentry_now() + AGAIN_MS);
 	pthread_mutex_lock(&blocks->lock);
 	before = blocks->leaving;
 	blocks->leaving = json_incref(leaving.texts);
@@ -316,7 +303,7 @@ static void leave_ours(struct vd_blocks *blocks)
 /* Since when this host is seen alive, and so may judge others. */
 static bool is_trusted(struct vd_blocks *blocks, uint64_t now)
 {
-	if (!vd_alive_has(blocks->alive, blocks->options.host)) {
+	if (!vd_alive_has(vd_sentry_alive(blocks->sentry), blocks->options.host)) {
 		blocks->trusted_from = 0;
 		return false;
 	}
@@ -332,7 +319,7 @@ static uint64_t random_below(uint64_t limit)
 	uint64_t number = 0;
 
 	if (getrandom(&number, sizeof(number), 0) < 0)
-		number = now_ms();
+		number = vd_sentry_now();
 	return number % limit;
 }
 
@@ -346,7 +333,7 @@ static int suspect_note(const struct vd_resource *resource, void *userdata)
 	const struct vd_container_block *block = (const struct vd_container_block *)resource;
 	struct suspects *suspects = userdata;
 
-	if (block->node && !vd_alive_has(suspects->blocks->alive, block->node))
+	if (block->node && !vd_alive_has(vd_sentry_alive(suspects->blocks->sentry), block->node))
 		json_object_set_new(suspects->hosts, block->node, json_true());
 	return 0;
 }
@@ -365,7 +352,7 @@ static bool all_dead(struct vd_blocks *blocks)
 	vd_replica_unlock(blocks->options.replica);
 	json_object_foreach (suspects.hosts, host, value)
 		if (r == 0)
-			r = vd_alive_ask(blocks->alive, host, &error);
+			r = vd_alive_ask(vd_sentry_alive(blocks->sentry), host, &error);
 	json_decref(suspects.hosts);
 	return r == 0;
 }
@@ -387,7 +374,7 @@ static void mind_others(struct vd_blocks *blocks, uint64_t now)
 	}
 	blocks->others_due = 0;
 	if (!all_dead(blocks)) {
-		look_at(blocks, now_ms() + AGAIN_MS);
+		look_at(blocks, vd_sentry_now() + AGAIN_MS);
 		return;
 	}
 	if (write_all(blocks, &quarantine))
@@ -448,81 +435,42 @@ static void losses_tell(struct vd_blocks *blocks)
 	vd_replica_unlock(blocks->options.replica);
 }
 
-static void round_do(struct vd_blocks *blocks)
+static uint64_t look(void *userdata)
 {
+	struct vd_blocks *blocks = userdata;
 	struct vd_block_office office;
-	uint64_t now = now_ms();
+	uint64_t now = vd_sentry_now();
 	int64_t end;
 
 	blocks->next = now + IDLE_MS;
 	losses_tell(blocks);
 	take_ours(blocks);
 	leave_ours(blocks);
-	mind_others(blocks, now_ms());
+	mind_others(blocks, vd_sentry_now());
 	office = office_of(blocks, vd_replica_lock(blocks->options.replica, NULL, NULL, NULL));
 	end = vd_block_duty_next(&office);
 	vd_replica_unlock(blocks->options.replica);
 	if (end > office.now && end - office.now < IDLE_MS / 1000)
-		look_at(blocks, now_ms() + (uint64_t)(end - office.now) * 1000);
-}
-
-static void *blocks_run(void *userdata)
-{
-	struct vd_blocks *blocks = userdata;
-	struct vd_error error;
-
-	for (;;) {
-		struct timespec until = {.tv_sec = (time_t)(blocks->next / 1000), .tv_nsec = (long)(blocks->next % 1000) * 1000000};
-
-		pthread_mutex_lock(&blocks->lock);
-		while (!blocks->woken && !blocks->stopping && now_ms() < blocks->next)
-			if (pthread_cond_timedwait(&blocks->due, &blocks->lock, &until) == ETIMEDOUT)
-				break;
-		if (blocks->stopping) {
-			pthread_mutex_unlock(&blocks->lock);
-			return NULL;
-		}
-		blocks->woken = false;
-		pthread_mutex_unlock(&blocks->lock);
-
-		if (vd_alive_refresh(blocks->alive, &error) < 0)
-			blocks->next = now_ms() + AWAY_MS;
-		else
-			round_do(blocks);
-	}
+		look_at(blocks, vd_sentry_now() + (uint64_t)(end - office.now) * 1000);
+	return blocks->next;
 }
 
 /* ---- for others ---- */
 
-static void alive_changed(void *userdata)
-{
-	vd_blocks_wake(userdata);
-}
-
 int vd_blocks_new(const struct vd_blocks_options *options, struct vd_blocks **ret, struct vd_error *error)
 {
 	struct vd_blocks *blocks = calloc(1, sizeof(*blocks));
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!blocks)
 		return -ENOMEM;
 	blocks->options = *options;
-	blocks->woken = true;
 	blocks->leaving = json_array();
 	blocks->seed = random_below(UINT64_MAX);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&blocks->lock, NULL);
-	pthread_cond_init(&blocks->due, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	r = vd_alive_new(options->store, alive_changed, blocks, &blocks->alive, error);
-	if (r == 0) {
-		r = -pthread_create(&blocks->thread, NULL, blocks_run, blocks);
-		blocks->running = r == 0;
-		if (r < 0)
-			vd_error_set(error, r, "no thread could be started: %s", strerror(-r));
-	}
+	r = vd_sentry_new(options->store, look, blocks, &blocks->sentry, error);
+	if (r == 0)
+		r = vd_sentry_start(blocks->sentry, error);
 	if (r < 0) {
 		vd_blocks_free(blocks);
 		return r;
@@ -535,27 +483,17 @@ void vd_blocks_free(struct vd_blocks *blocks)
 {
 	if (!blocks)
 		return;
-	pthread_mutex_lock(&blocks->lock);
-	blocks->stopping = true;
-	pthread_cond_signal(&blocks->due);
-	pthread_mutex_unlock(&blocks->lock);
-	if (blocks->running)
-		pthread_join(blocks->thread, NULL);
-	vd_alive_free(blocks->alive);
+	vd_sentry_free(blocks->sentry);
 	json_decref(blocks->leaving);
 	free(blocks->full);
 	free(blocks->held);
 	pthread_mutex_destroy(&blocks->lock);
-	pthread_cond_destroy(&blocks->due);
 	free(blocks);
 }
 
 void vd_blocks_wake(struct vd_blocks *blocks)
 {
-	pthread_mutex_lock(&blocks->lock);
-	blocks->woken = true;
-	pthread_cond_signal(&blocks->due);
-	pthread_mutex_unlock(&blocks->lock);
+	vd_sentry_wake(blocks->sentry);
 }
 
 bool vd_blocks_concern(const struct vd_changes *changes)

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/gateway.h"
 
-#include "agent/alive.h"
+#include "agent/sentry.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 #include <utlist.h>
 
 #define RANK_MS 250   /* how much longer each next host waits for the ones before it */
 #define AGAIN_MS 100  /* after a write that came too late, or a data plane that is behind */
-#define AWAY_MS 1000  /* after a store that did not answer */
 #define IDLE_MS 30000 /* nothing is due: look all the same */
 #define CONFIRM_MS 5000
 
@@ -35,24 +32,9 @@ struct job {
 
 struct vd_gateways {
 	struct vd_gateways_options options;
-	struct vd_alive *alive;
-	pthread_t thread;
-	bool running;
-
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t due;
-	bool woken, stopping;
-
+	struct vd_sentry *sentry;
 	struct name *vacant; /* the thread's own */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- names ---- */
 
@@ -98,14 +80,9 @@ static void names_clear(struct name **names)
 
 /* ---- who lives ---- */
 
-static void alive_changed(void *userdata)
-{
-	vd_gateways_wake(userdata);
-}
-
 static bool is_alive(const char *host, void *userdata)
 {
-	return vd_alive_has(((struct vd_gateways *)userdata)->alive, host);
+	return vd_alive_has(vd_sentry_alive(((struct vd_gateways *)userdata)->sentry), host);
 }
 
 /* ---- deciding ---- */
@@ -211,7 +188,7 @@ static void vacancies_forget(struct vd_gateways *gateways)
 static void round_decide(struct vd_gateways *gateways, struct round *ret)
 {
 	const struct vd_gateways_options *options = &gateways->options;
-	struct round round = {.gateways = gateways, .now = now_ms()};
+	struct round round = {.gateways = gateways, .now = vd_sentry_now()};
 
 	round.next = round.now + IDLE_MS;
 	round.electorate = (struct vd_electorate){
@@ -219,7 +196,7 @@ static void round_decide(struct vd_gateways *gateways, struct round *ret)
 	round.electorate.model = vd_replica_lock(options->replica, NULL, &round.epoch, NULL);
 	if (vd_model_each(round.electorate.model, VD_KIND_VIRTUAL_IP, NULL, vip_decide, &round) < 0 ||
 	    vd_model_each(round.electorate.model, VD_KIND_GATEWAY, NULL, fact_decide, &round) < 0)
-		round.next = round.now + AWAY_MS; /* memory ran out: what was found is done, the rest later */
+		round.next = round.now + VD_SENTRY_AWAY_MS; /* memory ran out: what was found is done, the rest later */
 	vd_replica_unlock(options->replica);
 	vacancies_forget(gateways);
 	*ret = round;
@@ -283,7 +260,7 @@ static unsigned job_do(struct vd_gateways *gateways, const struct job *job)
 	if (job->resign && options->applied(options->userdata) < job->epoch)
 		return AGAIN_MS;
 	if (job->holder && !ours)
-		r = vd_alive_ask(gateways->alive, job->holder, &error);
+		r = vd_alive_ask(vd_sentry_alive(gateways->sentry), job->holder, &error);
 	if (r > 0)
 		return AGAIN_MS;
 	if (r == 0)
@@ -292,7 +269,7 @@ static unsigned job_do(struct vd_gateways *gateways, const struct job *job)
 		return AGAIN_MS;
 	if (r < 0 && r != -ENOENT) {
 		vd_log_warning("gateway of %s in project %s: %s", job->vip, job->project, error.text);
-		return AWAY_MS;
+		return VD_SENTRY_AWAY_MS;
 	}
 	if (!job->resign)
 		vd_log_info("this host is the gateway of %s in project %s now%s%s", job->vip, job->project,
@@ -300,43 +277,24 @@ static unsigned job_do(struct vd_gateways *gateways, const struct job *job)
 	return 0;
 }
 
-static void *gateways_run(void *userdata)
+static uint64_t look(void *userdata)
 {
 	struct vd_gateways *gateways = userdata;
-	uint64_t next = 0;
+	struct job *job, *after;
+	struct round round;
+	uint64_t next;
 
-	for (;;) {
-		struct timespec until = {.tv_sec = (time_t)(next / 1000), .tv_nsec = (long)(next % 1000) * 1000000};
-		struct job *job, *after;
-		struct vd_error error;
-		struct round round;
+	round_decide(gateways, &round);
+	next = round.next;
+	DL_FOREACH_SAFE (round.jobs, job, after) {
+		unsigned pause = job_do(gateways, job);
 
-		pthread_mutex_lock(&gateways->lock);
-		while (!gateways->woken && !gateways->stopping && now_ms() < next)
-			if (pthread_cond_timedwait(&gateways->due, &gateways->lock, &until) == ETIMEDOUT)
-				break;
-		if (gateways->stopping) {
-			pthread_mutex_unlock(&gateways->lock);
-			return NULL;
-		}
-		gateways->woken = false;
-		pthread_mutex_unlock(&gateways->lock);
-
-		if (vd_alive_refresh(gateways->alive, &error) < 0) {
-			next = now_ms() + AWAY_MS;
-			continue;
-		}
-		round_decide(gateways, &round);
-		next = round.next;
-		DL_FOREACH_SAFE (round.jobs, job, after) {
-			unsigned pause = job_do(gateways, job);
-
-			if (pause && now_ms() + pause < next)
-				next = now_ms() + pause;
-			DL_DELETE(round.jobs, job);
-			job_free(job);
-		}
+		if (pause && vd_sentry_now() + pause < next)
+			next = vd_sentry_now() + pause;
+		DL_DELETE(round.jobs, job);
+		job_free(job);
 	}
+	return next;
 }
 
 /* ---- for others ---- */
@@ -344,25 +302,14 @@ static void *gateways_run(void *userdata)
 int vd_gateways_new(const struct vd_gateways_options *options, struct vd_gateways **ret, struct vd_error *error)
 {
 	struct vd_gateways *gateways = calloc(1, sizeof(*gateways));
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!gateways)
 		return -ENOMEM;
 	gateways->options = *options;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_mutex_init(&gateways->lock, NULL);
-	pthread_cond_init(&gateways->due, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	gateways->woken = true;
-	r = vd_alive_new(options->store, alive_changed, gateways, &gateways->alive, error);
-	if (r == 0) {
-		r = -pthread_create(&gateways->thread, NULL, gateways_run, gateways);
-		gateways->running = r == 0;
-		if (r < 0)
-			vd_error_set(error, r, "no thread could be started: %s", strerror(-r));
-	}
+	r = vd_sentry_new(options->store, look, gateways, &gateways->sentry, error);
+	if (r == 0)
+		r = vd_sentry_start(gateways->sentry, error);
 	if (r < 0) {
 		vd_gateways_free(gateways);
 		return r;
@@ -375,25 +322,14 @@ void vd_gateways_free(struct vd_gateways *gateways)
 {
 	if (!gateways)
 		return;
-	pthread_mutex_lock(&gateways->lock);
-	gateways->stopping = true;
-	pthread_cond_signal(&gateways->due);
-	pthread_mutex_unlock(&gateways->lock);
-	if (gateways->running)
-		pthread_join(gateways->thread, NULL);
-	vd_alive_free(gateways->alive);
+	vd_sentry_free(gateways->sentry);
 	names_clear(&gateways->vacant);
-	pthread_mutex_destroy(&gateways->lock);
-	pthread_cond_destroy(&gateways->due);
 	free(gateways);
 }
 
 void vd_gateways_wake(struct vd_gateways *gateways)
 {
-	pthread_mutex_lock(&gateways->lock);
-	gateways->woken = true;
-	pthread_cond_signal(&gateways->due);
-	pthread_mutex_unlock(&gateways->lock);
+	vd_sentry_wake(gateways->sentry);
 }
 
 bool vd_gateways_concern(const struct vd_changes *changes)
