@@ -34,8 +34,8 @@ enum statement {
 };
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
-	[STATEMENT_PUT] = "INSERT INTO container VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET "
-			  "domain = ?2, address4 = ?3, address6 = ?4, body = ?5",
+	[STATEMENT_PUT] = ("INSERT INTO container VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET "
+			   "domain = ?2, address4 = ?3, address6 = ?4, body = ?5"),
 	[STATEMENT_REMOVE] = "DELETE FROM container WHERE key = ?1",
 	[STATEMENT_LAST] = "INSERT OR REPLACE INTO last VALUES (?1, ?2, ?3)",
 	[STATEMENT_BEGIN] = "BEGIN",
