@@ -11,7 +11,7 @@ import tarfile
 
 from lab.host import binary_path, build_directory
 from lab.layout import LabError
-from lab.namespace import run
+from lab.namespace import Namespace, run
 from lab.service import Names, Service
 from lab.world import wait_until
 
@@ -44,6 +44,18 @@ def image_files(lab):
             entry.size, entry.mode = len(page), 0o644
             tar.addfile(entry, io.BytesIO(page))
     return path
+
+
+class ContainerNamespace(Namespace):
+    """The network of a container, as long as its process lives."""
+
+    def __init__(self, pid, title):
+        super().__init__("", title)
+        self.pid = pid
+
+    @property
+    def path(self):
+        return pathlib.Path(f"/proc/{self.pid}/ns/net")
 
 
 class Docker(Service):
@@ -92,6 +104,9 @@ class Docker(Service):
 
     def inspect(self, *argv):
         return json.loads(self.docker("inspect", *argv))[0]
+
+    def namespace(self, container):
+        return ContainerNamespace(self.inspect(container)["State"]["Pid"], container)
 
     def address(self, container, network):
         return self.inspect(container)["NetworkSettings"]["Networks"][network]["IPAddress"]

@@ -7,6 +7,7 @@
 #include "host/node.h"
 #include "host/occupied.h"
 #include "host/setting.h"
+#include "host/translation.h"
 #include "host/watch.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ enum due {
 	DUE_FIREWALL = 4,
 	DUE_OCCUPIED = 8,
 	DUE_RULES = 16,
+	DUE_TRANSLATION = 32,
 	DUE_ALL = DUE_LINKS | DUE_SETTINGS | DUE_FIREWALL | DUE_OCCUPIED,
 };
 
@@ -50,6 +52,7 @@ struct vd_keeper_worker {
 	struct vd_settings *settings;
 	struct vd_firewall_rules rules; /* blocks with their links */
 	json_t *occupied;
+	bool was_node; /* our table has stood, perhaps an earlier daemon's */
 	unsigned due, failures;
 	int64_t not_before, looked; /* ms, CLOCK_MONOTONIC */
 };
@@ -208,12 +211,45 @@ static int leave(struct vd_keeper_worker *worker, struct vd_error *error)
 		return r;
 	vd_firewall_close(worker->firewall);
 	worker->firewall = NULL;
+	worker->was_node = false;
 	unlink(worker->mark_path);
 	return 0;
 }
 
+/* Who joins ends nothing that works: only what began while a table that had stood was missing. */
+static int firewall_check(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	int r = vd_firewall_check(worker->firewall, worker->options.changed, worker->options.userdata, error);
+
+	if (worker->was_node && vd_firewall_was_lost(worker->firewall))
+		worker->due |= DUE_TRANSLATION;
+	worker->was_node = true;
+	return r;
+}
+
+static int translation_correct(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	unsigned ended = 0;
+	int r = vd_translation_correct(&worker->rules, &ended, error);
+
+	if (r < 0)
+		return r;
+	worker->due &= ~DUE_TRANSLATION;
+	if (ended)
+		worker->options.changed("conntrack: connections that were translated for want of our rules were ended",
+					worker->options.userdata);
+	return 0;
+}
+
+/* Of two things that are both done, the first that fails is said. */
+static int first_failure(int r, int second, const struct vd_error *reason, struct vd_error *error)
+{
+	return r < 0 || second >= 0 ? r : vd_error_set(error, second, "%s", reason->text);
+}
+
 static int keep(struct vd_keeper_worker *worker, struct vd_error *error)
 {
+	struct vd_error reason = {};
 	int r = firewall_open(worker, error);
 
 	if (r < 0)
@@ -228,15 +264,12 @@ static int keep(struct vd_keeper_worker *worker, struct vd_error *error)
 		worker->due |= DUE_SETTINGS;
 	}
 	if (worker->due & DUE_FIREWALL)
-		r = vd_firewall_check(worker->firewall, worker->options.changed, worker->options.userdata, error);
+		r = firewall_check(worker, error);
 	/* Rules that fail keep nothing else from being done. */
-	if (worker->due & DUE_SETTINGS) {
-		struct vd_error reason = {};
-		int second = settings_ensure(worker, &reason);
-
-		if (r >= 0 && second < 0)
-			r = vd_error_set(error, second, "%s", reason.text);
-	}
+	if (worker->due & DUE_TRANSLATION)
+		r = first_failure(r, translation_correct(worker, &reason), &reason, error);
+	if (worker->due & DUE_SETTINGS)
+		r = first_failure(r, settings_ensure(worker, &reason), &reason, error);
 	return r < 0 ? r : 0;
 }
 
@@ -406,6 +439,7 @@ static int worker_open(struct vd_keeper_worker *worker, struct vd_error *error)
 	if (r < 0)
 		return r;
 	vd_host_monitor_stop(worker->net);
+	worker->was_node = access(worker->mark_path, F_OK) == 0;
 	return vd_settings_open(worker->settings_path, &worker->settings, error);
 }
 

@@ -20,6 +20,7 @@ struct vd_firewall {
 	char *table; /* our table's commands; NULL: there shall be none */
 	struct vd_ruleset_list forward4, forward6, input;
 	bool is_due;    /* our table is not written as it shall be */
+	bool was_lost;  /* the last check found it otherwise than it had been left */
 	char *standing; /* our table as nft printed it when it was written; NULL: never */
 	struct vd_xtables xtables[XTABLES];
 	struct vd_firewalld firewalld;
@@ -169,6 +170,7 @@ static int table_ensure(struct vd_firewall *firewall, char ret_changed[128], str
 
 	if (result < 0 && result != -ENOENT)
 		return vd_error_set(error, result, "cannot read nftables: %s", strerror(-result));
+	firewall->was_lost = firewall->table && (firewall->standing ? !same_text(standing, firewall->standing) : !standing);
 	if (!firewall->is_due && same_text(standing, firewall->standing))
 		return 0;
 	if (firewall->table)
@@ -259,6 +261,11 @@ int vd_firewall_check(struct vd_firewall *firewall, void (*repaired)(const char 
 		xtables_check(&check, &firewall->xtables[i], tables ? tables : "");
 	firewalld_check(&check, tables ? tables : "");
 	return check.result;
+}
+
+bool vd_firewall_was_lost(const struct vd_firewall *firewall)
+{
+	return firewall->was_lost;
 }
 
 /* The table of another daemon, which has this host's rules now. */

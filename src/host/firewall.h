@@ -73,6 +73,12 @@ bool vd_firewall_differs(struct vd_firewall *firewall);
 int vd_firewall_check(struct vd_firewall *firewall, void (*repaired)(const char *what, void *userdata), void *userdata,
 		      struct vd_error *error);
 
+/*
+ * Whether the last check found our own table, where there shall be one, missing or changed by somebody; the first check: missing.
+ * Connections that began meanwhile may be translated otherwise than they must be (host/translation.h).
+ */
+bool vd_firewall_was_lost(const struct vd_firewall *firewall);
+
 /* Removes everything with our tag, whoever wrote it. */
 int vd_firewall_purge(const char *tag, struct vd_error *error);
 

@@ -5,7 +5,11 @@ blocks, on real Docker (nftables on ecs1, the older iptables on ecs2). Then peop
     nginx 10.0.2.2 - my-net 10.0.2.1 [ecs1] 192.168.0.2 --h1-- VXLAN --h2-- 192.168.0.3 [ecs2] my-net 10.0.3.1 - nginx 10.0.3.2
 """
 
+import contextlib
+import os
 import re
+import signal
+import socket
 import time
 
 import pytest
@@ -14,6 +18,7 @@ from scapy.all import ICMP, IP, Ether
 from lab import wait_until
 from lab.engine import Docker
 from lab.service import Firewalld
+from traffic import Beat
 
 LAB = """
 name: nodes
@@ -161,6 +166,34 @@ def test_published_ports_work(lab, engines):
     assert fetch(engines["ecs1"], "10.0.3.2", 80).endswith("served by busybox\n")
 
 
+def heard_from(receiver, sender):
+    """The address that the receiver sees when the sender's one socket sends."""
+    sender.send(b"hello")
+    with contextlib.suppress(TimeoutError):
+        return receiver.recvfrom(64)[1][0]
+
+
+@pytest.mark.parametrize("name", ["ecs1", "ecs2"])
+def test_a_flow_that_began_without_our_rules_recovers(lab, engines, name):
+    """R-CTR-5: its first packet met Docker's masquerade alone, while our exemption was away and the keeper could not see it; a
+    conversation that goes on from one port has its own address again soon after the rules are back."""
+    with contextlib.ExitStack() as stack:
+        receiver, sender = (stack.enter_context(engines[each].namespace("nginx").socket(socket.AF_INET, socket.SOCK_DGRAM))
+                            for each in (OTHER[name], name))
+        receiver.bind((FAR[name], 7200))
+        receiver.settimeout(0.1)
+        sender.bind((FAR[OTHER[name]], 7300))
+        sender.connect((FAR[name], 7200))
+        os.kill(lab.host(name).pid, signal.SIGSTOP)
+        try:
+            lab.instance(name).run("nft", "delete", "table", "inet", "viaduct")
+            assert heard_from(receiver, sender) == {"ecs1": "192.168.0.2", "ecs2": "192.168.0.3"}[name]
+        finally:
+            os.kill(lab.host(name).pid, signal.SIGCONT)
+        wait_until(lambda: heard_from(receiver, sender) == FAR[OTHER[name]], "it has its own address", 5)
+    assert "conntrack: connections that were translated for want of our rules were ended" in changes(lab, name)
+
+
 SPOILS = {
     "iptables -F": "iptables -F",
     "iptables -t nat -F": "iptables -t nat -F",
@@ -177,17 +210,38 @@ SAID = {
 }
 
 
+@contextlib.contextmanager
+def beating(engines, name):
+    """Datagrams every 10 ms from nginx to nginx, from and to the named node: two Beats."""
+    here, there = (engines[each].namespace("nginx") for each in (name, OTHER[name]))
+    with Beat(here, there, FAR[name]) as out, Beat(there, here, FAR[OTHER[name]]) as back:
+        wait_until(lambda: out.is_answered() and back.is_answered(), "it beats", 5)
+        yield out, back
+
+
+def longest_gap(beats, since):
+    """When something happened and for as long as it mattered: seconds without traffic, either way, translated or not."""
+    wait_until(lambda: all(beat.is_answered() for beat in beats), "both ways", 10)
+    time.sleep(0.6)  # … and stay so, also behind the next look
+    return max(beat.gap(since) for beat in beats)
+
+
+def last_translated(beat, own):
+    """When a datagram was seen last that did not have the container's own address; 0: never."""
+    return max((when for address, when in beat.seen.items() if address != own), default=0)
+
+
 @pytest.mark.parametrize("name", ["ecs1", "ecs2"])
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_traffic_is_back_within_a_second(lab, engines, name, spoil):
-    """R-CTR-5: whatever is flushed or set, new connections work again, untranslated, and status says what was changed"""
-    before, other = changes(lab, name), OTHER[name]
-    lab.instance(name).run("sh", "-c", SPOILS[spoil])
-    spoiled = time.monotonic()
-    wait_until(lambda: pings(engines[name], FAR[name]) and pings(engines[other], FAR[other]), "both ways", 5)
-    assert time.monotonic() - spoiled < 1
-    time.sleep(0.6)  # … and stay so, also behind the next look
-    assert pings(engines[name], FAR[name]) and pings(engines[other], FAR[other])
+    """R-CTR-5: whatever is flushed or set, new connections work again, untranslated, and status says what was changed. A new connection
+    every 10 ms: how long none of them is answered."""
+    before = changes(lab, name)
+    with beating(engines, name) as beats:
+        spoiled = time.monotonic()
+        lab.instance(name).run("sh", "-c", SPOILS[spoil])
+        assert longest_gap(beats, spoiled) < 1
+        assert last_translated(beats[0], FAR[OTHER[name]]) < spoiled + 1
     lab.instance(name).run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
     if spoil in SAID:
         said = [what for what, times in changes(lab, name).items() if times > before.get(what, 0)]
@@ -196,22 +250,46 @@ def test_traffic_is_back_within_a_second(lab, engines, name, spoil):
 
 @pytest.mark.parametrize("name", ["ecs1", "ecs2"])
 def test_dockerd_is_restarted(lab, engines, name):
-    """R-CTR-5"""
+    """R-CTR-5: dockerd stops its containers and starts none of them again. Measured is from when `docker start` says that the container
+    runs until it reaches the other and is reached, as a new connection each."""
     engines[name].restart()
     engines[name].docker("start", "nginx")
-    wait_until(lambda: pings(engines[name], FAR[name]), "it reaches the other", 3)
+    started = time.monotonic()
+    with beating(engines, name) as beats:
+        wait_until(lambda: all(beat.is_answered() for beat in beats), "both ways", 5)
+        first = [next(when for when, answered in beat.beats if answered) for beat in beats]
+        assert max(first) - started < 1
+        assert longest_gap(beats, max(first)) < 1
     assert lab.instance("ecs3").run("curl", "-s", "-m", "3", f"http://{'192.168.0.2' if name == 'ecs1' else '192.168.0.3'}:8080/").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["ecs1", "ecs2"])
+def test_dockerd_is_restarted_under_running_containers(lab, engines, name):
+    """R-CTR-5: with live-restore containers run on, while dockerd ends and writes its rules anew: the longest silence of all that time,
+    of new connections between them, every 10 ms"""
+    engine = engines[name]
+    engine.live_restore = True
+    engine.restart()
+    engine.docker("start", "nginx")
+    wait_until(lambda: pings(engine, FAR[name]), "it reaches the other", 5)
+    with beating(engines, name) as beats:
+        stopped = time.monotonic()
+        engine.restart()
+        assert longest_gap(beats, stopped) < 1
+        assert last_translated(beats[0], FAR[OTHER[name]]) == 0
+    engine.live_restore = False
+
+
 def test_firewalld_comes_and_is_reloaded(lab, engines):
-    """R-CTR-5: firewalld rejects what is forwarded, but not to and from containers"""
+    """R-CTR-5: firewalld rejects what is forwarded, but not to and from containers. The longest silence of new connections is measured
+    from when it is told to reload: what it is silent itself, while it writes its rules anew, counts."""
     with Firewalld(lab.instance("ecs1")) as firewalld:
         wait_until(lambda: pings(engines["ecs1"], "10.0.3.2"), "with firewalld", 3)
-        for _ in range(2):
-            firewalld.reload()
-            reloaded = time.monotonic()
-            wait_until(lambda: pings(engines["ecs2"], "10.0.2.2"), "after its reload", 5)
-            assert time.monotonic() - reloaded < 1
+        with beating(engines, "ecs1") as beats:
+            for _ in range(2):
+                told = time.monotonic()
+                firewalld.reload()
+                assert longest_gap(beats, told) < 1
         assert any("firewalld" in what for what in changes(lab, "ecs1"))
     # It took Docker's own chains away; dockerd makes them again when it starts.
     engines["ecs1"].restart()

@@ -3,6 +3,7 @@
 
 import contextlib
 import re
+import select
 import socket
 import struct
 import tempfile
@@ -22,6 +23,90 @@ def segments_lost(connection):
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
     again, twice = (struct.unpack_from("=I", info, offset)[0] for offset in (TCP_INFO_TOTAL_RETRANS, TCP_INFO_DSACK_DUPS))
     return max(0, again - twice)
+
+
+class Beat:
+    """A datagram every 10 ms to an echo, each from a socket of its own: each is a new connection to whatever filters and translates. It
+    remembers when each was sent, who the echo saw, and whether it answered within half a second.
+    """
+
+    INTERVAL = 0.01
+    PATIENCE = 0.5
+
+    def __init__(self, source, target, address, port=7100):
+        """source, target: Namespaces."""
+        self.to, self.stopping = (address, port), False
+        self.beats = []  # [when it was sent, whether it was answered], in order
+        self.seen = {}  # source address -> when the echo saw it last
+        self.echo = target.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.echo.bind(self.to)
+        self.echo.settimeout(0.2)
+        self.threads = [threading.Thread(target=self.answer), threading.Thread(target=source.inside, args=[self.send])]
+        for thread in self.threads:
+            thread.start()
+
+    def answer(self):
+        while not self.stopping:
+            with contextlib.suppress(TimeoutError):
+                data, peer = self.echo.recvfrom(64)
+                self.seen[peer[0]] = time.monotonic()
+                with contextlib.suppress(OSError):
+                    self.echo.sendto(data, peer)
+
+    def send(self):
+        waiting, poll, due = {}, select.epoll(), time.monotonic()
+        while not self.stopping:
+            beat = [time.monotonic(), False]
+            self.beats.append(beat)
+            opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with contextlib.suppress(OSError):
+                opened.sendto(b"beat", self.to)
+            waiting[opened.fileno()] = opened, beat
+            poll.register(opened, select.EPOLLIN)
+            due = max(due + self.INTERVAL, beat[0])
+            while not self.stopping:
+                for number, _ in poll.poll(max(0, due - time.monotonic())):
+                    opened, beat = waiting.pop(number)
+                    beat[1] = True
+                    opened.close()
+                if time.monotonic() >= due:
+                    break
+            # In order: the first is the oldest.
+            while waiting and next(iter(waiting.values()))[1][0] < due - self.PATIENCE:
+                waiting.pop(next(iter(waiting)))[0].close()
+        for opened, _ in waiting.values():
+            opened.close()
+        poll.close()
+
+    def gap(self, since):
+        """Seconds from the first beat that was not answered to the next one that was, the longest of those after `since`. Waits until what
+        was sent by now is answered or lost.
+        """
+        time.sleep(self.PATIENCE + 2 * self.INTERVAL)
+        until, longest, lost = time.monotonic() - self.PATIENCE, 0.0, None
+        for when, answered in [*self.beats]:
+            if when < since:
+                continue
+            if lost is not None and (answered or when >= until):
+                longest, lost = max(longest, when - lost), None
+            if when >= until:
+                break
+            if not answered and lost is None:
+                lost = when
+        return longest
+
+    def is_answered(self):
+        """One of the latest."""
+        return any(answered for _, answered in self.beats[-5:])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+        self.echo.close()
 
 
 # Seconds that an answer may be under way when a flood is stopped, on a machine with much else to do.
