@@ -9,9 +9,10 @@ import tempfile
 import time
 
 from lab import Lab, Layout, wait_until
-from lab.engine import IMAGE, Docker
 from lab.cni import Container, Runtime, address_of, pods
+from lab.engine import IMAGE, Docker
 from topology import End, Shape, run
+from viaduct_shapes import Host
 
 MEASURES = ("packets_one_flow", "packets_10000_flows", "packets_new_flows", "connections", "latency_us")
 ADD_MEASURES = ("container_add_ms", "container_delete_ms")
@@ -149,7 +150,7 @@ def documents(mode, hosts):
     return f"kind: container_network\nname: pods\ncidrs: [10.64.0.0/16]\nmode: {mode}\n{provider}{nodes}"
 
 
-class ViaductContainers(Containers):
+class ViaductContainers(Containers, Host):
     mode = "routed"
 
     def middles(self):
