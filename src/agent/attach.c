@@ -13,10 +13,10 @@
 #define APPLY_SECONDS 30
 
 struct attach {
-	const char *host, *project, *port_name, *tap;
+	const char *host, *project, *port_name, *tap, *peer;
 	char *netns; /* path */
 	struct vd_host_netns netns_id;
-	char guest_ifname[16];
+	char guest_ifname[16]; /* of the other end */
 	bool dhcp;
 
 	uint32_t port;
@@ -43,16 +43,17 @@ static int attach_parse(const json_t *arguments, struct attach *ret, struct vd_e
 	ret->project = json_string_value(json_object_get(arguments, "project"));
 	ret->port_name = json_string_value(json_object_get(arguments, "port"));
 	ret->tap = json_string_value(json_object_get(arguments, "tap"));
+	ret->peer = json_string_value(json_object_get(arguments, "peer_ifname"));
 	ret->dhcp = json_is_true(json_object_get(arguments, "dhcp"));
 	if (!ret->project)
 		ret->project = "default";
 	if (!ret->port_name)
 		return vd_error_set(error, -EINVAL, "attach: which port? Name one");
-	if (!netns == !ret->tap)
+	if (!!netns + !!ret->tap + !!ret->peer != 1)
 		return vd_error_set(error, -EINVAL, "port %s: attach it to either a network namespace (netns) or a tap",
 				    ret->port_name);
 	if (!ifname)
-		ifname = "eth0";
+		ifname = ret->peer ? ret->peer : "eth0";
 	if (!ifname[0] || strlen(ifname) >= sizeof(ret->guest_ifname) || strpbrk(ifname, "/ :%"))
 		return vd_error_set(error, -EINVAL, "interface name \"%.20s\": 1 to 15 characters, without / : %% and spaces",
 				    ifname);
@@ -118,6 +119,8 @@ static bool is_same_place(const struct attach *attach)
 
 	if (attach->tap)
 		return standing->type == VD_ATTACHMENT_TYPE_TAP && strcmp(standing->ifname, attach->tap) == 0;
+	if (attach->peer)
+		return standing->type == VD_ATTACHMENT_TYPE_LINK && strcmp(standing->guest_ifname, attach->guest_ifname) == 0;
 	return standing->type == VD_ATTACHMENT_TYPE_NETNS && standing->netns_device == attach->netns_id.device &&
 	       standing->netns_inode == attach->netns_id.inode && strcmp(standing->guest_ifname, attach->guest_ifname) == 0;
 }
@@ -169,17 +172,19 @@ static int attachment_build(const struct vd_agent *agent, const struct attach *a
 			    struct vd_error *error)
 {
 	VD_FREE char *encoded = NULL;
+	const char *type = attach->tap ? "tap" : attach->peer ? "link" : "netns";
 	json_t *object;
 
 	object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:b}", "kind", "attachment", "host", agent->options.host, "boot_id",
-			   agent->identity.boot_id, "type", attach->tap ? "tap" : "netns", "ifindex",
-			   (json_int_t)attach->link.ifindex, "ifname", attach->link.ifname, "dhcp", attach->dhcp);
+			   agent->identity.boot_id, "type", type, "ifindex", (json_int_t)attach->link.ifindex, "ifname",
+			   attach->link.ifname, "dhcp", attach->dhcp);
 	if (object && attach->netns) {
 		json_object_set_new(object, "netns", json_string(attach->netns));
 		json_object_set_new(object, "netns_device", json_integer((json_int_t)attach->netns_id.device));
 		json_object_set_new(object, "netns_inode", json_integer((json_int_t)attach->netns_id.inode));
-		json_object_set_new(object, "guest_ifname", json_string(attach->guest_ifname));
 	}
+	if (object && !attach->tap)
+		json_object_set_new(object, "guest_ifname", json_string(attach->guest_ifname));
 	encoded = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	if (!encoded)

@@ -25,6 +25,9 @@ struct vd_container_request {
 	size_t address_count;
 	const char *reserved[VD_CONTAINER_ADDRESSES]; /* keys of reservations that may be taken */
 	size_t reserved_count;
+	/* Of a native network: what holds these addresses; family none: no such reservation. */
+	uint32_t reserved_ports[VD_CONTAINER_ADDRESSES];
+	struct vd_address reserved_addresses[VD_CONTAINER_ADDRESSES];
 	uint64_t rate_in, burst_in, rate_out, burst_out;
 	bool move;
 	bool is_single; /* one address only: of family, unless one is given */
@@ -99,7 +102,16 @@ void vd_agent_returns_free(struct vd_agent *agent);
 int vd_container_native_add(struct vd_agent *agent, struct vd_container_request *request, struct vd_error *error);
 /* network: "project/name". One of which nothing stands is success. */
 int vd_container_native_remove(struct vd_agent *agent, const char *key, const char *network, struct vd_error *error);
-/* Takes away what crashes and reboots have left of such containers. */
+
+/* ---- container_reservation.c: any thread but the loop ---- */
+/* An address of a native network without a link, or only its gateway's; into the request's container. */
+int vd_container_native_reserve(struct vd_agent *agent, struct vd_container_request *request, bool is_gateway,
+				struct vd_error *error);
+/* Of one that no container has taken. */
+int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, struct vd_error *error);
+
+/* ---- container_leftover.c: any thread but the loop ---- */
+/* Takes away what crashes and reboots have left of containers of native networks. */
 int vd_container_natives_return(struct vd_agent *agent, struct vd_error *error);
 
 /* ---- container_record.c ---- */
@@ -114,6 +126,8 @@ int vd_containers_join(struct vd_agent *agent, struct vd_plan *plan);
 /* ---- container_answer.c ---- */
 /* What add answers, and, with more fields, what list has of a row; a new reference. */
 json_t *vd_container_answer(const struct vd_container *container, uint32_t mtu);
+/* Name server and domain of a native one's subnet into the answer; for others nobody says anything. */
+void vd_container_dns_set(struct vd_agent *agent, const struct vd_container *container, json_t *answer);
 json_t *vd_container_describe(const struct vd_container *container, uint32_t mtu);
 
 /* ---- container.c ---- */

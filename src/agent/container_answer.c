@@ -40,9 +40,39 @@ json_t *vd_container_answer(const struct vd_container *container, uint32_t mtu)
 	if (!answer)
 		return NULL;
 	addresses_set(answer, container);
-	if (container->port)
+	if (container->port && container->state != VD_CONTAINER_STATE_RESERVED)
 		link_set(answer, container, mtu);
 	return answer;
+}
+
+/* The subnet's gateways are its name servers, for those families that the container has. */
+static json_t *dns_of(const struct vd_subnet *subnet, const struct vd_container *container)
+{
+	json_t *servers = json_array();
+	char text[VD_ADDRESS_TEXT];
+
+	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES; i++)
+		if (container->addresses[i].gateway.family != VD_FAMILY_NONE)
+			json_array_append_new(servers, json_string(vd_address_format(&container->addresses[i].gateway, text)));
+	return json_pack("{s:o, s:s, s:[s]}", "nameservers", servers, "domain", subnet->domain, "search", subnet->domain);
+}
+
+void vd_container_dns_set(struct vd_agent *agent, const struct vd_container *container, json_t *answer)
+{
+	const struct vd_model *model;
+	const struct vd_resource *port;
+	const struct vd_subnet *subnet = NULL;
+
+	if (!container->native || !answer)
+		return;
+	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	port = vd_model_get_by_id(model, container->port);
+	if (port && port->kind == VD_KIND_PORT)
+		subnet = (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, port->project,
+								((const struct vd_port *)port)->subnet);
+	if (subnet)
+		json_object_set_new(answer, "dns", dns_of(subnet, container));
+	vd_replica_unlock(agent->replica);
 }
 
 static void bandwidth_set(json_t *answer, const struct vd_container *container)

@@ -139,7 +139,7 @@ static int gateway_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 struct named {
 	const char *key;
 	uint64_t ticket;  /* of the link that goes; 0: none */
-	char native[160]; /* its network, when it is to be deleted as a port; "": no */
+	char native[160]; /* its network, when it is a port and goes as one; "": no */
 	const char *netns, *ifname;
 	const struct vd_container *found;
 	json_t *reply;
@@ -193,6 +193,10 @@ static int release_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 
 	if (row && row->state != VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is no reservation's: delete it", named->key);
+	if (row && row->native) {
+		memcpy(named->native, row->network, sizeof(named->native));
+		return 0;
+	}
 	if (row)
 		return vd_journal_remove(agent->journal, named->key, error);
 	/* A container has it: then it is free when that one goes. */
@@ -222,6 +226,7 @@ static int check_on_loop(struct vd_agent *agent, void *userdata, struct vd_error
 	r = vd_container_check(agent, row, error);
 	if (r == 0)
 		named->reply = vd_container_answer(row, vd_container_mtu(agent, row->domain));
+	vd_container_dns_set(agent, row, named->reply);
 	return r;
 }
 
@@ -363,6 +368,8 @@ static int verb_add(struct vd_agent *agent, const json_t *arguments, json_t **re
 	vd_container_settle(agent, &request);
 	if (r == 0)
 		*ret = question ? question : vd_container_answer(&request.container, request.mtu);
+	if (r == 0)
+		vd_container_dns_set(agent, &request.container, *ret);
 	return r == -EXDEV ? -EINVAL : r;
 }
 
@@ -371,9 +378,14 @@ static int verb_reserve(struct vd_agent *agent, const json_t *arguments, json_t 
 	VD_CLEANUP(vd_container_request_clear) struct vd_container_request request = {0};
 	bool is_gateway = json_is_true(json_object_get(arguments, "gateway"));
 	char address[VD_PREFIX_TEXT], gateway[VD_ADDRESS_TEXT];
+	int64_t revision = 0;
 	int r = vd_container_request_read_reserve(arguments, &request, error);
 
 	if (r == 0)
+		r = vd_container_request_resolve(agent, &request, &revision, error);
+	if (r == 0 && request.mode == VD_CONTAINER_MODE_NATIVE)
+		r = vd_container_native_reserve(agent, &request, is_gateway, error);
+	else if (r == 0)
 		r = order_carry_out(agent, &request, is_gateway ? gateway_on_loop : reserve_on_loop, error);
 	if (r == -EXDEV)
 		r = -EINVAL;
@@ -397,7 +409,8 @@ static int verb_by_key(struct vd_agent *agent, const json_t *arguments,
 	if (r == 0 && named.ticket)
 		r = vd_agent_removal_wait(agent, named.ticket, error);
 	if (r == 0 && named.native[0])
-		r = vd_container_native_remove(agent, named.key, named.native, error);
+		r = function == release_on_loop ? vd_container_native_release(agent, named.key, named.native, error)
+						: vd_container_native_remove(agent, named.key, named.native, error);
 	if (r == 0)
 		*ret = named.reply ? named.reply : json_object();
 	return r;

@@ -171,11 +171,12 @@ int vd_container_request_read_reserve(const json_t *arguments, struct vd_contain
 }
 
 /* Of a single address the family is clear from here on. */
-static int families_settle(const struct vd_container_network *network, struct vd_container_request *request, struct vd_error *error)
+static int families_settle(const struct vd_prefix *cidrs, size_t count, struct vd_container_request *request,
+			   struct vd_error *error)
 {
 	request->has_family[0] = request->has_family[1] = false;
-	for (size_t i = 0; i < network->cidr_count; i++)
-		request->has_family[network->cidrs[i].address.family == VD_FAMILY_IPV6] = true;
+	for (size_t i = 0; i < count; i++)
+		request->has_family[cidrs[i].address.family == VD_FAMILY_IPV6] = true;
 	if (!request->is_single)
 		return 0;
 	if (!request->family)
@@ -193,6 +194,10 @@ int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_req
 	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, ret_revision, NULL);
 	const struct vd_container_network *network = (const struct vd_container_network *)vd_model_get(
 		model, VD_KIND_CONTAINER_NETWORK, request->project, request->network);
+	const struct vd_subnet *subnet =
+		network && network->subnet
+			? (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, request->project, network->subnet)
+			: NULL; /* of a native one */
 	int r = 0;
 
 	if (!network)
@@ -202,14 +207,11 @@ int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_req
 		r = vd_error_set(error, -ENOLINK,
 				 "container_network %s: host %s is no node of it: join it with `viaduct join %s` on that host",
 				 request->network, agent->options.host, request->network);
-	if (r == 0 && network->mode == VD_CONTAINER_MODE_NATIVE && request->is_single)
-		r = vd_error_set(error, -EINVAL,
-				 "container_network %s: it is native: its addresses are its subnet's, and come with a port only",
-				 request->network);
 	if (r == 0) {
 		request->domain = network->head.id;
 		request->mode = network->mode;
-		r = families_settle(network, request, error);
+		r = subnet ? families_settle(subnet->cidrs, subnet->cidr_count, request, error)
+			   : families_settle(network->cidrs, network->cidr_count, request, error);
 	}
 	vd_replica_unlock(agent->replica);
 	return r;

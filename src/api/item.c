@@ -7,9 +7,13 @@
 
 static json_t *attachment_item(const struct vd_attachment *attachment)
 {
-	json_t *item = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:b}", "host", attachment->host, "type",
-				 attachment->type == VD_ATTACHMENT_TYPE_TAP ? "tap" : "netns", "ifname", attachment->ifname,
-				 "netns", attachment->netns, "guest_ifname",
+	static const char *const types[] = {
+		[VD_ATTACHMENT_TYPE_NETNS] = "netns",
+		[VD_ATTACHMENT_TYPE_TAP] = "tap",
+		[VD_ATTACHMENT_TYPE_LINK] = "link",
+	};
+	json_t *item = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:b}", "host", attachment->host, "type", types[attachment->type],
+				 "ifname", attachment->ifname, "netns", attachment->netns, "guest_ifname",
 				 attachment->guest_ifname[0] ? attachment->guest_ifname : NULL, "dhcp", attachment->dhcp);
 
 	return item;

@@ -12,7 +12,8 @@
  * Called on api's threads; the implementer takes them to its own.
  *
  * verb        arguments -> reply
- * attach      {project, port, netns | tap, ifname?, dhcp?} -> the attachment; returns when this host's data plane has it
+ * attach      {project, port, netns | tap | peer_ifname, ifname?, dhcp?} -> the attachment; returns when this host's data plane has it.
+ *             peer_ifname: the other end stays in the daemon's namespace under that name, for the caller to move and configure
  * detach      {project, port} -> {}
  * status      {translations?: true} -> this host's status; with "translations": [{"network", "vip", "used", "busiest": to one destination, "limit"}],
  *             the ports that SNAT has taken, if asked for: that reads a large table
@@ -34,8 +35,8 @@
  *                     bandwidth?: {ingress_rate?, ingress_burst?, egress_rate?, egress_burst?}, move?: bool}
  *                    -> {"key", "network": "project/name", "addresses": ["10.0.2.5/24"], "gateways": ["10.0.2.1"]: default routes,
  *                    "routes": [{"destination", "gateway"}]: others, "mac", "mtu", "ifname": of this side, "peer_ifname": of the container's, "dns":
- *                    {"nameservers"?: […], "domain"?}}. netns: path, name or pid:N; the link is in it when this returns, as ifname
- *                    (default eth0), with addresses, routes, MTU, up, and lo up too. Without netns the container's end stays here
+ *                    {"nameservers"?: […], "domain"?, "search"?: […]}: what a native network's subnet has}. netns: path, name or
+ *                    pid:N; the link is in it when this returns, as ifname (default eth0), with addresses, routes, MTU, up, and lo up too. Without netns the container's end stays here
  *                    as peer_ifname, for the caller to move and configure; its MAC is set and must stay.
  *                    addresses: one of a family at most; reserved?: [keys] of reservations that they may be: the container takes
  *                    these over, and when it goes they stand again, unless released; move: also one
@@ -43,7 +44,7 @@
  *                    burst (default: what 10 ms take, 64 kB at least); ingress: into the container. 0 or absent: no limit.
  * container_reserve  {network, key, address? | family?: 4 | 6, gateway?: true} -> {"address": "10.0.2.5/24", "gateway", "key"}: no
  *                    link. A key that ends with "/" gets the address behind it. gateway: the address is the gateway's own, and nothing
- *                    is taken.
+ *                    is taken. Of a native network it is a port of the subnet, which the container then has.
  * container_release  {key} -> {}   of a reservation; one that is not there is released already
  * container_check    {key, netns?, ifname?} -> as add: all that it made stands; else the sentence says what does not
  * container_delete   {key} -> {}: link, map entries and addresses are gone; unknown is success

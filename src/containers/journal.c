@@ -302,12 +302,15 @@ static struct row *reservation_find(const struct vd_journal *journal, uint32_t d
 		       : NULL;
 }
 
+/* Of a native network the port goes back to the first: it holds all of the container's addresses. */
 static struct vd_container reservation_of(const struct vd_container *container, const struct vd_container_address *address)
 {
 	struct vd_container reservation = {
 		.domain = container->domain,
 		.state = VD_CONTAINER_STATE_RESERVED,
 		.addresses[0] = *address,
+		.native = container->native,
+		.port = container->native && address == &container->addresses[0] ? container->port : 0,
 		.since = container->since,
 	};
 

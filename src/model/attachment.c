@@ -4,13 +4,14 @@
 #define OFFSET(member) offsetof(struct vd_attachment, member)
 #define SIZE(member) sizeof(((struct vd_attachment *)0)->member)
 
-static const char *const types[] = {"netns", "tap", NULL};
+static const char *const types[] = {"netns", "tap", "link", NULL};
 
 static const struct vd_field fields[] = {
 	{"host", .type = VD_FIELD_TYPE_NAME, .offset = OFFSET(host), .is_reference = true, .reference = VD_KIND_HOST,
 	 .help = "Where the instance is."},
 	{"boot_id", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(boot_id), .max = SIZE(boot_id), .help = "Of the host, then."},
-	{"type", .type = VD_FIELD_TYPE_WORD, .offset = OFFSET(type), .words = types, .help = "netns (a veth pair) or tap."},
+	{"type", .type = VD_FIELD_TYPE_WORD, .offset = OFFSET(type), .words = types,
+	 .help = "netns (a veth pair), tap, or link (a veth pair whose other end somebody else moves)."},
 	{"ifindex", .type = VD_FIELD_TYPE_NUMBER, .offset = OFFSET(ifindex), .help = "On the host's side."},
 	{"ifname", .type = VD_FIELD_TYPE_BUFFER, .offset = OFFSET(ifname), .max = SIZE(ifname), .help = "On the host's side."},
 	{"netns", .type = VD_FIELD_TYPE_TEXT, .offset = OFFSET(netns), .help = "The namespace's path."},

@@ -433,6 +433,7 @@ struct vd_claim {
 enum vd_attachment_type {
 	VD_ATTACHMENT_TYPE_NETNS = 1, /* a veth pair, one end inside */
 	VD_ATTACHMENT_TYPE_TAP,
+	VD_ATTACHMENT_TYPE_LINK, /* a veth pair whose other end somebody else moves into a namespace, and configures */
 };
 
 /* Where a port's instance is. Its project and name are the port's. */
@@ -443,9 +444,9 @@ struct vd_attachment {
 	enum vd_attachment_type type;
 	uint32_t ifindex;                   /* on the host's side */
 	char ifname[16];                    /* on the host's side */
-	char *netns;                        /* path it was given as; NULL for a tap */
+	char *netns;                        /* path it was given as; NULL of a tap or a link */
 	uint64_t netns_device, netns_inode; /* of that namespace, stat(2) */
-	char guest_ifname[16];              /* inside the namespace */
+	char guest_ifname[16];              /* inside the namespace; of a link: before it is moved */
 	bool dhcp;                          /* the interface was left for the instance to configure */
 };
 

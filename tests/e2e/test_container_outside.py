@@ -122,6 +122,11 @@ def test_through_an_instance_with_an_elastic_ip(lab, container, reach, network):
     leaves_as(lab, container("ecs2", network), reach, EIP)
 
 
+def test_elastic_ip_is_the_instances_own(lab, container, reach):
+    """R-CTR-7, R-EIP-1: what the node does not translate to its own address leaves by the router's"""
+    leaves_as(lab, container("ecs2", "bare"), reach, ROUTER)
+
+
 def test_through_another_instance_with_an_elastic_ip(lab, nodes, container, reach):
     """R-CTR-7, R-RTR-5: containers of ecs1 by the VPC's default route to ecs2, which translates for them"""
     h1, server = nodes["h1"], lab.instance("ecs2")

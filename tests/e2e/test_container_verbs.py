@@ -438,6 +438,7 @@ def test_native_containers_are_ports_of_the_subnet(native, spaces):
     h1, h2 = native
     one, two = add(h1, spaces("n1"), network="pods", hostname="web"), add(h2, spaces("n2"), network="pods")
     assert one["addresses"][0].startswith("10.20.1.") and one["gateways"] == ["10.20.1.1"]
+    assert one["dns"] == {"nameservers": ["10.20.1.1"], "domain": "v.internal", "search": ["v.internal"]}
     assert len(pods(h1)) == 2
     wait_until(lambda: spaces("n1").ping(bare(two["addresses"][0]), timeout=0.3).received, "it reaches the one on the other host")
     assert spaces("n1").ping("10.20.1.1").received == 1
@@ -459,6 +460,98 @@ def test_native_containers_are_ports_of_the_subnet(native, spaces):
     spaces("n3").delete()
     h2.start()
     wait_until(lambda: pods(h1) == [], "the port that no row knows is deleted")
+
+
+DUAL = """
+{kind: vpc, name: dual, cidrs: [10.22.0.0/16, "fd00:22::/48"]}
+---
+{kind: subnet, name: dual, vpc: dual, cidrs: [10.22.1.0/24, "fd00:22::/64"]}
+---
+{kind: container_network, name: dual, mode: native, subnet: dual}
+---
+{kind: node, name: h1, container_networks: [net, small, pods, dual]}
+---
+{kind: node, name: h2, container_networks: [net, pods, dual]}
+"""
+
+
+@pytest.fixture(params=["pods", "dual"])
+def holding(request, native):
+    """holding(): the addresses that containers' ports of the subnet have, one list each; of IPv4 alone, and of both."""
+    h1, h2 = native
+    if request.param == "dual":
+        h1.apply(DUAL)
+        for host in native:
+            wait_until(lambda: not refused(host, "reserve", network="dual", key="g", gateway=True), f"{host.title} is a node of it")
+
+    def found():
+        return sorted(item["assigned"]["addresses"] for item in h1.ask("GET", "/v1/ports")["items"] if item["name"].startswith("container-"))
+
+    found.network = request.param
+    found.block, found.families = {"pods": ("10.20.1", [4]), "dual": ("10.22.1", [4, 6])}[request.param]
+    yield found
+    for host in native:
+        for key in listed(host):
+            ask(host, "delete" if key.startswith("docker/") else "release", key=key)
+    wait_until(lambda: found() == [], "no port is left")
+
+
+def test_native_addresses_are_reserved_as_ports(native, holding):
+    """R-CTR-1 R-CTR-2: what Docker asks before it has a namespace. The port that holds the address becomes the container's, stays with the
+    reservation, and goes with it."""
+    h1, h2 = native
+    gateway = ask(h1, "reserve", network=holding.network, key="g", gateway=True)
+    assert (gateway["address"], holding()) == (f"{holding.block}.1/24", [])
+    given = [ask(h1, "reserve", network=holding.network, key="r/", family=family) for family in holding.families]
+    addresses = [bare(one["address"]) for one in given]
+    assert [one["key"] for one in given] == [f"r/{address}" for address in addresses]
+    assert len(holding()) == len(addresses) and set(addresses) <= {address for held in holding() for address in held}
+    assert refusal(h2, "reserve", network=holding.network, key="r/", address=addresses[0])[0] == "in_use"
+    wish = {"network": holding.network, "key": "docker/e", "addresses": addresses, "reserved": [one["key"] for one in given]}
+    made = ask(h1, "add", **wish)
+    assert [bare(address) for address in made["addresses"]] == addresses and made["gateways"][0] == f"{holding.block}.1"
+    assert holding() == [addresses], "one port, with just these"
+    assert {made["ifname"], made["peer_ifname"]} <= {line.split("@")[0] for line in h1.ip("-br", "link").splitlines()}
+    assert ask(h1, "add", **wish) == made and set(listed(h1, f"default/{holding.network}")) == {"docker/e"}
+    h1.kill9()
+    h1.start()
+    assert ask(h1, "check", key="docker/e") == made and holding() == [addresses]
+    ask(h1, "delete", key="docker/e")
+    assert set(listed(h1, f"default/{holding.network}")) == {one["key"] for one in given} and holding() == [addresses]
+    assert made["ifname"] not in h1.ip("-br", "link")
+    again = ask(h1, "add", **wish)
+    assert again["mac"] == made["mac"]
+    for one in given:
+        ask(h1, "release", key=one["key"])
+    assert holding() == [addresses], "the container has them"
+    ask(h1, "delete", key="docker/e")
+    assert holding() == [] and listed(h1, f"default/{holding.network}") == {}
+    wait_until(lambda: not refused(h2, "reserve", network=holding.network, key="r/", address=addresses[0]), "it is free for another host")
+
+
+def test_a_reservation_that_is_killed_leaves_nothing(native, holding):
+    """R-CTR-2: also what did not outlive the boot."""
+    h1, _ = native
+    chance = random.Random(3)
+    for turn in range(3):
+        thread = threading.Thread(target=quietly, args=(ask, h1, "reserve"), kwargs={"network": holding.network, "key": f"k{turn}"})
+        thread.start()
+        time.sleep(chance.random() * 0.02)
+        h1.kill9()
+        thread.join()
+        h1.start()
+        ask(h1, "release", key=f"k{turn}")
+        wait_until(lambda: holding() == [] and listed(h1, f"default/{holding.network}") == {}, "nothing is left of it")
+    ask(h1, "reserve", network=holding.network, key="r/", family=4)
+    h1.kill9()
+    for path in h1.run_directory.glob("containers*"):
+        path.unlink()
+    h1.start()
+    wait_until(lambda: holding() == [], "the port that no row knows is deleted")
+
+
+def refused(host, verb, **arguments):
+    return host.request("POST", f"/v1/containers/{verb}", arguments)[0] >= 400
 
 
 def rates(host):

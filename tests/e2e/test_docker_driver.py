@@ -19,7 +19,8 @@ name: dockerdriver
 hosts:
   h1: {addresses: [172.31.0.1/24], machine: true}
   h2: {addresses: [172.31.0.2/24], store: h1, machine: true}
-instances: {}
+instances:
+  vm: {ports: {vm: h2}}
 """
 DOCUMENTS = """
 kind: container_network
@@ -29,15 +30,34 @@ block_size: 24
 mode: routed
 provider: host
 ---
+kind: vpc
+name: demo
+cidrs: [192.168.0.0/16]
+---
+kind: subnet
+name: web
+vpc: demo
+cidrs: [192.168.7.0/24]
+---
+kind: container_network
+name: web
+mode: native
+subnet: web
+---
+kind: port
+name: vm
+subnet: web
+addresses: [192.168.7.9]
+---
 kind: node
 name: h1
-container_networks: [pods]
+container_networks: [pods, web]
 ---
 kind: node
 name: h2
-container_networks: [pods]
+container_networks: [pods, web]
 """
-NETWORK = ("network", "create", "-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", "network=pods", "--subnet", "10.64.0.0/16", "pods")
+NETWORKS = {"pods": "10.64.0.0/16", "web": "192.168.7.0/24"}
 
 
 class Driver(Service):
@@ -57,16 +77,21 @@ class Node:
     def start(self):
         self.driver.start()
         self.engine.start()
-        self.engine.docker(*NETWORK)
+        for name, cidr in NETWORKS.items():
+            self.engine.docker("network", "create", "-d", "viaduct", "--ipam-driver", "viaduct", "--ipam-opt", f"network={name}", "--subnet", cidr, name)
 
-    def run(self, name, *options, check=True):
-        return self.engine.docker("run", "-d", "--name", name, "--net", "pods", *options, IMAGE, check=check)
+    def run(self, name, *options, network="pods", check=True):
+        return self.engine.docker("run", "-d", "--name", name, "--net", network, *options, IMAGE, check=check)
 
     def remove(self, *names):
         self.engine.docker("rm", "-f", *names, check=False)
 
     def containers(self):
         return self.host.ask("GET", "/v1/containers")["containers"]
+
+    def ports(self):
+        """Those of the native network's containers, on whatever host: {name: its addresses}."""
+        return {item["name"]: item["assigned"]["addresses"] for item in self.host.ask("GET", "/v1/ports")["items"] if item["name"].startswith("container-")}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +115,7 @@ def nothing_runs(nodes):
         if names := node.engine.docker("ps", "-aq").split():
             node.remove(*names)
         wait_until(lambda: not node.containers(), f"{node.host.title}: no container has anything", 150)
+    wait_until(lambda: not nodes[0].ports(), "no port of a container is left")
 
 
 def ping(node, name, address, count=3):
@@ -148,6 +174,50 @@ def test_every_side_may_restart(nodes):
     assert "pods" in node.engine.docker("network", "ls", "--format", "{{.Name}}").split()
     wait_until(lambda: node.engine.docker("inspect", "-f", "{{.State.Running}}", "stays") == "true", "Docker starts its container again")
     wait_until(lambda: " 0% packet loss" in ping(node, "stays", peer), "it reaches its peer again")
+
+
+def test_native_containers_are_ports_of_the_subnet(lab, nodes):
+    """R-CTR-1 R-CTR-6: docker run on a native network: addresses of the VPC's subnet, one hop from its instances."""
+    for index, node in enumerate(nodes):
+        node.run(f"n{index}", network="web")
+    addresses = [node.engine.address(f"n{index}", "web") for index, node in enumerate(nodes)]
+    assert sorted(nodes[0].ports().values()) == sorted([address] for address in addresses)
+    assert nodes[0].engine.inspect("n0")["NetworkSettings"]["Networks"]["web"]["Gateway"] == "192.168.7.1"
+    wait_until(lambda: " 0% packet loss" in ping(nodes[0], "n0", "192.168.7.9", count=1), "it reaches the instance")
+    assert " ttl=64 " in ping(nodes[0], "n0", addresses[1]) and " ttl=64 " in ping(nodes[1], "n1", addresses[0])
+    assert lab.instance("vm").ping(addresses[0], count=2).ttls == [64] * 2
+    said = nodes[1].engine.exec("n1", "wget", "-q", "-O", "-", f"http://{addresses[0]}/").stdout
+    assert said == "served by busybox\n"
+    nodes[0].engine.docker("restart", "-t", "1", "n0")
+    assert " 0% packet loss" in ping(nodes[0], "n0", addresses[1])
+
+
+def test_native_address_is_taken_as_asked_and_given_once(nodes):
+    """R-CTR-2 R-CTR-6: --ip on a native network, of the instances' addresses too; leaving gives it back."""
+    node, other = nodes
+    node.run("one", "--ip", "192.168.7.77", network="web")
+    assert node.engine.address("one", "web") == "192.168.7.77" and list(node.ports().values()) == [["192.168.7.77"]]
+    for where, address in ((node, "192.168.7.77"), (other, "192.168.7.77"), (other, "192.168.7.9")):
+        refused = where.engine.attempt("run", "-d", "--name", "two", "--net", "web", "--ip", address, IMAGE)
+        assert refused.returncode and address in refused.stderr
+        where.remove("two")
+    node.engine.docker("network", "disconnect", "web", "one")
+    wait_until(lambda: not node.ports(), "who leaves gives the port back")
+    other.run("three", "--ip", "192.168.7.77", network="web")
+    assert " 0% packet loss" in ping(other, "three", "192.168.7.9")
+
+
+def test_native_containers_outlive_restarts(nodes):
+    """R-CTR-6: daemon and driver die under a native container."""
+    node, other = nodes
+    node.run("stays", network="web")
+    other.run("peer", network="web")
+    peer = other.engine.address("peer", "web")
+    for restart in (node.driver.kill9, node.host.kill9):
+        restart()
+        node.driver.start() if restart == node.driver.kill9 else node.host.start()
+        assert " 0% packet loss" in ping(node, "stays", peer), "a running container does not notice"
+    assert len(node.ports()) == 2
 
 
 @pytest.mark.slow

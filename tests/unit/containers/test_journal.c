@@ -214,6 +214,30 @@ static void test_a_container_takes_a_reservation_and_leaves_it(void **state)
 	vd_journal_close(journal);
 }
 
+/* Both addresses are one port's: the first reservation has it when the container is gone. */
+static void test_a_reservation_gets_its_port_back(void **state)
+{
+	struct vd_journal *journal = open_journal(BOOT);
+	struct vd_container row = container("docker/endpoint", "10.0.2.5/24", 77);
+	const struct vd_container *first, *second;
+
+	row.native = true;
+	row.addresses[0].reserved = (char *)"docker-address/default/net/10.0.2.5";
+	assert_int_equal(vd_prefix_parse("fd00::5/64", &row.addresses[1].prefix), 0);
+	row.addresses[1].reserved = (char *)"docker-address/6";
+	assert_int_equal(vd_journal_put(journal, &row, NULL), 0);
+	assert_int_equal(vd_journal_remove(journal, "docker/endpoint", NULL), 0);
+	vd_journal_close(journal);
+	journal = open_journal(BOOT);
+	first = vd_journal_find(journal, "docker-address/default/net/10.0.2.5");
+	second = vd_journal_find(journal, "docker-address/6");
+	assert_true(first->native && second->native);
+	assert_int_equal(first->port, 77);
+	assert_int_equal(second->port, 0);
+	assert_ptr_equal(vd_journal_find_port(journal, 77), first);
+	vd_journal_close(journal);
+}
+
 static void test_rows_of_another_boot_are_void(void **state)
 {
 	struct vd_journal *journal = open_journal(BOOT);
@@ -351,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_row_that_changes_leaves_its_old_address, setup),
 		cmocka_unit_test_setup(test_what_was_given_last_is_remembered, setup),
 		cmocka_unit_test_setup(test_a_container_takes_a_reservation_and_leaves_it, setup),
+		cmocka_unit_test_setup(test_a_reservation_gets_its_port_back, setup),
 		cmocka_unit_test_setup(test_rows_of_another_boot_are_void, setup),
 		cmocka_unit_test_setup(test_a_second_process_is_refused, setup),
 		cmocka_unit_test_setup(test_a_promise_outlives_a_kill, setup),
