@@ -92,7 +92,9 @@ enum vd_dependency {
 
 /*
  * What a hit of any kind reads comes first, in the order in which it does. MACs stand as they do in a frame, the destination's first,
- * so that both are compared and written at once.
+ * so that both are compared and written at once. An element of vd_flow4 is 72 bytes of the kernel's and the key, and this: 256 in all,
+ * so that every one stands alike in cache lines, and a hit that is not for a tunnel reads three, where nearly five were read before
+ * (with a million flows each is a miss).
  */
 struct vd_flow {
 	__u64 generation_sum;
@@ -120,10 +122,15 @@ struct vd_flow {
 	__u32 domain;                              /* of the connection it belongs to */
 	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
 	__u32 zero2;
+	__u64 zero3[3];
 #ifdef VD_ABI_NEXT
 	__u64 next[4]; /* the build that tests an upgrade to grown values */
 #endif
 };
+
+#ifndef VD_ABI_NEXT
+_Static_assert(sizeof(struct vd_flow) == 256 - 72, "elements of vd_flow4 are not whole cache lines");
+#endif
 
 /* ---- connection table: the truth, per host and domain, both directions in one ------------------------------------------------- */
 

@@ -8,43 +8,62 @@
 #include "policy.h"
 #include "translate.h"
 
-/* Idle seconds after which a connection is forgotten: RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-2. */
+/*
+ * Idle seconds after which a connection is forgotten. Where it is translated the RFCs say at least how many, since somebody outside
+ * may still answer: RFC 5382 REQ-5 (TCP, four minutes while it begins or ends), RFC 4787 REQ-5 (UDP, two minutes, better five), RFC
+ * 5508 REQ-2 (ICMP, one). After a RST, or a FIN both ways, they leave it open.
+ */
 #define VD_TIMEOUT_TCP_NEW 60
+#define VD_TIMEOUT_TCP_NEW_TRANSLATED 240
 #define VD_TIMEOUT_TCP_ESTABLISHED 7440
-#define VD_TIMEOUT_TCP_CLOSING 60
 #define VD_TIMEOUT_TCP_CLOSED 10
 #define VD_TIMEOUT_UDP_NEW 60
+#define VD_TIMEOUT_UDP_NEW_TRANSLATED 120
 #define VD_TIMEOUT_UDP_ESTABLISHED 180
+#define VD_TIMEOUT_UDP_ESTABLISHED_TRANSLATED 300
 #define VD_TIMEOUT_ICMP 30
+#define VD_TIMEOUT_ICMP_TRANSLATED 60
 #define VD_TIMEOUT_OTHER 60
 
 /*
- * A cached flow tells its connection this often that it lives. A connection was never seen before its flow last told it so: below the
- * shortest timeout, none expires whose flow is in use. With a million flows each time costs a quarter of a microsecond.
+ * A cached flow tells its connection this often that it lives, and a connection is given so much longer: none expires whose flow is in
+ * use, nor sooner than it should. With a million flows each time costs a quarter of a microsecond; TCP's ends are what wants to be
+ * forgotten soon, for its ports are wanted again.
  */
-#define VD_TOUCH_INTERVAL (8 * VD_SECOND)
-_Static_assert(VD_TOUCH_INTERVAL < VD_TIMEOUT_TCP_CLOSED * VD_SECOND, "a flow in use would outlive its connection");
+#define VD_TOUCH_INTERVAL_TCP (8 * VD_SECOND)
+#define VD_TOUCH_INTERVAL (30 * VD_SECOND)
 
-static __always_inline __u64 vd_connection_timeout(__u8 protocol, const struct vd_connection *connection)
+static __always_inline __u64 vd_touch_interval(__u8 protocol)
 {
+	return protocol == IPPROTO_TCP ? VD_TOUCH_INTERVAL_TCP : VD_TOUCH_INTERVAL;
+}
+
+static __always_inline __u32 vd_connection_idle_seconds(__u8 protocol, const struct vd_connection *connection)
+{
+	bool is_translated = connection->translation != VD_TRANSLATION_NONE;
+
 	switch (protocol) {
 	case IPPROTO_TCP:
 		if (connection->state == VD_CONNECTION_STATE_ESTABLISHED)
-			return VD_TIMEOUT_TCP_ESTABLISHED * VD_SECOND;
-		if (connection->state == VD_CONNECTION_STATE_CLOSING)
-			return VD_TIMEOUT_TCP_CLOSING * VD_SECOND;
+			return VD_TIMEOUT_TCP_ESTABLISHED;
 		if (connection->state == VD_CONNECTION_STATE_CLOSED)
-			return VD_TIMEOUT_TCP_CLOSED * VD_SECOND;
-		return VD_TIMEOUT_TCP_NEW * VD_SECOND;
+			return VD_TIMEOUT_TCP_CLOSED;
+		return is_translated ? VD_TIMEOUT_TCP_NEW_TRANSLATED : VD_TIMEOUT_TCP_NEW;
 	case IPPROTO_UDP:
 		if (connection->state == VD_CONNECTION_STATE_ESTABLISHED)
-			return VD_TIMEOUT_UDP_ESTABLISHED * VD_SECOND;
-		return VD_TIMEOUT_UDP_NEW * VD_SECOND;
+			return is_translated ? VD_TIMEOUT_UDP_ESTABLISHED_TRANSLATED : VD_TIMEOUT_UDP_ESTABLISHED;
+		return is_translated ? VD_TIMEOUT_UDP_NEW_TRANSLATED : VD_TIMEOUT_UDP_NEW;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		return VD_TIMEOUT_ICMP * VD_SECOND;
+		return is_translated ? VD_TIMEOUT_ICMP_TRANSLATED : VD_TIMEOUT_ICMP;
 	}
-	return VD_TIMEOUT_OTHER * VD_SECOND;
+	return VD_TIMEOUT_OTHER;
+}
+
+/* ns since it was last seen, or told that it lives, after which it is forgotten. */
+static __always_inline __u64 vd_connection_timeout(__u8 protocol, const struct vd_connection *connection)
+{
+	return vd_connection_idle_seconds(protocol, connection) * VD_SECOND + vd_touch_interval(protocol);
 }
 
 /* The same ports again: a new connection, and whoever sends this is its initiator. */

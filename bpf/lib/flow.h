@@ -218,7 +218,7 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	if (!flow || !vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
-	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow4_touch(flow, key, now))
+	if (now - flow->touched > vd_touch_interval(key->protocol) && !vd_flow4_touch(flow, key, now))
 		return -1;
 	if (flow->flags & (VD_FLOW_TRANSLATES | VD_FLOW_RATES)) {
 		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts.header_size))
@@ -244,7 +244,7 @@ static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flo
 	if (!flow || !vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
-	if (now - flow->touched > VD_TOUCH_INTERVAL && !vd_flow6_touch(flow, key, now))
+	if (now - flow->touched > vd_touch_interval(key->protocol) && !vd_flow6_touch(flow, key, now))
 		return -1;
 	if (flow->flags & (VD_FLOW_TRANSLATES | VD_FLOW_RATES)) {
 		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts.header_size))

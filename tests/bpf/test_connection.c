@@ -201,7 +201,7 @@ static void test_cached_flow_touches_its_connection(void **state)
 	assert_true(find_connection(fixture, RED, &spec, &connection));
 	assert_int_equal(connection.last_seen, before.last_seen);
 	assert_true(find_flow(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &spec, &flow));
-	flow.touched = now_ns() - 9000000000ULL;
+	flow.touched = now_ns() - 31000000000ULL;
 	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_flow4, &key, sizeof(key), &flow, sizeof(flow), BPF_ANY), 0);
 	pass(fixture, fixture->ifindex_a, &spec);
 	assert_true(find_connection(fixture, RED, &spec, &connection));
@@ -249,8 +249,8 @@ static void test_idle_connections_expire_and_give_their_share_back(void **state)
 	pass(fixture, fixture->ifindex_a, &busy);
 	tcp.tcp_flags = TH_ACK;
 	pass(fixture, fixture->ifindex_a, &tcp);
-	age_connection(fixture, &idle, 61);
-	age_connection(fixture, &busy, 55);
+	age_connection(fixture, &idle, 91);
+	age_connection(fixture, &busy, 85);
 	age_connection(fixture, &tcp, 7000);
 	start_expiry(fixture);
 	/* Again, as a newer build would take the timer over. */

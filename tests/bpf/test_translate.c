@@ -117,16 +117,43 @@ static void test_all_ports_then_refused(void **state)
 	assert_leaves(provider, &other, VIP);
 }
 
-static void age_connection(struct provider *provider)
+static bool find_inner_connection(struct provider *provider, uint8_t protocol, uint16_t port, struct vd_connection4_key *ret_key,
+				  struct vd_connection *ret)
 {
 	int fd = bpf_map__fd(bpf_of(provider)->maps.vd_conn4);
+	struct vd_connection4_key *last = NULL;
+
+	for (; !bpf_map_get_next_key(fd, last, ret_key); last = ret_key)
+		if (ret_key->protocol == protocol && (ret_key->low_port == htons(port) || ret_key->high_port == htons(port)))
+			return !bpf_map_lookup_elem(fd, ret_key, ret);
+	return false;
+}
+
+static bool is_connected(struct provider *provider, const struct packet_spec *spec)
+{
 	struct vd_connection4_key key;
 	struct vd_connection connection;
 
-	assert_int_equal(bpf_map_get_next_key(fd, NULL, &key), 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &connection), 0);
-	connection.last_seen -= 200ULL * 1000000000;
-	assert_int_equal(bpf_map_update_elem(fd, &key, &connection, BPF_EXIST), 0);
+	return find_inner_connection(provider, spec->protocol, spec->source_port, &key, &connection);
+}
+
+static void age_connection(struct provider *provider, const struct packet_spec *spec, uint64_t seconds)
+{
+	struct vd_connection4_key key;
+	struct vd_connection connection;
+
+	assert_true(find_inner_connection(provider, spec->protocol, spec->source_port, &key, &connection));
+	connection.last_seen -= seconds * 1000000000;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(bpf_of(provider)->maps.vd_conn4), &key, &connection, BPF_EXIST), 0);
+}
+
+static void start_expiry(struct provider *provider)
+{
+	char data[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = sizeof(data));
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(bpf_of(provider)->progs.vd_expire_start), &options), 0);
+	assert_int_equal(options.retval, 0);
 }
 
 static size_t count_claims(struct provider *provider)
@@ -145,20 +172,57 @@ static void test_claims_go_with_their_connection(void **state)
 	struct provider *provider = *state;
 	struct packet_spec spec = out_spec(IPPROTO_UDP, 4000), reply;
 	uint16_t port = assert_leaves(provider, &spec, VIP);
-	char data[64] = {0};
 	struct packet packet;
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = sizeof(data));
 
 	assert_int_equal(count_claims(provider), 1);
-	age_connection(provider);
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(bpf_of(provider)->progs.vd_expire_start), &options), 0);
-	assert_int_equal(options.retval, 0);
+	age_connection(provider, &spec, 200);
+	start_expiry(provider);
 	for (int i = 0; i < 60 && count_claims(provider); i++)
 		usleep(100000);
 	assert_int_equal(count_claims(provider), 0);
 	reply = in_spec(&spec, VIP, port);
 	packet_build(&reply, &packet);
 	assert_uplink_drops(provider, 0, &packet, VD_DROP_REASON_VIP_UNSERVED);
+}
+
+/* R-SNAT-2: RFC 4787, 5382 and 5508 say how long a translation lasts at least; one of each is a second older than ours lasts. */
+static void test_translations_last_as_the_rfcs_ask(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		bool is_answered;
+		uint32_t least, most;
+	} cases[] = {
+		{IPPROTO_UDP, false, 120, 151}, {IPPROTO_UDP, true, 300, 331},   {IPPROTO_ICMP, true, 60, 91},
+		{IPPROTO_TCP, false, 240, 249}, {IPPROTO_TCP, true, 7440, 7449},
+	};
+	struct provider *provider = *state;
+	struct packet_spec kept[5], gone[5], reply;
+
+	for (uint16_t i = 0; i < 5; i++) {
+		for (uint16_t old = 0; old < 2; old++) {
+			struct packet_spec *spec = old ? &gone[i] : &kept[i];
+			uint16_t port;
+
+			*spec = out_spec(cases[i].protocol, 4000 + 2 * i + old);
+			spec->tcp_flags = TH_SYN;
+			port = assert_leaves(provider, spec, VIP);
+			if (cases[i].is_answered) {
+				reply = in_spec(spec, VIP, port);
+				reply.tcp_flags = TH_SYN | TH_ACK;
+				assert_comes_in(provider, &reply, spec->source, MAC_A);
+			}
+			age_connection(provider, spec, old ? cases[i].most : cases[i].least);
+		}
+	}
+	start_expiry(provider);
+	for (uint16_t i = 0; i < 5; i++) {
+		for (int wait = 0; wait < 60 && is_connected(provider, &gone[i]); wait++)
+			usleep(100000);
+		assert_false(is_connected(provider, &gone[i]));
+	}
+	for (uint16_t i = 0; i < 5; i++)
+		assert_true(is_connected(provider, &kept[i]));
 }
 
 /* R-EIP-1: in and out, ports stay; the instance's own traffic uses it. */
@@ -540,6 +604,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mapping_is_endpoint_independent, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_all_ports_then_refused, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_claims_go_with_their_connection, outside_setup, provider_teardown),
+		cmocka_unit_test_setup_teardown(test_translations_last_as_the_rfcs_ask, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_elastic_both_ways, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_elastic_moves, outside_setup, provider_teardown),
 		cmocka_unit_test_setup_teardown(test_conflict_is_named, outside_setup, provider_teardown),
