@@ -19,7 +19,7 @@ class Shown:
 
 def busybox_ping(container, target, count=4, timeout=1):
     """What busybox's ping says in a container: container(*argv) is the finished process."""
-    text = container("ping", "-c", count, "-W", timeout, target, check=False).stdout
+    text = container("ping", "-c", count, "-i", "0.2", "-W", timeout, target, check=False).stdout
     summary = re.search(r"(\d+) packets transmitted, (\d+) packets received, (\d+)% packet loss", text)
     assert summary, text
     return Shown(*map(int, summary.groups()), [int(ttl) for ttl in re.findall(r"seq=\d+ ttl=(\d+)", text)], text)

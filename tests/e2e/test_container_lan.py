@@ -5,6 +5,7 @@ them that nobody types: on every machine (`provider: host`), or on the gateway o
 
 import pytest
 
+import seeds
 from containers import busybox_ping, hops, reaches, wait_for_block
 from lab import wait_until
 from lab.engine import Docker
@@ -20,6 +21,10 @@ hosts:
 
 DOCUMENTS = """
 {kind: container_network, name: docker, cidrs: [192.168.0.0/18], mode: routed, provider: host}
+---
+{kind: container_block, container_network: docker, cidr: 192.168.10.0/24, node: hosta}
+---
+{kind: container_block, container_network: docker, cidr: 192.168.11.0/24, node: hostb}
 ---
 {kind: container_network, name: central, cidrs: [192.168.64.0/18], mode: routed, provider: gateway, gateways: [gateway]}
 """
@@ -72,6 +77,14 @@ def test_ping_both_ways_as_in_the_seed(machines, network):
     settle(machines, "hosta", "hostb", network)
     assert busybox_ping(one.container(network), other.address(network)).ttls == [62 if network == "docker" else 61] * 4
     assert busybox_ping(other.container(network), one.address(network)).ttls == [62 if network == "docker" else 61] * 4
+
+
+def test_ping_of_the_seed(machines):
+    """R-SCN-2, R-CTR-4, R-CTR-5: both ways, as printed there"""
+    settle(machines, "hosta", "hostb", "docker")
+    one, other = (machines[name].container("docker") for name in MACHINES)
+    assert seeds.is_printed(one("ping", "192.168.11.2", "-c", "1").stdout, seeds.LEFT_003)
+    assert seeds.is_printed(other("ping", "192.168.10.2", "-c", "1").stdout, seeds.RIGHT_003)
 
 
 def test_way_of_the_host_routes(machines):

@@ -172,6 +172,47 @@ def test_tunnel_mode_goes_by_tunnel_everywhere(lab, nodes):
         n1.apply(node(name, "left"))
 
 
+NATIVE = """
+{kind: vpc, name: home, cidrs: [10.70.0.0/16]}
+---
+{kind: vpc, name: away, cidrs: [10.71.0.0/16]}
+---
+{kind: subnet, name: home, vpc: home, cidrs: [10.70.1.0/24]}
+---
+{kind: subnet, name: away, vpc: away, cidrs: [10.71.1.0/24]}
+---
+{kind: container_network, name: home, mode: native, subnet: home}
+---
+{kind: container_network, name: away, mode: native, subnet: away}
+"""
+
+
+def test_native_containers_stand_in_their_subnet_on_any_lan(lab, nodes):
+    """R-CTR-1, R-CTR-9, R-PEER-1: one subnet on both LANs; another VPC's containers once these are peers; an address goes to another node."""
+    n1 = nodes["n1"]
+    n1.apply(NATIVE + "".join(f"---\n{node(name, lan, 'pods, home, away')}\n" for name, lan in NODES.items()))
+    home = {name: Runtime(nodes[name], pods(network="home")) for name in NODES}
+    away = Runtime(nodes["n2"], pods(network="away"))
+    with Container(lab, "h1") as one, Container(lab, "h3") as three, Container(lab, "a2") as far:
+        with home["n1"].added(one) as first, away.added(far) as foreign:
+            with home["n3"].added(three) as third:
+                assert third["dns"] == {"nameservers": ["10.70.1.1"], "domain": "home.internal", "search": ["home.internal"]}
+                wait_pinged(one, address_of(third), 64)
+                assert three.ping(address_of(first), count=3).ttls == [64] * 3
+                assert far.ping(address_of(first), count=2, timeout=0.3).received == 0
+                n1.apply("{kind: peering, name: home-away, vpc: home, peer: away}")
+                for target in (first, third):
+                    wait_pinged(far, address_of(target), 63)
+                assert one.ping(address_of(foreign), count=3).ttls == [63] * 3
+                n1.viaduct("delete", "peering", "home-away", "--wait")
+                assert far.ping(address_of(first), count=2, timeout=0.3).received == 0
+            with home["n2"].added(three, ips=[address_of(third)]) as again:
+                assert address_of(again) == address_of(third)
+                wait_pinged(one, address_of(again), 64)
+    for name, lan in NODES.items():
+        n1.apply(node(name, lan))
+
+
 def wait_pinged(node, address, ttl):
     wait_until(lambda: node.ping(address, timeout=0.3).ttls == [ttl], f"{node.title} pings {address} with ttl={ttl}")
 

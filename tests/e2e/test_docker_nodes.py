@@ -15,6 +15,7 @@ import time
 import pytest
 from scapy.all import ICMP, IP, Ether
 
+import seeds
 from lab import wait_until
 from lab.engine import Docker
 from lab.service import Firewalld
@@ -138,14 +139,12 @@ def changes(lab, name):
 
 def test_ping_of_the_seed(engines):
     """R-SCN-1, R-CTR-4, R-CTR-5: no route, no source check, no policy was set by hand"""
-    shown = engines["ecs1"].exec("nginx", "ping", "-c", 4, "10.0.3.2").stdout
-    assert re.findall(r"^64 bytes from 10\.0\.3\.2: seq=(\d) ttl=(\d+) time=[\d.]+ ms$", shown, re.M) == [(str(n), "62") for n in range(4)]
+    assert seeds.is_printed(engines["ecs1"].exec("nginx", "ping", "-c", 4, "10.0.3.2").stdout, seeds.PING_002)
 
 
 def test_traceroute_of_the_seed(engines):
     """R-SCN-1, R-RTR-7"""
-    shown = engines["ecs1"].exec("nginx", "traceroute", "-d", "10.0.3.2").stdout.splitlines()
-    assert [line.split()[1] for line in shown[1:]] == ["10.0.2.1", "192.168.0.3", "10.0.3.2"]
+    assert seeds.is_printed(engines["ecs1"].exec("nginx", "traceroute", "-d", "10.0.3.2").stdout, seeds.TRACEROUTE_002)
 
 
 def test_containers_come_with_their_own_addresses(lab, engines):
