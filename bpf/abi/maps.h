@@ -564,6 +564,8 @@ struct vd_trace {
 	__u32 ingress_type; /* enum vd_ingress */
 	union vd_addr vtep; /* tunnels: whom it came from */
 	__u32 vtep_family;
+	__u32 padding;
+	__u32 goes_on; /* 1: past source check and policies that refuse, which only say so: what else is in the way shows too */
 	/* out */
 	__u32 step_count;
 	struct vd_trace_step step[VD_TRACE_STEPS];

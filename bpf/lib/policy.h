@@ -228,7 +228,8 @@ static __always_inline __u32 vd_policy_identity(const struct vd_packet *packet, 
 
 	if (!endpoint)
 		return 0;
-	if (!is_sender)
+	/* A trace that goes on asks about a sender who may not come so far. */
+	if (!is_sender || vd_trace_goes_on())
 		return endpoint->identity;
 	if (packet->ingress_type == VD_INGRESS_PORT)
 		return endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress ? endpoint->identity : 0;
@@ -312,7 +313,7 @@ static __noinline int vd_policy_judge(struct vd_packet *packet, bool is_egress, 
 	}
 	vd_trace_step(is_egress ? VD_STAGE_EGRESS_POLICY : VD_STAGE_INGRESS_POLICY, reason, packet->query.rule, identity,
 		      packet->query.remote_identity, port_id);
-	return reason;
+	return reason && vd_trace_goes_on() ? 0 : reason;
 }
 
 /* What a reply of this type answers. */

@@ -73,7 +73,7 @@ static __always_inline int vd_source_stage(struct vd_packet *packet)
 			reason = VD_DROP_REASON_SOURCE_ADDRESS;
 	}
 	vd_trace_step(VD_STAGE_SOURCE_CHECK, reason, packet->port.id, verdict, 0, 0);
-	return reason;
+	return reason && vd_trace_goes_on() ? 0 : reason;
 }
 
 #endif

@@ -61,6 +61,14 @@ static __always_inline void vd_trace_step(enum vd_stage stage, enum vd_drop_reas
 		vd_trace_write((__u64)stage << 32 | reason, (__u64)a << 32 | b, (__u64)c << 32 | d);
 }
 
+/* Whether what refuses shall only say so, and the packet go on: who asks wants to hear of everything that is in its way. */
+static __always_inline bool vd_trace_goes_on(void)
+{
+	struct vd_trace *trace = vd_tracing ? vd_trace_area() : NULL;
+
+	return trace && trace->goes_on;
+}
+
 /* A drop whose stage has not said so. */
 static __always_inline void vd_trace_drop(enum vd_drop_reason reason)
 {

@@ -72,7 +72,7 @@ static __always_inline int vd_tunnel_stage(struct vd_packet *packet)
 {
 	int reason = vd_tunnel_domain(packet);
 
-	if (!reason && !bpf_map_lookup_elem(&vd_vtep, &packet->vtep_fold))
+	if (!reason && !bpf_map_lookup_elem(&vd_vtep, &packet->vtep_fold) && !vd_trace_goes_on())
 		reason = VD_DROP_REASON_UNKNOWN_VTEP;
 	if (reason)
 		vd_trace_step(VD_STAGE_SOURCE_CHECK, reason, 0, 0, 0, 0);

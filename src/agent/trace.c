@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "What would the next packet meet?", in the user's names: resolves them, asks the data plane, says who can tell the rest. */
 #include "agent/private.h"
+#include "compile/compile.h"
+#include "containers/journal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,6 +12,7 @@
 struct trace {
 	struct vd_trace_request request;
 	const char *project, *from;
+	uint32_t container_domain; /* from a container: its network's id */
 	json_t *reply;
 };
 
@@ -119,6 +122,57 @@ static int outside_read(const struct vd_model *model, const char *from, struct v
 	return 0;
 }
 
+/* "NETWORK:ADDRESS" or "NETWORK": a container network of the project, and what follows its name. */
+static const struct vd_container_network *network_find(const struct vd_model *model, const char *project, const char *text,
+						       const char **ret_rest, struct vd_error *error)
+{
+	const struct vd_resource *network;
+	char name[VD_NAME_SIZE];
+	size_t size = strcspn(text, ":");
+
+	snprintf(name, sizeof(name), "%.*s", size < sizeof(name) ? (int)size : 0, text);
+	network = vd_model_get(model, VD_KIND_CONTAINER_NETWORK, project, name);
+	if (!network)
+		vd_error_set(error, -ENOENT, "container_network %.*s: there is none of that name", (int)size, text);
+	*ret_rest = text[size] ? text + size + 1 : "";
+	return (const struct vd_container_network *)network;
+}
+
+/* "container:NETWORK:ADDRESS": which port it has, the loop knows. */
+static int container_read(const struct vd_model *model, struct trace *trace, struct vd_error *error)
+{
+	const struct vd_container_network *network;
+	const char *address;
+
+	network = network_find(model, trace->project, trace->from + strlen(VD_LIVE_FROM_CONTAINER), &address, error);
+	if (!network)
+		return -ENOENT;
+	if (vd_address_parse(address, &trace->request.source) < 0)
+		return vd_error_set(error, -EINVAL, "trace: from a container is container:NETWORK:ADDRESS, not %.80s", trace->from);
+	trace->container_domain = network->head.id;
+	return 0;
+}
+
+/* "kernel:NETWORK": what the node's kernel sends into the network. */
+static int kernel_read(const struct vd_model *model, struct trace *trace, struct vd_error *error)
+{
+	const struct vd_container_network *network;
+	const char *rest;
+
+	network = network_find(model, trace->project, trace->from + strlen(VD_LIVE_FROM_KERNEL), &rest, error);
+	if (!network)
+		return -ENOENT;
+	if (trace->request.source.family == VD_FAMILY_NONE)
+		return vd_error_set(error, -EINVAL, "trace: from a node's kernel needs a source");
+	trace->request.from_port = network->head.id;
+	return 0;
+}
+
+static bool is_from(const struct trace *trace, const char *kind)
+{
+	return trace->from && strncmp(trace->from, kind, strlen(kind)) == 0;
+}
+
 static int ends_read(struct vd_agent *agent, const struct vd_model *model, const json_t *arguments, struct trace *trace,
 		     struct vd_error *error)
 {
@@ -138,8 +192,12 @@ static int ends_read(struct vd_agent *agent, const struct vd_model *model, const
 	}
 	if (tunnel)
 		return tunnel_read(tunnel, &trace->request, error);
-	if (trace->from && strncmp(trace->from, VD_LIVE_FROM_NETWORK, strlen(VD_LIVE_FROM_NETWORK)) == 0)
+	if (is_from(trace, VD_LIVE_FROM_NETWORK))
 		return outside_read(model, trace->from, &trace->request, error);
+	if (is_from(trace, VD_LIVE_FROM_CONTAINER))
+		return container_read(model, trace, error);
+	if (is_from(trace, VD_LIVE_FROM_KERNEL))
+		return kernel_read(model, trace, error);
 
 	port = trace->from ? (const struct vd_port *)vd_model_get(model, VD_KIND_PORT, trace->project, trace->from) : NULL;
 	if (!port)
@@ -167,10 +225,27 @@ static int name_find(uint32_t id, char *text, size_t size, void *userdata)
 	return resource ? 0 : -ENOENT;
 }
 
+static int container_resolve(struct vd_agent *agent, struct trace *trace, struct vd_error *error)
+{
+	const struct vd_address *address = &trace->request.source;
+	const struct vd_container *container = vd_journal_find_address(agent->journal, trace->container_domain, address);
+	char text[VD_ADDRESS_TEXT];
+
+	if (!container || container->state != VD_CONTAINER_STATE_UP)
+		return vd_error_set(error, -ENOENT, "address %s: no container that Viaduct attached on host %s has it",
+				    vd_address_format(address, text), agent->options.host);
+	trace->request.from_port = container->port;
+	trace->request.source_mac = container->mac;
+	return 0;
+}
+
 static int trace_run(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct trace *trace = userdata;
+	int r = trace->container_domain ? container_resolve(agent, trace, error) : 0;
 
+	if (r < 0)
+		return r;
 	trace->request.name = name_find;
 	trace->request.name_userdata = agent;
 	return vd_datapath_trace(agent->datapath, &trace->request, &trace->reply, error);
@@ -234,6 +309,48 @@ static void next_add(struct vd_agent *agent, const json_t *arguments, const stru
 	vd_replica_unlock(agent->replica);
 }
 
+/* ---- what the node's kernel makes of it ---- */
+
+struct leaving {
+	const struct trace *trace;
+	bool masquerade, is_exempt;
+};
+
+static int block_look(const struct vd_plan_record *record, void *userdata)
+{
+	struct leaving *leaving = userdata;
+
+	if (record->block.domain == leaving->trace->container_domain &&
+	    vd_prefix_contains(&record->block.prefix, &leaving->trace->request.source))
+		leaving->masquerade = record->block.masquerade;
+	return 0;
+}
+
+static int exempt_look(const struct vd_plan_record *record, void *userdata)
+{
+	struct leaving *leaving = userdata;
+
+	leaving->is_exempt |= record->exempt.domain == leaving->trace->container_domain &&
+			      vd_prefix_contains(&record->exempt.prefix, &leaving->trace->request.destination);
+	return 0;
+}
+
+/* Whether a container's packet takes the node's address when its kernel sends it on: as the keeper's rules are, by the same records. */
+static void masquerade_add(struct vd_agent *agent, const struct trace *trace)
+{
+	struct leaving leaving = {.trace = trace};
+	const struct vd_plan *plan;
+
+	if (!trace->container_domain || !json_is_true(json_object_get(trace->reply, "to_kernel")))
+		return;
+	vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	plan = vd_compiler_plan(agent->compiler);
+	vd_plan_each(plan, VD_PLAN_KIND_BLOCK, block_look, &leaving);
+	vd_plan_each(plan, VD_PLAN_KIND_EXEMPT, exempt_look, &leaving);
+	vd_replica_unlock(agent->replica);
+	json_object_set_new(trace->reply, "masquerade", json_boolean(leaving.masquerade && !leaving.is_exempt));
+}
+
 int vd_live_trace(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error)
 {
 	struct trace trace = {.project = text_of(arguments, "project"), .from = text_of(arguments, "from")};
@@ -242,6 +359,7 @@ int vd_live_trace(struct vd_agent *agent, const json_t *arguments, json_t **ret,
 
 	if (!trace.project)
 		trace.project = "default";
+	trace.request.goes_on = json_is_true(json_object_get(arguments, "goes_on"));
 	model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	r = ends_read(agent, model, arguments, &trace, error);
 	vd_replica_unlock(agent->replica);
@@ -253,6 +371,7 @@ int vd_live_trace(struct vd_agent *agent, const json_t *arguments, json_t **ret,
 		return r;
 	json_object_set_new(trace.reply, "host", json_string(agent->options.host));
 	next_add(agent, arguments, &trace);
+	masquerade_add(agent, &trace);
 	*ret = trace.reply;
 	return 0;
 }

@@ -22,12 +22,17 @@
  * drops       {} -> {"drops": [{"reason", "sentence", "packets", "bytes"}], "recent": [sampled ones, newest last], "kernel": packets}
  *             stream "drops": one object per sampled drop
  * flows       {limit, port?} -> {"flows": […], "connections": […]}   stream "flows": newly seen ones, once a second
- * trace       {project, from: port | "network:NAME:ADDRESS", to: address | port, protocol?: "icmp" | "tcp" | "udp", port?, source?: address, size?, ttl?}
+ * trace       {project, from: port | "network:NAME:ADDRESS" | "container:NETWORK:ADDRESS" | "kernel:NETWORK" (a node's; with source), to: address | port,
+ *             protocol?: "icmp" | "tcp" | "udp", port?, source?: address, size?, ttl?, goes_on?: true: past what refuses}
  *             -> {"host", "verdict", "reason"?, "sentence"?, "steps": [{"stage", "text"}], "to_port"?, "next"?: {"host", "arguments"}}:
  *             when the packet goes on to another host, the same verb with next.arguments, asked of next.host, tells the rest;
- *             "packet"?: {"source", "destination", "source_port", "destination_port"} as it goes on
+ *             "packet"?: {"source", "destination", "source_port", "destination_port"} as it goes on; "refused"?: with goes_on,
+ *             [{"stage", "reason", "sentence", "text", "port", "groups"?}], what was passed; "to_kernel"?: true: given to the node's
+ *             kernel, and of a container's packet "masquerade": whether it takes the node's address there
  * capture     stream only: {project, ports: […]} -> {"time": ns since 1970, "port", "size", "data": base64, "direction": "in" | "out"}
  * plan        {} -> {"text": the plan}
+ * guest       {project, port} -> {"occupied": [{"name": link, "prefix"}]}: what the instance has routes to inside, where it is a
+ *             namespace; of one behind a tap nothing is known
  *
  * Containers of this host's networks (docs: model/container_network). key: text that the caller chooses, 1-255 bytes, unique on the
  * host; the same order with the same key is done once and answered the same. A refusal carries a word of containers/code.h as "code".
@@ -58,7 +63,9 @@
  *
  * neighbours  {} -> {"host", "neighbours": [{"network", "address", "state": "known" | "asked" | "silent", "mac"?, "next_hop", "confirmed"?}]}
  */
-#define VD_LIVE_FROM_NETWORK "network:" /* a trace's from: then the network's name, ":", and an outside address */
+#define VD_LIVE_FROM_NETWORK "network:"     /* a trace's from: then the network's name, ":", and an outside address */
+#define VD_LIVE_FROM_CONTAINER "container:" /* the container network's name, ":", and the container's address */
+#define VD_LIVE_FROM_KERNEL "kernel:"       /* the container network's name: what the host's own kernel sends into it */
 
 struct vd_live {
 	/* 0 and a new reference in ret, or a negative errno and a sentence. */

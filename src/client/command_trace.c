@@ -11,7 +11,8 @@
 
 const struct vd_option vd_trace_options[] = {
 	{0, "source", "ADDRESS", "the packet's source, if not the port's own address (an instance that forwards for others)"},
-	{0, "host", "HOST", "from outside: the host whose uplink it comes in by (default: the one that is asked)"},
+	{0, "host", "HOST",
+	 "from outside: the host whose uplink it comes in by; from a container: its node (default: the one that is asked)"},
 	{0, "ttl", "N", "its TTL or hop limit (default 64)"},
 	{0, "size", "BYTES", "of its payload (default 56)"},
 	{0},

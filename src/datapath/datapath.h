@@ -152,7 +152,8 @@ int vd_datapath_capture_events(struct vd_datapath *datapath,
  * destination_mac say how. One that turns round to an address of ours is followed. ret:
  * {"verdict": "delivered" | "sent" | "dropped" | "answered", "reason", "sentence", "steps": [{"stage", "text"}],
  *  "to_port": name | "to_host": id, "vni", "destination_mac", "source_mac", "packet": {"source", "destination", "source_port",
- *  "destination_port"} as it goes on | "to_interface": uplink, "network"}; a new reference.
+ *  "destination_port"} as it goes on | "to_interface": uplink, "network", "to_kernel": true when that port is the node's kernel's,
+ *  "refused": with goes_on, [{"stage", "reason", "sentence", "text", "port", "groups"?}], what would have stopped it}; a new reference.
  */
 struct vd_trace_request {
 	uint32_t from_port, from_network;
@@ -165,6 +166,7 @@ struct vd_trace_request {
 	uint16_t source_port, destination_port; /* 0 for ICMP: an echo request */
 	uint8_t ttl;                            /* 0: 64 */
 	uint16_t size;                          /* bytes of payload */
+	bool goes_on;                           /* past source check and policies that refuse: all that is in the way shows */
 	/* Names what this host's plan has no name for, like a port on another host: 0 and a text, or -ENOENT. NULL: nobody knows more. */
 	int (*name)(uint32_t id, char *text, size_t size, void *userdata);
 	void *name_userdata;

@@ -156,8 +156,11 @@ static const struct vd_trace_step *step_find(const struct vd_trace *area, enum v
 	return NULL;
 }
 
+/* Of a trace that goes on, the last step alone says why it ended: those before it were passed. */
 static uint32_t drop_reason(const struct vd_trace *area)
 {
+	if (area->goes_on)
+		return area->step_count > 0 && area->step_count <= VD_TRACE_STEPS ? area->step[area->step_count - 1].reason : 0;
 	for (uint32_t i = 0; i < area->step_count && i < VD_TRACE_STEPS; i++)
 		if (area->step[i].reason)
 			return area->step[i].reason;
@@ -228,6 +231,19 @@ static void set_uplink(json_t *object, const struct vd_datapath *datapath, const
 	set_mac(object, "destination_mac", area->flow.destination_mac);
 }
 
+/* A container network's service port is the way to the node's kernel; its id is the domain's. */
+static bool is_kernel(const struct vd_datapath *datapath, uint32_t port)
+{
+	struct vd_entry domain = {.map = VD_MAP_DOMAIN};
+	struct vd_domain_value value;
+
+	memcpy(domain.key, &port, sizeof(port));
+	if (vd_datapath_lookup(datapath, &domain))
+		return false;
+	memcpy(&value, domain.value, sizeof(value));
+	return value.flags & VD_DOMAIN_FLAG_CONTAINER;
+}
+
 static void set_verdict(json_t *object, const struct vd_datapath *datapath, const struct vd_trace *area, uint32_t verdict)
 {
 	const struct vd_trace_step *output = step_find(area, VD_STAGE_OUTPUT);
@@ -248,6 +264,8 @@ static void set_verdict(json_t *object, const struct vd_datapath *datapath, cons
 	} else {
 		json_object_set_new(object, "verdict", json_string("delivered"));
 		vd_json_set_port(object, "to_port", datapath, output->detail[3]);
+		if (is_kernel(datapath, output->detail[3]))
+			json_object_set_new(object, "to_kernel", json_true());
 	}
 }
 
@@ -257,11 +275,36 @@ static uint32_t steps_add(json_t *steps, const struct vd_datapath *datapath, con
 	uint32_t reason = 0;
 
 	/* Where a stage said why, the exit says it again. */
-	for (uint32_t i = 0; i < area->step_count && i < VD_TRACE_STEPS && !reason; i++) {
+	for (uint32_t i = 0; i < area->step_count && i < VD_TRACE_STEPS && (!reason || area->goes_on); i++) {
 		reason = area->step[i].reason;
 		json_array_append_new(steps, vd_step_json(datapath, request, &area->flow, &area->step[i]));
 	}
 	return reason;
+}
+
+/* What said no and was passed. Whose policy it is stands in the last detail (bpf/lib/trace.h). */
+static json_t *refused_json(const struct vd_datapath *datapath, const struct vd_trace_request *request, const struct vd_trace *area,
+			    const struct vd_trace_step *step)
+{
+	bool is_policy = step->stage == VD_STAGE_EGRESS_POLICY || step->stage == VD_STAGE_INGRESS_POLICY;
+	uint32_t port = is_policy ? step->detail[3] : step->detail[0];
+	json_t *refused = vd_step_json(datapath, request, &area->flow, step);
+	char groups[VD_RULE_TEXT];
+
+	json_object_set_new(refused, "reason", json_string(vd_reason_name(step->reason)));
+	json_object_set_new(refused, "sentence", json_string(vd_reason_sentence(step->reason)));
+	vd_json_set_port(refused, "port", datapath, port);
+	if (is_policy && vd_port_groups(datapath, port, groups))
+		json_object_set_new(refused, "groups", json_string(groups));
+	return refused;
+}
+
+static void refused_add(json_t *list, const struct vd_datapath *datapath, const struct vd_trace_request *request,
+			const struct vd_trace *area)
+{
+	for (uint32_t i = 0; i < area->step_count && i < VD_TRACE_STEPS; i++)
+		if (area->step[i].reason && (i + 1 < area->step_count || !drop_reason(area)))
+			json_array_append_new(list, refused_json(datapath, request, area, &area->step[i]));
 }
 
 /* One way through the programs. area is filled in with what they said. */
@@ -333,9 +376,9 @@ static void set_packet(json_t *object, struct vd_trace_request *request, const s
 int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_request *request, json_t **ret, struct vd_error *error)
 {
 	struct vd_trace_request complete = *request;
-	struct vd_trace area = {};
+	struct vd_trace area = {.goes_on = request->goes_on};
 	struct ingress ingress = {};
-	json_t *steps, *object;
+	json_t *steps, *refused, *object;
 	uint32_t verdict = 0;
 	int r;
 
@@ -347,16 +390,21 @@ int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_reques
 	if (r)
 		return r;
 	steps = json_array();
+	refused = json_array();
 	for (unsigned turns = 0; !r && turns < TURNS_MAX; turns++) {
 		r = trace_run(datapath, &complete, &ingress, &area, &verdict, error);
-		if (r || steps_add(steps, datapath, &complete, &area) || area.flow.output != VD_OUTPUT_TURN)
+		if (r)
+			break;
+		refused_add(refused, datapath, &complete, &area);
+		if (steps_add(steps, datapath, &complete, &area) || area.flow.output != VD_OUTPUT_TURN)
 			break;
 		turn(datapath, &complete, &area.flow, &ingress);
 		if (turns + 1 < TURNS_MAX)
-			memset(&area, 0, sizeof(area));
+			area = (struct vd_trace){.goes_on = request->goes_on};
 	}
 	if (r) {
 		json_decref(steps);
+		json_decref(refused);
 		return r;
 	}
 	object = json_object();
@@ -364,6 +412,9 @@ int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_reques
 	if (json_object_get(object, "to_host"))
 		set_packet(object, &complete, &area.flow);
 	json_object_set_new(object, "steps", steps);
+	if (request->goes_on)
+		json_object_set(object, "refused", refused);
+	json_decref(refused);
 	*ret = object;
 	return 0;
 }

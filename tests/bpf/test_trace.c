@@ -45,6 +45,9 @@ static struct viaduct_bpf *open_tracer(struct fixture *fixture)
 	return tracer;
 }
 
+/* Whether traces go on past what refuses. */
+static bool goes_on;
+
 static int trace(struct fixture *fixture, struct viaduct_bpf *tracer, uint8_t type, uint32_t ingress, const struct packet *packet,
 		 struct vd_trace *ret)
 {
@@ -58,6 +61,7 @@ static int trace(struct fixture *fixture, struct viaduct_bpf *tracer, uint8_t ty
 	ret->ingress_type = type;
 	text_to_address("192.0.2.2", ret->vtep.byte);
 	ret->vtep_family = 4;
+	ret->goes_on = goes_on;
 	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_trace, &zero, sizeof(zero), ret, sizeof(*ret), BPF_ANY), 0);
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(type == VD_INGRESS_PORT ? tracer->progs.vd_port_ingress
 											: tracer->progs.vd_overlay_ingress),
@@ -158,12 +162,38 @@ static void test_trace_of_the_far_side(void **state)
 	viaduct_bpf__destroy(tracer);
 }
 
+/* What refuses is said, and what comes behind it too; no other packet passes for that. */
+static void test_trace_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+	struct viaduct_bpf *tracer = open_tracer(fixture);
+	struct packet_spec foreign = udp("172.16.0.5", "10.0.1.2"), nowhere = udp("172.16.0.5", "172.16.2.9");
+	struct packet packet;
+	struct vd_trace said;
+
+	goes_on = true;
+	packet_build(&foreign, &packet);
+	assert_int_equal(trace(fixture, tracer, VD_INGRESS_PORT, fixture->ifindex_a, &packet, &said), TC_ACT_OK);
+	assert_int_equal(said.step[2].reason, VD_DROP_REASON_SOURCE_ADDRESS);
+	assert_int_equal(said.step[said.step_count - 1].stage, VD_STAGE_OUTPUT);
+	assert_int_equal(run_port(fixture, fixture->ifindex_a, &packet), TC_ACT_SHOT);
+	packet_build(&nowhere, &packet);
+	assert_int_equal(trace(fixture, tracer, VD_INGRESS_PORT, fixture->ifindex_a, &packet, &said), TC_ACT_SHOT);
+	assert_int_equal(said.step_count, 4);
+	assert_int_equal(said.step[2].reason, VD_DROP_REASON_SOURCE_ADDRESS);
+	assert_int_equal(said.step[3].stage, VD_STAGE_ROUTE);
+	assert_int_equal(said.step[3].reason, VD_DROP_REASON_BLACKHOLE);
+	goes_on = false;
+	viaduct_bpf__destroy(tracer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_trace_says_every_stage_and_changes_nothing, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_trace_names_the_reason, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_trace_of_the_far_side, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_trace_goes_on, fixture_setup, fixture_teardown),
 	};
 	int error = fixture_enter();
 
