@@ -211,6 +211,8 @@ static int live_call(void *userdata, const char *verb, const json_t *arguments, 
 		return vd_live_detach(agent, arguments, ret, error);
 	if (strcmp(verb, "trace") == 0)
 		return vd_live_trace(agent, arguments, ret, error);
+	if (strcmp(verb, "guest") == 0)
+		return vd_live_guest(agent, arguments, ret, error);
 	if (strcmp(verb, "status") == 0)
 		return ask_loop(agent, status_read, arguments, ret, error);
 	if (strcmp(verb, "drops") == 0)

@@ -206,6 +206,7 @@ int vd_agent_claim_renew(struct vd_agent *agent, struct vd_error *error);
 int vd_live_attach(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error); /* attach.c */
 int vd_live_detach(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error);
 int vd_live_trace(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error); /* trace.c */
+int vd_live_guest(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error); /* guest.c */
 int vd_live_capture(struct vd_agent *agent, const json_t *arguments, bool (*emit)(const json_t *, void *), void *userdata,
 		    struct vd_error *error); /* capture.c */
 /* Ends every capture; for vd_agent_free. */

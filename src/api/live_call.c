@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
 	{"trace", true, false, "from"},
 	{"capture", false, true, "ports"},
 	{"plan", true, false, NULL},
+	{"guest", true, false, "port"},
 	{"neighbours", true, false, NULL},
 	{"container_add", true, false, NULL},
 	{"container_reserve", true, false, NULL},

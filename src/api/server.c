@@ -27,6 +27,7 @@ const struct vd_path vd_paths[] = {
 	{VD_METHOD_POST, "/v1/delete", "project dry_run wait timeout request", vd_answer_delete},
 	{VD_METHOD_POST, "/v1/diff", "project", vd_answer_diff},
 	{VD_METHOD_GET, "/v1/watch", "kind project", vd_answer_watch},
+	{VD_METHOD_POST, "/v1/check", "", vd_answer_check},
 	{VD_METHOD_POST, "/v1/live/{verb}", "stream", vd_answer_live_call},
 	{VD_METHOD_GET, "/v1/live/{verb}", "host project port ports", vd_answer_live_stream},
 	{VD_METHOD_GET, "/v1/containers", "host", vd_answer_containers},

@@ -73,6 +73,8 @@ int vd_answer_live_call(struct vd_request *request, struct vd_error *error);
 int vd_answer_live_stream(struct vd_request *request, struct vd_error *error);
 int vd_answer_containers(struct vd_request *request, struct vd_error *error);
 int vd_answer_container_call(struct vd_request *request, struct vd_error *error);
+/* check.c */
+int vd_answer_check(struct vd_request *request, struct vd_error *error);
 /* gateway_http.c */
 int vd_answer_gateway(struct vd_request *request, struct vd_error *error);
 

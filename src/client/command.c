@@ -183,14 +183,29 @@ const struct vd_command vd_commands[] = {
 		.run = vd_command_status,
 	},
 	{
+		.name = "check",
+		.arguments = "FROM TO [tcp|udp|icmp [PORT]]",
+		.summary = "say why one does not reach the other: everything that is in the way, and what to do about it",
+		.text = "FROM and TO are ports or addresses, those of containers too; FROM may also be network:NAME:ADDRESS, a "
+			"host\n"
+			"outside. It looks whether both ends are there, at Docker networks and routes that cover an address, at\n"
+			"routes there and back, at security groups for the address that the far end sees, and asks the installed\n"
+			"data plane of every host on the way. Each line is ok, warning or blocked. Nothing is sent. The exit\n"
+			"status is 1 when something is in the way.",
+		.example = "viaduct check web1 db1 tcp 5432\nviaduct check 10.0.2.5 192.168.10.52",
+		.minimum = 2,
+		.maximum = 4,
+		.completes = "port port words:tcp,udp,icmp none",
+		.run = vd_command_check,
+	},
+	{
 		.name = "trace",
 		.arguments = "FROM TO [tcp|udp|icmp [PORT]]",
 		.summary = "say what the next packet from a port would meet, stage by stage",
-		.text = "FROM is a port, or network:NAME:ADDRESS for a host outside that sends to a public address; TO is a port "
-			"or an "
-			"address.\nThe installed data plane of every host on the way is asked. The "
-			"last line is the\n"
-			"verdict; the exit status is 1 when the packet would be dropped.",
+		.text = "FROM is a port, network:NAME:ADDRESS for a host outside that sends to a public address, or, with --host,\n"
+			"container:NETWORK:ADDRESS for a container of that node; TO is a port or an address.\n"
+			"The installed data plane of every host on the way is asked. The last line is the\nverdict; the exit "
+			"status is 1 when the packet would be dropped.",
 		.example = "viaduct trace web1 db1 tcp 5432\nviaduct trace web1 10.0.3.2\n"
 			   "viaduct trace network:public:198.51.100.9 203.0.113.10 tcp 24 --host h2",
 		.options = vd_trace_options,

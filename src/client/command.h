@@ -120,6 +120,8 @@ int vd_command_purge(struct vd_invocation *invocation);
 /* command_status.c */
 int vd_command_status(struct vd_invocation *invocation);
 int vd_command_version(struct vd_invocation *invocation);
+/* command_check.c */
+int vd_command_check(struct vd_invocation *invocation);
 /* command_trace.c */
 extern const struct vd_option vd_trace_options[];
 int vd_command_trace(struct vd_invocation *invocation);

@@ -4,13 +4,14 @@
 #include "base/cleanup.h"
 #include "host/ip.h"
 #include "host/link.h"
+#include "host/netns.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
 struct list {
-	struct vd_host_net *net;
+	struct vd_host_net *net; /* NULL: none of its links is ours */
 	struct vd_host_occupied *items;
 	uint32_t *links; /* ifindex of each, 0 when it was looked up */
 	size_t count;
@@ -56,7 +57,7 @@ static int add(const struct vd_host_ip_route *route, void *userdata)
 static int name_links(const struct vd_host_link_state *link, void *userdata)
 {
 	struct list *list = userdata;
-	bool is_ours = vd_host_link_what(list->net, link) || vd_host_link_is_half_made(link);
+	bool is_ours = list->net && (vd_host_link_what(list->net, link) || vd_host_link_is_half_made(link));
 
 	for (size_t i = 0; i < list->count && !is_ours; i++) {
 		if (list->links[i] != link->ifindex)
@@ -90,19 +91,50 @@ static size_t pick(struct vd_host_occupied *items, size_t count)
 	return kept;
 }
 
+static int list_read(struct list *list, struct nl_sock *netlink, struct vd_host_occupied **ret, size_t *ret_count)
+{
+	int result = vd_host_ip_route_each(netlink, 0, add, list);
+
+	if (result >= 0)
+		result = vd_host_link_each(netlink, name_links, list);
+	free(list->links);
+	if (result < 0) {
+		free(list->items);
+		return result;
+	}
+	*ret_count = pick(list->items, list->count);
+	*ret = list->items;
+	return 0;
+}
+
 int vd_host_occupied_read(struct vd_host_net *net, struct vd_host_occupied **ret, size_t *ret_count, struct vd_error *error)
 {
 	struct list list = {.net = net};
-	int result = vd_host_ip_route_each(net->netlink, 0, add, &list);
+	int result = list_read(&list, net->netlink, ret, ret_count);
 
-	if (result >= 0)
-		result = vd_host_link_each(net->netlink, name_links, &list);
-	free(list.links);
-	if (result < 0) {
-		free(list.items);
+	if (result < 0)
 		return vd_error_set(error, result, "cannot read this host's routes: %s", strerror(-result));
-	}
-	*ret_count = pick(list.items, list.count);
-	*ret = list.items;
+	return 0;
+}
+
+int vd_host_occupied_read_guest(const char *path, const struct vd_host_netns *netns, struct vd_host_occupied **ret,
+				size_t *ret_count, struct vd_error *error)
+{
+	VD_CLEANUP(vd_host_socket_cleanup) struct nl_sock *netlink = NULL;
+	struct vd_host_netns found;
+	struct list list = {0};
+	VD_CLOSE int fd = -1;
+	int result;
+
+	result = vd_host_netns_open(path, &fd, &found, error);
+	if (!result && !vd_host_netns_equal(&found, netns))
+		result = vd_error_set(error, -ESTALE, "network namespace %s is another one than that of the attachment", path);
+	if (!result)
+		result = vd_host_netns_socket(fd, &netlink, error);
+	if (result < 0)
+		return result;
+	result = list_read(&list, netlink, ret, ret_count);
+	if (result < 0)
+		return vd_error_set(error, result, "cannot read the routes in %s: %s", path, strerror(-result));
 	return 0;
 }

@@ -13,6 +13,10 @@ struct vd_host_occupied {
 /* In the order of the prefixes, each once; link-local ones and those of multicast left out. The list is to be freed. */
 int vd_host_occupied_read(struct vd_host_net *net, struct vd_host_occupied **ret, size_t *ret_count, struct vd_error *error);
 
+/* The same of an instance's namespace, which has no links of ours that matter; netns: what it must be. -ESTALE: it is another one. */
+int vd_host_occupied_read_guest(const char *path, const struct vd_host_netns *netns, struct vd_host_occupied **ret,
+				size_t *ret_count, struct vd_error *error);
+
 /*
  * Whether a route of this origin (RTPROT_…) occupies its destination: connected, or set by an administrator. What routing protocols
  * say may be a hundred thousand, and changes every second; default routes and link-local ones are everybody's.
