@@ -9,10 +9,13 @@
 
 /*
  * space.c: all addresses that a VPC or a host reaches lie apart. A VPC reaches its own CIDRs, those of the container networks that
- * name it or have nodes in it, and of its peers their CIDRs and those of their routed container networks. A host reaches the
+ * name it or have nodes in it, and of its peers their CIDRs and those of their routed container networks, as the peering translates
+ * them. A host reaches the
  * container networks in which it is a node or a gateway, of any project. Each is looked at once in a change.
  */
 int vd_space_check_vpc(struct vd_validation *validation, const char *project, const char *vpc, const char *object);
+/* Whether the prefix is a CIDR of the VPC, or of a container network that its peers reach. 1, 0, or a negative errno. */
+int vd_space_has(struct vd_validation *validation, const char *project, const char *vpc, const struct vd_prefix *prefix);
 /* And its peers, which reach what it reaches itself. */
 int vd_space_check_vpc_and_peers(struct vd_validation *validation, const char *project, const char *vpc, const char *object);
 int vd_space_check_host(struct vd_validation *validation, const char *host, const char *object);

@@ -70,6 +70,8 @@ const char *vd_field_type_text(enum vd_field_type type)
 		return "a list of uplinks";
 	case VD_FIELD_TYPE_OCCUPIED:
 		return "a list of prefixes with names";
+	case VD_FIELD_TYPE_TRANSLATIONS:
+		return "a list of {vpc: NAME, cidr: CIDR, as: CIDR}";
 	}
 	return "";
 }
@@ -91,7 +93,8 @@ static enum vd_field_type item_type(enum vd_field_type type)
 static bool is_list(enum vd_field_type type)
 {
 	return item_type(type) != type || type == VD_FIELD_TYPE_RANGES || type == VD_FIELD_TYPE_GATEWAYS ||
-	       type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_UPLINKS || type == VD_FIELD_TYPE_OCCUPIED;
+	       type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_UPLINKS || type == VD_FIELD_TYPE_OCCUPIED ||
+	       type == VD_FIELD_TYPE_TRANSLATIONS;
 }
 
 /* Lists whose items are strings, and those whose items begin with the pointer to one. */
@@ -102,7 +105,8 @@ static bool has_strings(enum vd_field_type type)
 
 static bool owns_strings(enum vd_field_type type)
 {
-	return has_strings(type) || type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_OCCUPIED;
+	return has_strings(type) || type == VD_FIELD_TYPE_VPC_NETWORKS || type == VD_FIELD_TYPE_OCCUPIED ||
+	       type == VD_FIELD_TYPE_TRANSLATIONS;
 }
 
 static size_t item_size(enum vd_field_type type)
@@ -117,6 +121,8 @@ static size_t item_size(enum vd_field_type type)
 		return sizeof(struct vd_uplink);
 	if (type == VD_FIELD_TYPE_OCCUPIED)
 		return sizeof(struct vd_occupied);
+	if (type == VD_FIELD_TYPE_TRANSLATIONS)
+		return sizeof(struct vd_translation);
 	return type == VD_FIELD_TYPE_ADDRESSES || type == VD_FIELD_TYPE_GATEWAYS ? sizeof(struct vd_address)
 										 : sizeof(struct vd_prefix);
 }
@@ -307,6 +313,8 @@ static int read_item(const struct vd_field *field, const json_t *value, void *pl
 		return vd_uplink_read(value, place) < 0 ? refuse(field, type, value, reading) : 0;
 	case VD_FIELD_TYPE_OCCUPIED:
 		return vd_occupied_read(value, place) < 0 ? refuse(field, type, value, reading) : 0;
+	case VD_FIELD_TYPE_TRANSLATIONS:
+		return vd_translation_read(value, place, reading);
 	case VD_FIELD_TYPE_NAMES:
 	case VD_FIELD_TYPE_ADDRESSES:
 	case VD_FIELD_TYPE_PREFIXES:
@@ -328,6 +336,8 @@ static bool item_equal(enum vd_field_type type, const void *a, const void *b)
 		return vd_uplink_equal(a, b);
 	if (type == VD_FIELD_TYPE_OCCUPIED)
 		return vd_occupied_equal(a, b);
+	if (type == VD_FIELD_TYPE_TRANSLATIONS)
+		return vd_translation_equal(a, b);
 	if (type == VD_FIELD_TYPE_ADDRESSES || type == VD_FIELD_TYPE_GATEWAYS)
 		return vd_address_equal(a, b);
 	return vd_prefix_equal(a, b);
@@ -453,6 +463,8 @@ static json_t *write_list(const struct vd_field *field, const struct vd_resource
 			json_array_append_new(list, vd_uplink_write(item));
 		else if (field->type == VD_FIELD_TYPE_OCCUPIED)
 			json_array_append_new(list, vd_occupied_write(item));
+		else if (field->type == VD_FIELD_TYPE_TRANSLATIONS)
+			json_array_append_new(list, vd_translation_write(item));
 		else
 			json_array_append_new(list, write_prefix(item));
 	}
@@ -504,6 +516,7 @@ json_t *vd_field_write(const struct vd_field *field, const struct vd_resource *r
 	case VD_FIELD_TYPE_GATEWAYS:
 	case VD_FIELD_TYPE_UPLINKS:
 	case VD_FIELD_TYPE_OCCUPIED:
+	case VD_FIELD_TYPE_TRANSLATIONS:
 		return write_list(field, resource);
 	case VD_FIELD_TYPE_VPC_NETWORKS:
 		/* None is said: left out, a new VPC would take its profile's. */
@@ -576,6 +589,7 @@ bool vd_field_equal(const struct vd_field *field, const struct vd_resource *a, c
 	case VD_FIELD_TYPE_VPC_NETWORKS:
 	case VD_FIELD_TYPE_UPLINKS:
 	case VD_FIELD_TYPE_OCCUPIED:
+	case VD_FIELD_TYPE_TRANSLATIONS:
 		return list_equal(field, a, b);
 	}
 	return false;

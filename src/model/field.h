@@ -35,6 +35,7 @@ enum vd_field_type {
 	VD_FIELD_TYPE_VPC_NETWORKS, /* struct vd_vpc_network; each of them names a resource of the kind "reference" */
 	VD_FIELD_TYPE_UPLINKS,      /* struct vd_uplink */
 	VD_FIELD_TYPE_OCCUPIED,     /* struct vd_occupied */
+	VD_FIELD_TYPE_TRANSLATIONS, /* struct vd_translation */
 };
 
 /* Where a kind's resources have their names from. */

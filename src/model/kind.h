@@ -98,6 +98,10 @@ bool vd_uplink_equal(const struct vd_uplink *a, const struct vd_uplink *b);
 int vd_occupied_read(const json_t *value, struct vd_occupied *occupied);
 json_t *vd_occupied_write(const struct vd_occupied *occupied);
 bool vd_occupied_equal(const struct vd_occupied *a, const struct vd_occupied *b);
+/* {vpc: b, cidr: 192.168.0.0/16, as: 100.65.0.0/16}; as for vd_vpc_network_read(). */
+int vd_translation_read(const json_t *value, struct vd_translation *translation, const struct vd_field_reading *reading);
+json_t *vd_translation_write(const struct vd_translation *translation);
+bool vd_translation_equal(const struct vd_translation *a, const struct vd_translation *b);
 int vd_next_hop_read(const json_t *value, struct vd_next_hop *hop, const struct vd_field_reading *reading);
 json_t *vd_next_hop_write(const struct vd_next_hop *hop);
 

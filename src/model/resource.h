@@ -294,12 +294,23 @@ enum vd_peering_routes {
 	VD_PEERING_ROUTES_MANUAL,   /* what routes with this peering as their next hop lead to, on both sides */
 };
 
+/* A CIDR of one of two peered VPCs, as the other one sees it: the bits behind the length stay. */
+struct vd_translation {
+	char *vpc; /* whose it is */
+	struct vd_prefix cidr, as;
+};
+
 /* Two VPCs of one project reach each other. Which of the two is vpc and which peer makes no difference. */
 struct vd_peering {
 	struct vd_resource head;
 	char *vpc, *peer;
 	enum vd_peering_routes routes;
+	struct vd_translation *translations;
+	size_t translation_count;
 };
+
+/* A prefix of that VPC as its peer sees it. What no translation covers is seen as it is. */
+struct vd_prefix vd_peering_translate(const struct vd_peering *peering, const char *vpc, const struct vd_prefix *prefix);
 
 struct vd_route {
 	struct vd_resource head;

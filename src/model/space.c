@@ -8,14 +8,18 @@
 
 /* A CIDR and whose it is: a VPC or a container network. */
 struct territory {
-	struct vd_prefix prefix;
+	struct vd_prefix prefix; /* as it is seen from here */
+	struct vd_prefix cidr;   /* as its owner has it */
 	const struct vd_resource *owner;
+	const struct vd_peering *peering; /* by which it is seen; NULL: without one */
+	const char *vpc;                  /* of that peering, the one that it is in */
 };
 
 struct space {
 	struct vd_validation *validation;
-	const char *project, *vpc; /* while what a VPC reaches is collected */
-	bool routed_only;          /* of a peer: what goes by tunnel is not seen */
+	const char *project, *vpc;        /* while what a VPC reaches is collected */
+	bool routed_only;                 /* of a peer: what goes by tunnel is not seen */
+	const struct vd_peering *peering; /* likewise; NULL: the VPC's own */
 	struct territory *items;
 	size_t count, size;
 };
@@ -32,7 +36,13 @@ static int add(struct space *space, const struct vd_prefix *prefixes, size_t cou
 		space->size = size;
 	}
 	for (size_t i = 0; i < count; i++)
-		space->items[space->count++] = (struct territory){.prefix = prefixes[i], .owner = owner};
+		space->items[space->count++] = (struct territory){
+			.prefix = space->peering ? vd_peering_translate(space->peering, space->vpc, &prefixes[i]) : prefixes[i],
+			.cidr = prefixes[i],
+			.owner = owner,
+			.peering = space->peering,
+			.vpc = space->vpc,
+		};
 	return 0;
 }
 
@@ -99,7 +109,8 @@ static int visit_peering(const struct vd_resource *resource, void *userdata)
 {
 	const struct peers *peers = userdata;
 
-	return add_vpc(peers->space, other_of((const struct vd_peering *)resource, peers->vpc), true);
+	peers->space->peering = (const struct vd_peering *)resource;
+	return add_vpc(peers->space, other_of(peers->space->peering, peers->vpc), true);
 }
 
 static int compare(const void *a, const void *b)
@@ -117,11 +128,49 @@ static int compare(const void *a, const void *b)
 	return order != 0 ? order : strcmp(left->owner->project, right->owner->project);
 }
 
+#define TERRITORY_TEXT (2 * VD_PREFIX_TEXT + 8)
+
+static bool is_translated(const struct territory *territory)
+{
+	return !vd_prefix_equal(&territory->prefix, &territory->cidr);
+}
+
+/* "192.168.0.0/16", "192.168.0.0/16 (as 100.64.0.0/16)"; returns text. */
+static const char *territory_text(const struct territory *territory, char text[TERRITORY_TEXT])
+{
+	char cidr[VD_PREFIX_TEXT], as[VD_PREFIX_TEXT];
+
+	vd_prefix_format(&territory->cidr, cidr);
+	if (is_translated(territory))
+		snprintf(text, TERRITORY_TEXT, "%s (as %s)", cidr, vd_prefix_format(&territory->prefix, as));
+	else
+		snprintf(text, TERRITORY_TEXT, "%s", cidr);
+	return text;
+}
+
+#define ADVICE_SIZE (2 * VD_NAME_SIZE + VD_IDENTITY_SIZE + VD_PREFIX_TEXT + 80)
+
+/* What to do: what a peering brings, it can translate; best one that is just being made. Returns text. */
+static const char *advice(const struct territory *a, const struct territory *b, const char *object, char text[ADVICE_SIZE])
+{
+	const struct territory *seen = b->peering ? b : a;
+	char peering[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT];
+
+	if (a->peering && strcmp(vd_resource_text(&a->peering->head, peering), object) == 0)
+		seen = a;
+	if (!seen->peering || is_translated(a) || is_translated(b))
+		snprintf(text, ADVICE_SIZE, "choose another");
+	else
+		snprintf(text, ADVICE_SIZE, "choose another, or let peering %s translate it: {vpc: %s, cidr: %s, as: …}",
+			 seen->peering->head.name, seen->vpc, vd_prefix_format(&seen->cidr, cidr));
+	return text;
+}
+
 /* place: "VPC demo", "host n1". */
 static int refuse(const struct space *space, const struct territory *a, const struct territory *b, const char *place,
 		  const char *object)
 {
-	char text[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], cidr[VD_PREFIX_TEXT], other_cidr[VD_PREFIX_TEXT];
+	char text[VD_OBJECT_SIZE], other[VD_OBJECT_SIZE], cidr[TERRITORY_TEXT], other_cidr[TERRITORY_TEXT], todo[ADVICE_SIZE];
 
 	/* That of the object comes first, if one of the two is. */
 	if (strcmp(vd_resource_text(b->owner, text), object) == 0) {
@@ -130,28 +179,35 @@ static int refuse(const struct space *space, const struct territory *a, const st
 		a = b;
 		b = swapped;
 	}
-	vd_prefix_format(&a->prefix, cidr);
-	vd_prefix_format(&b->prefix, other_cidr);
+	territory_text(a, cidr);
+	territory_text(b, other_cidr);
+	advice(a, b, object, todo);
 	vd_resource_text(b->owner, other);
 	if (strcmp(vd_resource_text(a->owner, text), object) == 0)
 		return vd_error_set(space->validation->error, -EEXIST,
-				    "%s: its CIDR %s overlaps %s of %s, and %s could not tell them apart; choose another", object,
-				    cidr, other_cidr, other, place);
+				    "%s: its CIDR %s overlaps %s of %s, and %s could not tell them apart; %s", object, cidr,
+				    other_cidr, other, place, todo);
 	return vd_error_set(space->validation->error, -EEXIST,
-			    "%s: CIDR %s of %s overlaps %s of %s, and %s could not tell them apart; choose another", object, cidr,
-			    text, other_cidr, other, place);
+			    "%s: CIDR %s of %s overlaps %s of %s, and %s could not tell them apart; %s", object, cidr, text,
+			    other_cidr, other, place, todo);
+}
+
+/* Whose own CIDRs overlap is refused elsewhere, but for what a translation makes of them; one network may have come twice. */
+static bool can_clash(const struct territory *a, const struct territory *b)
+{
+	return a->owner != b->owner || ((is_translated(a) || is_translated(b)) && !vd_prefix_equal(&a->cidr, &b->cidr));
 }
 
 static int check_apart(struct space *space, const char *place, const char *object)
 {
 	if (space->count == 0)
 		return 0;
-	/* In this order a prefix that overlaps any stands next to one that it overlaps; one network may have come twice. */
+	/* In this order a prefix that overlaps any stands next to one that it overlaps. */
 	qsort(space->items, space->count, sizeof(*space->items), compare);
 	for (size_t i = 1; i < space->count; i++) {
 		const struct territory *outer = &space->items[i - 1], *inner = &space->items[i];
 
-		if (outer->owner != inner->owner && vd_prefix_overlaps(&outer->prefix, &inner->prefix))
+		if (can_clash(outer, inner) && vd_prefix_overlaps(&outer->prefix, &inner->prefix))
 			return refuse(space, inner, outer, place, object);
 	}
 	return 0;
@@ -172,6 +228,17 @@ int vd_space_check_vpc(struct vd_validation *validation, const char *project, co
 		r = vd_model_each_peering_of_vpc(validation->model, project, vpc, visit_peering, &peers);
 	if (r == 0)
 		r = check_apart(&space, place, object);
+	free(space.items);
+	return r;
+}
+
+int vd_space_has(struct vd_validation *validation, const char *project, const char *vpc, const struct vd_prefix *prefix)
+{
+	struct space space = {.validation = validation, .project = project};
+	int r = add_vpc(&space, vpc, true);
+
+	for (size_t i = 0; r == 0 && i < space.count; i++)
+		r = vd_prefix_equal(&space.items[i].cidr, prefix);
 	free(space.items);
 	return r;
 }

@@ -420,11 +420,11 @@ static void test_overlapping_addresses_are_refused_naming_both(void **state)
 
 	assert_refused(model, PEERING("vx", "vpc: v, peer: x"), -EEXIST,
 		       "peering vx: CIDR 192.168.4.0/24 of vpc x overlaps 192.168.0.0/16 of vpc v, and VPC v could not tell them "
-		       "apart; choose another");
+		       "apart; choose another, or let peering vx translate it: {vpc: x, cidr: 192.168.4.0/24, as: …}");
 	/* Two peers of one. */
 	assert_refused(model, PEERING("vy", "vpc: y, peer: v"), -EEXIST,
 		       "peering vy: CIDR 172.16.9.0/24 of vpc y overlaps 172.16.0.0/16 of vpc w, and VPC v could not tell them "
-		       "apart; choose another");
+		       "apart; choose another, or let peering vy translate it: {vpc: y, cidr: 172.16.9.0/24, as: …}");
 	assert_refused(model, PEERING("again", "vpc: w, peer: v"), -EEXIST,
 		       "peering again: peering vw is between w and v already; leave one out");
 	assert_refused(model, PEERING("self", "vpc: v, peer: v"), -EINVAL,
@@ -437,13 +437,13 @@ static void test_overlapping_addresses_are_refused_naming_both(void **state)
 		       "them apart; choose another");
 	assert_refused(model, NETWORK("d", "vpc: v, cidr: 172.16.0.0/12"), -EEXIST,
 		       "container_network d: its CIDR 172.16.0.0/12 overlaps 172.16.0.0/16 of vpc w, and VPC v could not tell them "
-		       "apart; choose another");
+		       "apart; choose another, or let peering vw translate it: {vpc: w, cidr: 172.16.0.0/16, as: …}");
 	assert_refused(model, NETWORK("d", "vpc: v, cidr: 10.0.4.0/22"), -EEXIST,
 		       "container_network d: its CIDR 10.0.4.0/22 overlaps 10.0.0.0/16 of container_network c, and VPC v could not "
 		       "tell them apart; choose another");
 	assert_refused(model, NETWORK("d", "mode: routed, vpc: w, cidr: 10.0.4.0/22"), -EEXIST,
 		       "container_network d: its CIDR 10.0.4.0/22 overlaps 10.0.0.0/16 of container_network c, and VPC w could not "
-		       "tell them apart; choose another");
+		       "tell them apart; choose another, or let peering vw translate it: {vpc: v, cidr: 10.0.0.0/16, as: …}");
 	/* A peer sees nothing of what goes by tunnel. */
 	next_id = apply(model, NETWORK("far", "cidr: 10.0.0.0/16") AND NETWORK("near", "cidr: 10.0.0.0/16"), next_id);
 	/* Two on one host, whatever the project. */
@@ -463,7 +463,7 @@ static void test_overlapping_addresses_are_refused_naming_both(void **state)
 	/* A VPC that grows into one. */
 	assert_refused(model, "{kind: vpc, name: w, cidrs: [172.16.0.0/16, 10.0.5.0/24]}", -EEXIST,
 		       "vpc w: its CIDR 10.0.5.0/24 overlaps 10.0.0.0/16 of container_network c, and VPC w could not tell them "
-		       "apart; choose another");
+		       "apart; choose another, or let peering vw translate it: {vpc: v, cidr: 10.0.0.0/16, as: …}");
 	vd_model_free(model);
 }
 
