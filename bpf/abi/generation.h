@@ -13,6 +13,7 @@
  *   a domain (VNI, MTU, service port) or a subnet of it, and
  *   for every domain here: a host's tunnel address           vd_slot_domain
  *   a domain, for what comes from its peers                  vd_slot_table of its main table
+ *   how a VPC's addresses are seen by a peer, also new       vd_slot_table of both main tables
  *   a policy: an entry that allowed something and is gone    vd_slot_policy
  *   a virtual IP, also a new one: what is behind it, who
  *   holds it, its forwards                                  vd_slot_vip

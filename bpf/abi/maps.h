@@ -70,10 +70,19 @@ enum vd_flow_flag {
 	VD_FLOW_FLAG_TTL = 1,     /* one hop: decrement */
 	VD_FLOW_FLAG_CAPTURE = 2, /* someone captures at the source port */
 	VD_FLOW_FLAG_CAPTURE_DESTINATION = 4,
-	VD_FLOW_FLAG_TRANSLATE_SOURCE = 8,       /* write translated_address and _port over the packet's source … */
-	VD_FLOW_FLAG_TRANSLATE_DESTINATION = 16, /* … or its destination: never both, a packet turns round for that */
-	VD_FLOW_FLAG_RATE_OUT = 32,              /* its source port may send so much and no more (vd_rate) … */
-	VD_FLOW_FLAG_RATE_IN = 64,               /* … its destination port receive */
+	/*
+	 * Write translated_address and _port over the packet's source, or over its destination. Both: translated_address over the source,
+	 * translated_destination over the destination, no port: between two VPCs that are peered. Other packets turn round for that.
+	 */
+	VD_FLOW_FLAG_TRANSLATE_SOURCE = 8,
+	VD_FLOW_FLAG_TRANSLATE_DESTINATION = 16,
+	VD_FLOW_FLAG_RATE_OUT = 32, /* its source port may send so much and no more (vd_rate) … */
+	VD_FLOW_FLAG_RATE_IN = 64,  /* … its destination port receive */
+	/*
+	 * Its connection is known by translated_address and translated_destination, as the peer of the VPC that it comes in by sees its
+	 * ends, whether or not they are written.
+	 */
+	VD_FLOW_FLAG_CONNECTION_TRANSLATED = 128,
 };
 
 #define VD_FLOW_DEPENDENCIES 8
@@ -122,7 +131,8 @@ struct vd_flow {
 	__u32 domain;                              /* of the connection it belongs to */
 	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
 	__u32 zero2;
-	__u64 zero3[3];
+	union vd_addr translated_destination;
+	__u64 zero3;
 #ifdef VD_ABI_NEXT
 	__u64 next[4]; /* the build that tests an upgrade to grown values */
 #endif
@@ -355,6 +365,35 @@ struct vd_route_value {
 	union vd_addr next_hop;
 	__u32 exit;
 	__u32 target; /* TUNNEL, STACK, PEER */
+};
+
+/*
+ * LPM tries: how an address of a VPC is seen by a peer of it (VD_ALIAS_SEEN), and whose address it is that a peer sees (VD_ALIAS_OWN).
+ * Every prefix stands in both. What stands in neither crosses as it is. prefix_length: 96 + the prefix's own.
+ */
+enum vd_alias_type {
+	VD_ALIAS_SEEN = 1, /* address: the domain's own */
+	VD_ALIAS_OWN,      /* address: as the peer sees it */
+};
+
+struct vd_alias4_key {
+	__u32 prefix_length;
+	__u32 domain; /* whose the address is */
+	__u32 peer;   /* who sees it */
+	__u32 type;   /* enum vd_alias_type */
+	__be32 address;
+};
+
+struct vd_alias6_key {
+	__u32 prefix_length;
+	__u32 domain, peer;
+	__u32 type;
+	union vd_addr address;
+};
+
+struct vd_alias_value {
+	union vd_addr prefix; /* in place of its first length bits */
+	__u32 length;
 };
 
 /* LPM tries: sources opened in spite of source check. Value: __u32 1. */

@@ -85,7 +85,9 @@ enum vd_drop_reason {
 	X(TRANSLATION, "translation") \
 	X(NEXT_HOP, "next hop") \
 	X(PEERING, "peering") \
-	X(RATE, "rate limit")
+	X(RATE, "rate limit") \
+	X(PEER_SOURCE, "source") \
+	X(PEER_DESTINATION, "destination")
 
 enum vd_stage {
 #define X(enumerator, name) VD_STAGE_##enumerator,

@@ -208,9 +208,9 @@ static __noinline int vd_connection_create(struct vd_packet *packet, __u64 now)
 	if (!vd_share_take(packet->flow.domain))
 		return VD_DROP_REASON_CONNECTION_TABLE_FULL;
 	if (packet->family == 4)
-		error = vd_connection_insert4(packet->flow.domain, &packet->tuple, &connection, now);
+		error = vd_connection_insert4(packet->flow.domain, vd_connection_tuple(packet), &connection, now);
 	else
-		error = vd_connection_insert6(packet->flow.domain, &packet->tuple, &connection, now);
+		error = vd_connection_insert6(packet->flow.domain, vd_connection_tuple(packet), &connection, now);
 	if (!error && vd_has_previous)
 		vd_handover_tell(packet, &connection);
 	if (!error) {
@@ -321,15 +321,16 @@ VD_STAGE int vd_connection_stage(struct __sk_buff *skb)
 static __always_inline bool vd_connection_touch(__u8 family, const struct vd_flow *flow, const struct vd_tuple *tuple, __be16 port,
 						__u64 now)
 {
+	__u8 translates = flow->flags & VD_FLOW_TRANSLATES; /* both: no virtual IP */
 	struct vd_connection *connection;
 	bool is_high;
 
 	connection = vd_connection_find(family, flow->domain, tuple, &is_high);
 	if (!connection)
 		return false;
-	if ((flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE) && connection->vip_port != flow->translated_port)
+	if (translates == VD_FLOW_FLAG_TRANSLATE_SOURCE && connection->vip_port != flow->translated_port)
 		return false;
-	if ((flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION) && connection->vip_port != port)
+	if (translates == VD_FLOW_FLAG_TRANSLATE_DESTINATION && connection->vip_port != port)
 		return false;
 	connection->last_seen = now;
 	return true;

@@ -138,10 +138,15 @@ static __always_inline void vd_flow_count(const struct __sk_buff *skb, struct vd
 		counters->hits++;
 }
 
-/* The connection is known by its inner tuple. */
+/* The connection is known by its inner tuple, one between two VPCs by that of the lower one. */
 static __always_inline void vd_flow_inner(const struct vd_flow *flow, struct vd_tuple *tuple, bool is_icmp)
 {
-	if (!(flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION))
+	if (flow->flags & VD_FLOW_FLAG_CONNECTION_TRANSLATED) {
+		tuple->source = flow->translated_address;
+		tuple->destination = flow->translated_destination;
+		return;
+	}
+	if ((flow->flags & VD_FLOW_TRANSLATES) != VD_FLOW_FLAG_TRANSLATE_DESTINATION)
 		return;
 	tuple->destination = flow->translated_address;
 	tuple->destination_port = flow->translated_port;

@@ -112,9 +112,9 @@ static __noinline int vd_handover_claim(struct vd_packet *packet, struct vd_conn
 }
 
 /* Takes over the connection of the packet (of the one that an error speaks of), if the previous build knows it. */
-static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of_embedded)
+static __noinline int vd_handover_recall(const struct vd_packet *packet)
 {
-	const struct vd_tuple *tuple = of_embedded ? &packet->embedded : &packet->tuple;
+	const struct vd_tuple *tuple = vd_connection_tuple(packet);
 	__u32 zero = 0;
 	struct vd_connection connection = {};
 	struct vd_expire4_value entry4 = {};
@@ -146,13 +146,13 @@ static __noinline int vd_handover_recall(const struct vd_packet *packet, bool of
 /* The connection of the packet (of the one that an error speaks of), ours or the previous build's. As vd_connection_find. */
 static __always_inline struct vd_connection *vd_handover_find(struct vd_packet *packet, bool *ret_is_high)
 {
-	const struct vd_tuple *tuple = packet->is_icmp_error ? &packet->embedded : &packet->tuple;
+	const struct vd_tuple *tuple = vd_connection_tuple(packet);
 	struct vd_connection *connection = NULL;
 
 	/* Twice in a packet's time is 50 ns for nothing: if another CPU makes it meanwhile, so it is as if it did so a moment later. */
 	if (!packet->is_stranger)
 		connection = vd_connection_find(packet->family, packet->flow.domain, tuple, ret_is_high);
-	if (connection || !vd_has_previous || vd_tracing || !vd_handover_recall(packet, packet->is_icmp_error))
+	if (connection || !vd_has_previous || vd_tracing || !vd_handover_recall(packet))
 		return connection;
 	connection = vd_connection_find(packet->family, packet->flow.domain, tuple, ret_is_high);
 	if (connection)
@@ -177,14 +177,14 @@ static __noinline int vd_handover_tell(const struct vd_packet *packet, const str
 		previous = bpf_map_lookup_elem(&vd_previous4, &zero);
 		if (!previous)
 			return 0;
-		vd_connection4_key_set(&key4, packet->flow.domain, &packet->tuple);
+		vd_connection4_key_set(&key4, packet->flow.domain, vd_connection_tuple(packet));
 		bpf_map_update_elem(previous, &key4, value, BPF_NOEXIST);
 		return 0;
 	}
 	previous = bpf_map_lookup_elem(&vd_previous6, &zero);
 	if (!previous)
 		return 0;
-	vd_connection6_key_set(&key6, packet->flow.domain, &packet->tuple);
+	vd_connection6_key_set(&key6, packet->flow.domain, vd_connection_tuple(packet));
 	bpf_map_update_elem(previous, &key6, value, BPF_NOEXIST);
 	return 0;
 }

@@ -101,6 +101,11 @@ static __always_inline bool vd_mangle_transport(struct __sk_buff *skb, const str
 	       vd_mangle_port(skb, l4, offset, translated);
 }
 
+static __always_inline const union vd_addr *vd_mangle_destination(const struct vd_flow *flow)
+{
+	return flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE ? &flow->translated_destination : &flow->translated_address;
+}
+
 static __always_inline bool vd_mangle_address4(struct __sk_buff *skb, const struct vd_flow *flow)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -110,8 +115,8 @@ static __always_inline bool vd_mangle_address4(struct __sk_buff *skb, const stru
 		return false;
 	if (flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE)
 		ip->saddr = flow->translated_address.word[0];
-	else
-		ip->daddr = flow->translated_address.word[0];
+	if (flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION)
+		ip->daddr = vd_mangle_destination(flow)->word[0];
 	ip->check = vd_sum_apply(ip->check, flow->translated_difference);
 	return true;
 }
@@ -125,8 +130,8 @@ static __always_inline bool vd_mangle_address6(struct __sk_buff *skb, const stru
 		return false;
 	if (flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE)
 		__builtin_memcpy(&ip->saddr, &flow->translated_address, sizeof(ip->saddr));
-	else
-		__builtin_memcpy(&ip->daddr, &flow->translated_address, sizeof(ip->daddr));
+	if (flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION)
+		__builtin_memcpy(&ip->daddr, vd_mangle_destination(flow), sizeof(ip->daddr));
 	return true;
 }
 
@@ -171,6 +176,40 @@ static __always_inline void vd_mangle_embedded_checksum(struct __sk_buff *skb, c
 		vd_mangle_half(skb, packet, offset, checksum, vd_sum_apply(checksum, difference));
 }
 
+/* One address of the embedded packet; offset: in its header. */
+static __always_inline void vd_mangle_embedded_address(struct __sk_buff *skb, const struct vd_packet *packet, __u32 offset,
+						       const union vd_addr *from, const union vd_addr *to)
+{
+	__u32 l3 = packet->l4_offset + 8, i;
+	__be16 checksum;
+
+	if (packet->family == 4) {
+		vd_mangle_word(skb, packet, l3 + offset, from->word[0], to->word[0]);
+		if (!bpf_skb_load_bytes(skb, l3 + 10, &checksum, sizeof(checksum)))
+			vd_mangle_half(skb, packet, l3 + 10, checksum, vd_sum_apply(checksum, vd_sum_difference(from, to)));
+		return;
+	}
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		vd_mangle_word(skb, packet, l3 + offset + 4 * i, from->word[i], to->word[i]);
+}
+
+/* From one VPC to its peer: both addresses, and no port. */
+static __noinline int vd_mangle_embedded_peer(struct __sk_buff *skb, const struct vd_packet *packet)
+{
+	const struct vd_tuple *from = &packet->embedded, *to = &packet->seen_embedded;
+	bool is_ipv4 = packet->family == 4;
+
+	vd_mangle_embedded_address(skb, packet, is_ipv4 ? 12 : 8, &from->source, &to->source);
+	vd_mangle_embedded_address(skb, packet, is_ipv4 ? 16 : 24, &from->destination, &to->destination);
+	if (is_ipv4 && from->protocol == IPPROTO_ICMP)
+		return 0;
+	vd_mangle_embedded_checksum(skb, packet,
+				    vd_sum_fold((__u64)vd_sum_difference(&from->source, &to->source) +
+						vd_sum_difference(&from->destination, &to->destination)));
+	return 0;
+}
+
 /*
  * Addresses and ports of the packet that an error speaks of: going out, its destination is the inner end; coming in, its source is
  * the virtual IP.
@@ -182,20 +221,10 @@ static __noinline int vd_mangle_embedded(struct __sk_buff *skb, const struct vd_
 	__be16 inner_port = is_out ? packet->embedded.destination_port : packet->embedded.source_port;
 	const union vd_addr *from = is_out ? inner : &packet->way.vip, *to = is_out ? &packet->way.vip : inner;
 	__be16 from_port = is_out ? inner_port : packet->way.vip_port, to_port = is_out ? packet->way.vip_port : inner_port;
-	__u32 l3 = packet->l4_offset + 8, difference = vd_sum_difference(from, to), ports, i;
+	__u32 difference = vd_sum_difference(from, to), ports;
 	bool is_icmp = packet->embedded.protocol == (packet->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	__be16 checksum;
 
-	if (packet->family == 4) {
-		vd_mangle_word(skb, packet, l3 + (is_out ? 16 : 12), from->word[0], to->word[0]);
-		if (bpf_skb_load_bytes(skb, l3 + 10, &checksum, sizeof(checksum)))
-			return 0;
-		vd_mangle_half(skb, packet, l3 + 10, checksum, vd_sum_apply(checksum, difference));
-	} else {
-#pragma unroll
-		for (i = 0; i < 4; i++)
-			vd_mangle_word(skb, packet, l3 + (is_out ? 24 : 8) + 4 * i, from->word[i], to->word[i]);
-	}
+	vd_mangle_embedded_address(skb, packet, packet->family == 4 ? (is_out ? 16 : 12) : is_out ? 24 : 8, from, to);
 	ports = vd_sum_fold((__u64)to_port + (__u16)~from_port);
 	if (is_icmp && packet->family == 4)
 		difference = 0;
@@ -215,7 +244,10 @@ static __always_inline bool vd_mangle_packet(struct __sk_buff *skb, const struct
 	if (!(flow->flags & VD_FLOW_TRANSLATES))
 		return true;
 	if (packet->is_icmp_error) {
-		vd_mangle_embedded(skb, packet);
+		if ((flow->flags & VD_FLOW_TRANSLATES) == VD_FLOW_TRANSLATES)
+			vd_mangle_embedded_peer(skb, packet);
+		else
+			vd_mangle_embedded(skb, packet);
 		port = flow->translated_port;
 	}
 	return vd_mangle(skb, flow, packet->family, packet->tuple.protocol, has_transport ? packet->l4_offset : 0, port);

@@ -81,6 +81,8 @@ VD_MAP(vd_elastic, BPF_MAP_TYPE_HASH, struct vd_elastic_key, struct vd_elastic_v
 VD_MAP(vd_forward, BPF_MAP_TYPE_HASH, struct vd_forward_key, struct vd_forward_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_inward4, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward4_key, __u32, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_inward6, BPF_MAP_TYPE_LPM_TRIE, struct vd_inward6_key, __u32, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_alias4, BPF_MAP_TYPE_LPM_TRIE, struct vd_alias4_key, struct vd_alias_value, 65536, BPF_F_NO_PREALLOC);
+VD_MAP(vd_alias6, BPF_MAP_TYPE_LPM_TRIE, struct vd_alias6_key, struct vd_alias_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_policy_routes, BPF_MAP_TYPE_HASH, struct vd_policy_routes_key, struct vd_policy_routes_value, 16384, BPF_F_NO_PREALLOC);
 VD_MAP(vd_neighbour, BPF_MAP_TYPE_HASH, struct vd_neighbour_key, struct vd_neighbour_value, 65536, BPF_F_NO_PREALLOC);
 VD_MAP(vd_question, BPF_MAP_TYPE_LRU_HASH, __u32, struct vd_question_value, 16384, 0);

@@ -54,6 +54,7 @@ struct vd_tuple {
 struct vd_policy_query {
 	struct vd_allow_key key; /* of the lookup at hand */
 	union vd_addr remote;
+	union vd_addr remote_own; /* in the remote end's own VPC */
 	__u32 remote_identity;
 	__u16 port; /* of the responder, host order; ICMP: the initiator's type */
 	__u8 protocol;
@@ -122,6 +123,7 @@ struct vd_packet {
 	struct vd_tuple embedded; /* of an ICMP error */
 	__u8 embedded_icmp_type;
 	__u32 embedded_l4;
+	struct vd_tuple seen, seen_embedded; /* as the peer sees tuple and embedded (peering.h) */
 	/* decisions */
 	bool is_first;                     /* of its connection, which began with it */
 	bool is_stranger;                  /* it was looked for already, and has no connection */
@@ -219,6 +221,14 @@ static __always_inline __u32 vd_source_domain(const struct vd_packet *packet)
 static __always_inline __u32 vd_destination_domain(const struct vd_packet *packet)
 {
 	return packet->peer && packet->ingress_type != VD_INGRESS_TUNNEL ? packet->peer : packet->domain;
+}
+
+/* By which ends a connection is known: of two VPCs that are peered, the lower one sees them so. An error's: what it speaks of. */
+static __always_inline const struct vd_tuple *vd_connection_tuple(const struct vd_packet *packet)
+{
+	if (packet->flow.domain == packet->domain)
+		return packet->is_icmp_error ? &packet->embedded : &packet->tuple;
+	return packet->is_icmp_error ? &packet->seen_embedded : &packet->seen;
 }
 
 /* An id in a MAC whose first two bytes say what it is: of an exit, of a peer. */

@@ -2,6 +2,8 @@
 #ifndef VD_LIB_PEERING_H
 #define VD_LIB_PEERING_H
 
+#include "alias.h"
+#include "mangle.h"
 #include "route.h"
 
 /*
@@ -9,6 +11,9 @@
  * to the next hop of an explicit route, and to no third VPC. Between hosts the packet travels as the receiver's VPC's, with the
  * sender's in its source MAC. Who is allowed what is asked where each end is known, and both directions belong to one connection,
  * that of the VPC with the lower id.
+ *
+ * Where their addresses overlap, each sees the other's under prefixes of its own (alias.h). The sender's host writes both ends as the
+ * receiver sees them; policies are asked about what their own port sees, and a connection is known by what the lower VPC sees.
  */
 
 static __always_inline void vd_peering_begin(struct vd_packet *packet, __u32 peer)
@@ -37,18 +42,62 @@ static __always_inline int vd_peering_judge(const struct vd_route_value *route)
 	return VD_DROP_REASON_NO_ROUTE;
 }
 
+/* Both ends, and those of what an error speaks of, as the peer sees them. 0, or the reason. */
+static __always_inline int vd_peering_see(struct vd_packet *packet, __u32 peer)
+{
+	bool is_out = packet->ingress_type != VD_INGRESS_TUNNEL;
+	const union vd_addr *source = &packet->seen.source, *destination = &packet->seen.destination;
+	int reason = vd_alias_see(packet, peer, &packet->tuple, &packet->seen, is_out);
+
+	if (!reason && packet->is_icmp_error)
+		reason = vd_alias_see(packet, peer, &packet->embedded, &packet->seen_embedded, !is_out);
+	if (reason || !vd_addr_equal(source, &packet->tuple.source))
+		vd_trace_step(VD_STAGE_PEER_SOURCE, reason, source->word[0], source->word[1], source->word[2], source->word[3]);
+	if (!reason && !vd_addr_equal(destination, &packet->tuple.destination))
+		vd_trace_step(VD_STAGE_PEER_DESTINATION, 0, destination->word[0], destination->word[1], destination->word[2],
+			      destination->word[3]);
+	return reason;
+}
+
+/* Tells the flow, where the two do not see the same. writes: the packet leaves as the peer sees it. 0, or the reason. */
+static __always_inline int vd_peering_translate(struct vd_packet *packet, bool writes)
+{
+	const struct vd_tuple *tuple = &packet->tuple, *seen = &packet->seen;
+	struct vd_flow *flow = &packet->flow;
+
+	if (vd_addr_equal(&seen->source, &tuple->source) && vd_addr_equal(&seen->destination, &tuple->destination))
+		return 0;
+	if (writes && !vd_mangle_can(packet->family, tuple->protocol))
+		return VD_DROP_REASON_UNTRANSLATABLE;
+	flow->translated_address = seen->source;
+	flow->translated_destination = seen->destination;
+	flow->translated_port = tuple->source_port;
+	flow->translated_difference = vd_sum_fold((__u64)vd_sum_difference(&tuple->source, &seen->source) +
+						  vd_sum_difference(&tuple->destination, &seen->destination));
+	if (writes)
+		flow->flags |= VD_FLOW_TRANSLATES;
+	if (flow->domain != packet->domain)
+		flow->flags |= VD_FLOW_FLAG_CONNECTION_TRANSLATED;
+	return 0;
+}
+
 /* What the peer's main table says, in *ret. What changes of its domain bumps that table, too (abi/generation.h). */
 static __always_inline int vd_peering_find(struct vd_packet *packet, __u32 peer, struct vd_route_value *ret)
 {
 	struct vd_domain_value *domain;
 	struct vd_route_value *route;
 
+	int reason;
+
 	vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_table(peer, 0));
 	domain = bpf_map_lookup_elem(&vd_domain, &peer);
 	if (!domain)
 		return VD_DROP_REASON_NO_ROUTE;
 	packet->delivery = *domain;
-	route = vd_route_find(packet->family, peer, 0, &packet->tuple.destination);
+	reason = vd_peering_see(packet, peer);
+	if (reason)
+		return reason;
+	route = vd_route_find(packet->family, peer, 0, &packet->seen.destination);
 	if (!route)
 		return VD_DROP_REASON_NO_ROUTE;
 	*ret = *route;
@@ -68,8 +117,10 @@ static __noinline int vd_peering_follow(struct vd_packet *packet, __u32 peer)
 	if (!vd_from_service(packet))
 		packet->flow.flags |= VD_FLOW_FLAG_TTL;
 	if (route.type == VD_ROUTE_TYPE_LOCAL)
-		return vd_route_endpoint(packet, &packet->tuple.destination, false);
-	return vd_route_endpoint(packet, &route.next_hop, true);
+		reason = vd_route_endpoint(packet, &packet->seen.destination, false);
+	else
+		reason = vd_route_endpoint(packet, &route.next_hop, true);
+	return reason ? reason : vd_peering_translate(packet, true);
 }
 
 /*
@@ -83,15 +134,21 @@ static __noinline int vd_peering_from_tunnel(struct vd_packet *packet, __u32 tab
 	struct vd_endpoint_value *endpoint;
 	struct vd_route_value *route;
 	struct vd_host_value *host;
+	int reason;
 
 	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, table));
 	route = vd_route_find(packet->family, packet->domain, table, source);
 	if (!route || route->type != VD_ROUTE_TYPE_PEER || route->target != peer)
 		return VD_DROP_REASON_NO_ROUTE;
+	vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_table(peer, 0));
+	reason = vd_peering_see(packet, peer);
+	if (reason)
+		return reason;
 	vd_peering_begin(packet, peer);
+	vd_peering_translate(packet, false);
 	/* No sender's policy is asked here. */
-	vd_depend(packet, VD_DEPENDENCY_POLICY_SOURCE, vd_slot_endpoint(peer, &packet->tuple.source));
-	endpoint = vd_endpoint_find(packet->family, peer, &packet->tuple.source);
+	vd_depend(packet, VD_DEPENDENCY_POLICY_SOURCE, vd_slot_endpoint(peer, &packet->seen.source));
+	endpoint = vd_endpoint_find(packet->family, peer, &packet->seen.source);
 	if (!endpoint || endpoint->place == VD_ENDPOINT_PLACE_GATEWAY)
 		return 0;
 	host_id = endpoint->host;
@@ -108,7 +165,8 @@ static __noinline int vd_peering_of_error(struct vd_packet *packet)
 	struct vd_route_value *route =
 		vd_route_find(packet->family, packet->domain, packet->delivery_table, &packet->embedded.destination);
 
-	if (route && route->type == VD_ROUTE_TYPE_PEER && route->target < packet->domain)
+	if (route && route->type == VD_ROUTE_TYPE_PEER && route->target < packet->domain &&
+	    !vd_alias_see(packet, route->target, &packet->embedded, &packet->seen_embedded, true))
 		packet->flow.domain = route->target;
 	return 0;
 }

@@ -276,7 +276,7 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 		return 0;
 	query->remote_identity =
 		vd_policy_identity(packet, is_remote_sender ? vd_source_domain(packet) : vd_destination_domain(packet),
-				   &query->remote, is_remote_sender && !packet->is_icmp_error);
+				   &query->remote_own, is_remote_sender && !packet->is_icmp_error);
 	if (!query->remote_identity)
 		return 0;
 	query->key.remote.remote_identity = query->remote_identity;
@@ -291,6 +291,30 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	return query->rule != 0;
 }
 
+/*
+ * The remote end, as whom the policy is of sees it, and as its own VPC does. Between two VPCs the packet's tuple is what the one here
+ * sees, or, of a packet that leaves, its sender.
+ */
+static __always_inline void vd_policy_remote_set(struct vd_packet *packet, bool of_sender)
+{
+	bool is_seen = packet->peer && packet->ingress_type != VD_INGRESS_TUNNEL && !of_sender, is_other = packet->peer && !is_seen;
+	struct vd_policy_query *query = &packet->query;
+
+	if (packet->is_icmp_error) { /* of its connection, the other way round */
+		const struct vd_tuple *tuple = is_seen ? &packet->seen_embedded : &packet->embedded;
+		const struct vd_tuple *own = is_other ? &packet->seen_embedded : &packet->embedded;
+
+		query->remote = of_sender ? tuple->source : tuple->destination;
+		query->remote_own = of_sender ? own->source : own->destination;
+	} else {
+		const struct vd_tuple *tuple = is_seen ? &packet->seen : &packet->tuple;
+		const struct vd_tuple *own = is_other ? &packet->seen : &packet->tuple;
+
+		query->remote = of_sender ? tuple->destination : tuple->source;
+		query->remote_own = of_sender ? own->destination : own->source;
+	}
+}
+
 /* One of the two ends: the sender's policy about the destination, or the receiver's about the source. */
 static __noinline int vd_policy_judge(struct vd_packet *packet, bool is_egress, bool of_sender)
 {
@@ -302,10 +326,7 @@ static __noinline int vd_policy_judge(struct vd_packet *packet, bool is_egress, 
 	if (!identity)
 		return 0;
 	vd_depend(packet, of_sender ? VD_DEPENDENCY_POLICY_SOURCE : VD_DEPENDENCY_POLICY_DESTINATION, vd_slot_policy(identity));
-	if (packet->is_icmp_error) /* of its connection, the other way round */
-		packet->query.remote = of_sender ? packet->embedded.source : packet->embedded.destination;
-	else
-		packet->query.remote = of_sender ? packet->tuple.destination : packet->tuple.source;
+	vd_policy_remote_set(packet, of_sender);
 	if (!vd_policy_allows(packet, identity, direction, !of_sender)) {
 		reason = is_egress ? VD_DROP_REASON_POLICY_EGRESS : VD_DROP_REASON_POLICY_INGRESS;
 		packet->policy_port_id = port_id;

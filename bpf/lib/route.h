@@ -43,6 +43,8 @@ static __always_inline int vd_route_to_service_of(struct vd_packet *packet, cons
 	flow->output = domain->flags & VD_DOMAIN_FLAG_CONTAINER ? VD_OUTPUT_DEVICE : VD_OUTPUT_PEER;
 	flow->output_ifindex = domain->service_ifindex;
 	flow->destination_port_id = domain->service_port_id;
+	if (flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE) /* with both, it was to go to a peer */
+		flow->flags &= ~VD_FLOW_FLAG_TRANSLATE_DESTINATION;
 	flow->flags &= VD_FLOW_FLAG_TRANSLATE_DESTINATION | VD_FLOW_FLAG_CAPTURE | VD_FLOW_FLAG_RATE_OUT;
 	flow->mtu = ~0U;
 	packet->to_service = true;

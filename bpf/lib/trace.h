@@ -22,6 +22,7 @@
  *   EXIT          exit id, network, host (0: here), 1: back where its connection came in
  *   TRANSLATION   enum vd_translation, the VIP's first word, its port, network
  *   PEERING       the VPC that it comes from, the one that it goes to, route id there, enum vd_route_type there
+ *   PEER_SOURCE, PEER_DESTINATION  the address as the peer sees it, where that is another one
  *   RATE          port id, enum vd_rate_direction, kilobytes per second, 1: used up at the moment
  *   NEXT_HOP      network, enum vd_next_hop_kind, enum vd_output, the address's first word
  * Out of the trace's room, later steps are lost.

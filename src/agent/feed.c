@@ -170,6 +170,7 @@ int vd_feed_step(struct vd_batch *batch, const struct vd_model *model, const str
 	case VD_PLAN_KIND_FORWARD:
 	case VD_PLAN_KIND_POLICY_ROUTE:
 	case VD_PLAN_KIND_INWARD:
+	case VD_PLAN_KIND_ALIAS:
 	case VD_PLAN_KIND_NEXT_HOP:
 	case VD_PLAN_KIND_COUNT:
 		break;

@@ -235,6 +235,7 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 		case VD_PLAN_KIND_FORWARD:
 		case VD_PLAN_KIND_POLICY_ROUTE:
 		case VD_PLAN_KIND_INWARD:
+		case VD_PLAN_KIND_ALIAS:
 		case VD_PLAN_KIND_NEXT_HOP:
 		case VD_PLAN_KIND_NAME:
 		case VD_PLAN_KIND_COUNT:

@@ -306,6 +306,7 @@ int vd_agent_nodes_step(struct vd_agent *agent, const struct vd_plan_step *step)
 	case VD_PLAN_KIND_FORWARD:
 	case VD_PLAN_KIND_POLICY_ROUTE:
 	case VD_PLAN_KIND_INWARD:
+	case VD_PLAN_KIND_ALIAS:
 	case VD_PLAN_KIND_NEXT_HOP:
 	case VD_PLAN_KIND_NAME:
 	case VD_PLAN_KIND_COUNT:

@@ -12,7 +12,8 @@
 struct derivation {
 	const struct vd_view *view;
 	struct vd_block_standing standing;
-	const struct vd_vpc *peer; /* of the VPC that it stands in: while the routes of that one are added */
+	const struct vd_vpc *peer; /* of the VPC that it stands in: while the routes of that one are added … */
+	struct vd_prefix seen;     /* … to what that one sees */
 	struct vd_records *records;
 };
 
@@ -215,7 +216,7 @@ static int add_in_vpc(struct derivation *derivation)
 
 static int add_in_table_of_peer(struct derivation *derivation, uint32_t table)
 {
-	const struct vd_prefix *destination = &derivation->standing.fit.route;
+	const struct vd_prefix *destination = &derivation->seen;
 	struct vd_plan_record record;
 
 	if (vd_view_has_route(derivation->view, derivation->peer, table, destination))
@@ -246,7 +247,8 @@ static int add_in_peer(const struct vd_resource *resource, void *userdata)
 	if (peering->routes != VD_PEERING_ROUTES_AUTO || !vd_view_is_present(view, resource->project, name))
 		return 0;
 	derivation->peer = vd_view_vpc(view, resource->project, name);
-	if (!derivation->peer || vd_vpc_covers(derivation->peer, &derivation->standing.fit.route))
+	derivation->seen = vd_peering_translate(peering, derivation->standing.vpc->head.name, &derivation->standing.fit.route);
+	if (!derivation->peer || vd_vpc_covers(derivation->peer, &derivation->seen))
 		return 0;
 	r = add_in_table_of_peer(derivation, 0);
 	return r < 0 ? r : vd_view_each_table_of_vpc(view, derivation->peer, add_in_named_table_of_peer, derivation);

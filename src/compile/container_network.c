@@ -90,11 +90,47 @@ static int add_vpc(const struct derivation *derivation, const char *name)
 	return vpc ? add_exempt(derivation, vpc->cidrs, vpc->cidr_count) : 0;
 }
 
+/* A peer of the network's VPC, as that one sees it. */
+struct peer {
+	const struct derivation *derivation;
+	const struct vd_peering *peering;
+	const char *name;
+};
+
+static int add_seen(const struct peer *peer, const struct vd_prefix *prefixes, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct vd_prefix seen = vd_peering_translate(peer->peering, peer->name, &prefixes[i]);
+
+		r = add_exempt(peer->derivation, &seen, 1);
+	}
+	return r;
+}
+
+static int add_network_of_peer(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_container_network *network = (const struct vd_container_network *)resource;
+
+	return add_seen(userdata, network->cidrs, network->cidr_count);
+}
+
 static int add_peer(const struct vd_resource *resource, void *userdata)
 {
 	const struct derivation *derivation = userdata;
+	struct peer peer = {.derivation = derivation, .peering = (const struct vd_peering *)resource};
+	const char *project = derivation->network->head.project;
+	const struct vd_vpc *vpc;
+	int r;
 
-	return add_vpc(derivation, vd_peering_other((const struct vd_peering *)resource, derivation->network->vpc));
+	peer.name = vd_peering_other(peer.peering, derivation->network->vpc);
+	vpc = vd_view_vpc(derivation->view, project, peer.name);
+	r = vpc ? add_seen(&peer, vpc->cidrs, vpc->cidr_count) : 0;
+	/* As they are, all networks of the project are in it already. */
+	if (r < 0 || peer.peering->translation_count == 0)
+		return r;
+	return vd_model_each_container_network_of_vpc(derivation->view->model, project, peer.name, add_network_of_peer, &peer);
 }
 
 static int add_vpcs(const struct derivation *derivation)

@@ -18,8 +18,10 @@ struct derivation {
 };
 
 /* A route of the user's own to the same destination stands in its place; inside its own CIDRs, the VPC decides itself. */
-static int add_route(const struct derivation *derivation, const struct vd_prefix *destination)
+static int add_route(const struct derivation *derivation, const struct vd_prefix *prefix)
 {
+	const struct vd_prefix seen = vd_peering_translate(derivation->peering, derivation->other->head.name, prefix);
+	const struct vd_prefix *destination = &seen;
 	struct vd_plan_record record;
 
 	if (vd_vpc_covers(derivation->vpc, destination))
@@ -90,22 +92,51 @@ static int add_side(struct derivation *derivation, const struct vd_vpc *vpc, con
 	return r < 0 ? r : vd_view_each_table_of_vpc(derivation->view, vpc, add_named_table, derivation);
 }
 
+static int add_alias(const struct derivation *derivation, const struct vd_translation *translation)
+{
+	bool is_first = strcmp(translation->vpc, derivation->vpc->head.name) == 0;
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ALIAS);
+	record.alias.domain = (is_first ? derivation->vpc : derivation->other)->head.id;
+	record.alias.peer = (is_first ? derivation->other : derivation->vpc)->head.id;
+	record.alias.prefix = translation->cidr;
+	record.alias.as = translation->as;
+	return vd_records_add(derivation->records, &record);
+}
+
+static int add_aliases(struct derivation *derivation, const struct vd_vpc *vpc, const struct vd_vpc *other)
+{
+	const struct vd_peering *peering = derivation->peering;
+	int r = 0;
+
+	derivation->vpc = vpc;
+	derivation->other = other;
+	for (size_t i = 0; i < peering->translation_count && r == 0; i++)
+		r = add_alias(derivation, &peering->translations[i]);
+	return r;
+}
+
 int vd_derive_peering(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret)
 {
 	const struct vd_peering *peering = vd_view_peering(view, unit->project, unit->name);
 	struct derivation derivation = {.view = view, .peering = peering, .records = ret};
 	const struct vd_vpc *vpc, *other;
+	bool is_here;
 	int r;
 
 	if (!peering)
 		return 0;
-	/* Asked for in any case: by them it is counted. */
-	vd_view_is_present(view, unit->project, peering->vpc);
-	vd_view_is_present(view, unit->project, peering->peer);
+	/* Both are asked for in any case: by them it is counted. */
+	is_here = vd_view_is_present(view, unit->project, peering->vpc);
+	is_here |= vd_view_is_present(view, unit->project, peering->peer);
 	vpc = vd_view_vpc(view, unit->project, peering->vpc);
 	other = vd_view_vpc(view, unit->project, peering->peer);
-	if (!vpc || !other || peering->routes != VD_PEERING_ROUTES_AUTO)
+	if (!vpc || !other || !is_here)
 		return 0;
+	r = add_aliases(&derivation, vpc, other);
+	if (r < 0 || peering->routes != VD_PEERING_ROUTES_AUTO)
+		return r;
 	r = add_side(&derivation, vpc, other);
 	return r < 0 ? r : add_side(&derivation, other, vpc);
 }

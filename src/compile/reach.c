@@ -185,19 +185,28 @@ const char *vd_peering_other(const struct vd_peering *peering, const char *vpc)
 
 struct peers {
 	const char *vpc, *peer;
+	const struct vd_prefix *prefix;
 };
+
+static bool sees_as_it_is(const struct vd_peering *peering, const char *vpc, const struct vd_prefix *prefix)
+{
+	struct vd_prefix seen = vd_peering_translate(peering, vpc, prefix);
+
+	return vd_prefix_equal(&seen, prefix);
+}
 
 static int stop_at_auto(const struct vd_resource *resource, void *userdata)
 {
 	const struct vd_peering *peering = (const struct vd_peering *)resource;
 	const struct peers *peers = userdata;
 
-	return peering->routes == VD_PEERING_ROUTES_AUTO && strcmp(vd_peering_other(peering, peers->vpc), peers->peer) == 0;
+	return peering->routes == VD_PEERING_ROUTES_AUTO && strcmp(vd_peering_other(peering, peers->vpc), peers->peer) == 0 &&
+	       sees_as_it_is(peering, peers->vpc, peers->prefix) && sees_as_it_is(peering, peers->peer, peers->prefix);
 }
 
-bool vd_view_are_peers(const struct vd_view *view, const struct vd_vpc *vpc, const char *peer)
+bool vd_view_are_peers(const struct vd_view *view, const struct vd_vpc *vpc, const char *peer, const struct vd_prefix *prefix)
 {
-	struct peers peers = {vpc->head.name, peer};
+	struct peers peers = {vpc->head.name, peer, prefix};
 
 	vd_view_read(view, vd_key_members(VD_KIND_PEERING, "vpc", vpc->head.project, vpc->head.name));
 	return vd_model_each_peering_of_vpc(view->model, vpc->head.project, vpc->head.name, stop_at_auto, &peers);
@@ -265,7 +274,7 @@ static enum vd_reach_reason reach_in_vpc(const struct vd_view *view, const char 
 		return VD_REACH_REASON_THERE;
 	if (!mine)
 		return VD_REACH_REASON_HERE;
-	if (mine != theirs && !vd_view_are_peers(view, theirs, mine->head.name))
+	if (mine != theirs && !vd_view_are_peers(view, theirs, mine->head.name, &standing->block->cidr))
 		return VD_REACH_REASON_VPC;
 	if (vd_view_fit(view, standing)->route.address.family == VD_FAMILY_NONE)
 		return VD_REACH_REASON_QUOTA;

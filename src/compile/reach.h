@@ -58,8 +58,8 @@ void vd_reach(const struct vd_view *view, const char *host, struct vd_block_stan
 bool vd_is_lan_gateway(const struct vd_container_network *network, const char *host);
 /* On which LAN a host stands, as the network's project sees it; "": nobody knows. Returns text. */
 const char *vd_view_lan(const struct vd_view *view, const char *project, const char *host, char text[VD_NAME_SIZE]);
-/* Whether each of the two VPCs gets the other's addresses by itself. */
-bool vd_view_are_peers(const struct vd_view *view, const struct vd_vpc *vpc, const char *peer);
+/* Whether each of the two VPCs gets the other's addresses by itself, and those of the prefix as they are. */
+bool vd_view_are_peers(const struct vd_view *view, const struct vd_vpc *vpc, const char *peer, const struct vd_prefix *prefix);
 /* The other VPC of a peering. */
 const char *vd_peering_other(const struct vd_peering *peering, const char *vpc);
 

@@ -9,7 +9,8 @@
 struct report {
 	const struct vd_view *view;
 	const struct vd_peering *peering;
-	const struct vd_vpc *vpc;     /* whose routes are listed now … */
+	const struct vd_vpc *vpc;     /* whose routes are listed now, … */
+	const struct vd_vpc *other;   /* … where they lead … */
 	const struct vd_route *route; /* … and one that is looked at */
 	const struct vd_prefix *destination;
 	json_t *list;
@@ -41,11 +42,13 @@ static int stop_at_same(const struct vd_resource *resource, void *userdata)
 static void append_all(struct report *report, const struct vd_prefix *prefixes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		report->destination = &prefixes[i];
+		struct vd_prefix seen = vd_peering_translate(report->peering, report->other->head.name, &prefixes[i]);
+
+		report->destination = &seen;
 		/* The user's own stand in its place. */
-		if (!vd_vpc_covers(report->vpc, &prefixes[i]) &&
+		if (!vd_vpc_covers(report->vpc, &seen) &&
 		    !vd_model_each(report->view->model, VD_KIND_ROUTE, report->vpc->head.project, stop_at_same, report))
-			append(report, &prefixes[i]);
+			append(report, &seen);
 	}
 }
 
@@ -85,6 +88,7 @@ static json_t *routes_of(struct report *report, const struct vd_vpc *vpc, const 
 	const struct vd_peering *peering = report->peering;
 
 	report->vpc = vpc;
+	report->other = other;
 	report->list = json_array();
 	if (peering->routes == VD_PEERING_ROUTES_AUTO) {
 		append_all(report, other->cidrs, other->cidr_count);

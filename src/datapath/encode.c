@@ -431,6 +431,31 @@ struct vd_policy_route vd_encode_policy_route(const struct vd_plan_policy_route 
 	return encoded;
 }
 
+static int add_alias(const struct vd_plan_alias *alias, enum vd_alias_type type, struct vd_entries *entries)
+{
+	const struct vd_prefix *from = type == VD_ALIAS_SEEN ? &alias->prefix : &alias->as;
+	const struct vd_prefix *to = type == VD_ALIAS_SEEN ? &alias->as : &alias->prefix;
+	struct vd_alias_value value = {vd_encode_address(&to->address), to->length};
+	union vd_addr address = vd_encode_address(&from->address);
+
+	if (from->address.family == VD_FAMILY_IPV4) {
+		struct vd_alias4_key key = {96u + from->length, alias->domain, alias->peer, type, address.word[0]};
+
+		return ADD(entries, VD_MAP_ALIAS4, key, value);
+	} else {
+		struct vd_alias6_key key = {96u + from->length, alias->domain, alias->peer, type, address};
+
+		return ADD(entries, VD_MAP_ALIAS6, key, value);
+	}
+}
+
+static int encode_alias(const struct vd_plan_alias *alias, struct vd_entries *entries)
+{
+	int r = add_alias(alias, VD_ALIAS_SEEN, entries);
+
+	return r < 0 ? r : add_alias(alias, VD_ALIAS_OWN, entries);
+}
+
 static int encode_inward(const struct vd_plan_inward *inward, struct vd_entries *entries)
 {
 	union vd_addr address = vd_encode_address(&inward->prefix.address);
@@ -488,6 +513,8 @@ int vd_encode_record(const struct vd_plan_record *record, uint32_t connection_sh
 		return encode_exit(&record->exit, entries);
 	case VD_PLAN_KIND_FORWARD:
 		return encode_forward(&record->forward, entries);
+	case VD_PLAN_KIND_ALIAS:
+		return encode_alias(&record->alias, entries);
 	case VD_PLAN_KIND_INWARD:
 		return encode_inward(&record->inward, entries);
 	case VD_PLAN_KIND_NEXT_HOP:

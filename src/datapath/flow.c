@@ -71,18 +71,24 @@ static void set_port(json_t *object, const char *key, uint16_t port)
 		json_object_set_new(object, key, json_integer(ntohs(port)));
 }
 
-/* The tuple beside the packet's own: as it goes on. Only one end of it changes. */
+/* The tuple beside the packet's own: as it goes on. Only one end of it changes, or, towards a peer, both addresses. */
 static void set_translated(json_t *object, const struct vd_flow *flow, const union vd_addr *source,
 			   const union vd_addr *destination, unsigned family, uint16_t source_port, uint16_t destination_port)
 {
-	bool is_source = flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE;
+	bool is_source = flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE,
+	     is_destination = flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION;
+	bool is_both = is_source && is_destination;
 	json_t *tuple;
 
-	if (!(flow->flags & (VD_FLOW_FLAG_TRANSLATE_SOURCE | VD_FLOW_FLAG_TRANSLATE_DESTINATION)))
+	if (!is_source && !is_destination)
 		return;
+	if (is_both)
+		destination = &flow->translated_destination;
+	else if (is_destination)
+		destination = &flow->translated_address;
 	tuple = json_object();
 	vd_json_set_address(tuple, "source", is_source ? &flow->translated_address : source, family);
-	vd_json_set_address(tuple, "destination", is_source ? destination : &flow->translated_address, family);
+	vd_json_set_address(tuple, "destination", destination, family);
 	set_port(tuple, "source_port", is_source ? flow->translated_port : source_port);
 	set_port(tuple, "destination_port", is_source ? destination_port : flow->translated_port);
 	json_object_set_new(object, "translated", tuple);

@@ -94,6 +94,8 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 		return vd_slot_domain(value.domain);
 	case VD_MAP_NEIGHBOUR:
 		return vd_slot_endpoint(key.neighbour.network, &key.neighbour.address);
+	case VD_MAP_ALIAS4: /* two slots */
+	case VD_MAP_ALIAS6:
 	case VD_MAP_VTEP:
 	case VD_MAP_HOST:
 	case VD_MAP_SHARE:
@@ -204,6 +206,16 @@ static void add_elastic_change(struct vd_slots *slots, const struct vd_entry *en
 	vd_slots_add(slots, vd_slot_vip(value.network, &value.vip));
 }
 
+/* What leaves either VPC for the other depends on the other's main table; what arrives by tunnel, on the sender's. */
+static void add_alias_change(struct vd_slots *slots, const struct vd_entry *entry)
+{
+	struct vd_alias6_key key; /* the other one differs in its address */
+
+	memcpy(&key, entry->key, sizeof(key));
+	vd_slots_add(slots, vd_slot_table(key.domain, 0));
+	vd_slots_add(slots, vd_slot_table(key.peer, 0));
+}
+
 /* Its first limit, or none any more: who sends to it depends on its endpoints, and nothing here says which. */
 static bool begins_or_ends_limit(const struct vd_entry *before, const struct vd_entry *after)
 {
@@ -239,6 +251,10 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 	if (map == VD_MAP_VIP || map == VD_MAP_ELASTIC) {
 		for (const struct vd_entry *entry = before ? before : after; entry; entry = entry == after ? NULL : after)
 			(map == VD_MAP_VIP ? add_vip_change : add_elastic_change)(slots, entry);
+		return;
+	}
+	if (map == VD_MAP_ALIAS4 || map == VD_MAP_ALIAS6) {
+		add_alias_change(slots, before ? before : after);
 		return;
 	}
 	if (!before) {

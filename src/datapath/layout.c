@@ -36,6 +36,8 @@ KEY_SIZE(vd_nat4_key, 20);
 KEY_SIZE(vd_nat6_key, 44);
 KEY_SIZE(vd_inward4_key, 12);
 KEY_SIZE(vd_inward6_key, 24);
+KEY_SIZE(vd_alias4_key, 20);
+KEY_SIZE(vd_alias6_key, 32);
 KEY_SIZE(vd_neighbour_key, 20);
 KEY_SIZE(vd_policy_routes_key, 8);
 KEY_SIZE(vd_fragment_key, 44);

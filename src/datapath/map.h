@@ -20,7 +20,7 @@ enum vd_map_role {
  * Every map of the object: X(ENUMERATOR, name, role). Those that a plan fills come in the order in which entries are put in place;
  * removal goes backwards. The VTEPs come before the hosts: whether one is still used is asked of the hosts that remain. What a
  * packet is translated to stands before the port that sends it, and policy routes before routes: a connection keeps the exit that
- * its first packet found.
+ * its first packet found. How peers see a VPC's addresses stands before the routes to them: nothing crosses untranslated.
  */
 #define VD_MAPS(X) \
 	X(VTEP, "vd_vtep", PLAN) \
@@ -45,6 +45,8 @@ enum vd_map_role {
 	X(SOURCE6, "vd_source6", PLAN) \
 	X(ENDPOINT4, "vd_endpoint4", PLAN) \
 	X(ENDPOINT6, "vd_endpoint6", PLAN) \
+	X(ALIAS4, "vd_alias4", PLAN) \
+	X(ALIAS6, "vd_alias6", PLAN) \
 	X(INWARD4, "vd_inward4", PLAN) \
 	X(INWARD6, "vd_inward6", PLAN) \
 	X(UPLINK, "vd_uplink", PLAN) \

@@ -94,6 +94,7 @@ static uint32_t record_name(const struct vd_plan_record *record, char *text, siz
 	case VD_PLAN_KIND_HOST_ROUTE:
 	case VD_PLAN_KIND_POLICY_ROUTE:
 	case VD_PLAN_KIND_INWARD:
+	case VD_PLAN_KIND_ALIAS:
 	case VD_PLAN_KIND_NEXT_HOP:
 	case VD_PLAN_KIND_NAME:
 	case VD_PLAN_KIND_COUNT:

@@ -286,6 +286,17 @@ static void peering_text(const struct vd_datapath *datapath, const uint32_t *det
 		 detail[2] ? name_of(datapath, detail[2], route) : "");
 }
 
+/* As the other VPC sees one end; a drop says why. */
+static void peer_address_text(const struct vd_trace_request *request, const struct vd_address *address, const uint32_t *detail,
+			      char *text)
+{
+	const union vd_addr words = {{detail[0], detail[1], detail[2], detail[3]}};
+	const struct vd_address other = vd_decode_address(&words, request->source.family);
+	char before[VD_ADDRESS_TEXT], after[VD_ADDRESS_TEXT];
+
+	snprintf(text, TEXT_SIZE, "%s is %s in the peer", vd_address_format(address, before), vd_address_format(&other, after));
+}
+
 /* ---- bandwidth ---- */
 
 static void rate_text(const struct vd_datapath *datapath, const uint32_t *detail, char *text)
@@ -353,6 +364,12 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		return;
 	case VD_STAGE_PEERING:
 		peering_text(datapath, step->detail, text);
+		return;
+	case VD_STAGE_PEER_SOURCE:
+		peer_address_text(request, &request->source, step->detail, text);
+		return;
+	case VD_STAGE_PEER_DESTINATION:
+		peer_address_text(request, &request->destination, step->detail, text);
 		return;
 	case VD_STAGE_RATE:
 		rate_text(datapath, step->detail, text);

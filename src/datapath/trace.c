@@ -340,6 +340,8 @@ static void translate(struct vd_trace_request *request, const struct vd_flow *fl
 	if (flow->flags & VD_FLOW_FLAG_TRANSLATE_SOURCE) {
 		request->source = translated;
 		request->source_port = ntohs(flow->translated_port);
+		if (flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION)
+			request->destination = vd_decode_address(&flow->translated_destination, request->destination.family);
 	} else if (flow->flags & VD_FLOW_FLAG_TRANSLATE_DESTINATION) {
 		request->destination = translated;
 		request->destination_port = ntohs(flow->translated_port);

@@ -31,6 +31,7 @@
 	X(PORT, "port", vd_plan_port) \
 	X(SOURCE, "source", vd_plan_source) \
 	X(ENDPOINT, "endpoint", vd_plan_endpoint) \
+	X(ALIAS, "alias", vd_plan_alias) \
 	X(ROUTE, "route", vd_plan_route) \
 	X(HOST_ROUTE, "host_route", vd_plan_host_route) \
 	X(VIP, "vip", vd_plan_vip) \
@@ -265,6 +266,16 @@ struct vd_plan_endpoint {
 	uint32_t identity; /* of the port, 0: in no security group */
 };
 
+/*
+ * A prefix of a VPC as one peer of it sees it, of the same length: a translated peering. In place before the routes that lead by it.
+ * Key: domain, peer, prefix.
+ */
+struct vd_plan_alias {
+	uint32_t domain; /* whose it is */
+	uint32_t peer;   /* who sees it so */
+	struct vd_prefix prefix, as;
+};
+
 enum vd_plan_route_type {
 	VD_PLAN_ROUTE_TYPE_LOCAL = 1, /* one per CIDR of the VPC, in every table used */
 	VD_PLAN_ROUTE_TYPE_NEXT_HOP,
@@ -394,6 +405,7 @@ struct vd_plan_record {
 		struct vd_plan_port port;
 		struct vd_plan_source source;
 		struct vd_plan_endpoint endpoint;
+		struct vd_plan_alias alias;
 		struct vd_plan_route route;
 		struct vd_plan_host_route host_route;
 		struct vd_plan_vip vip;

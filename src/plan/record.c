@@ -178,6 +178,13 @@ static const struct field vd_plan_endpoint_fields[] = {
 	FIELD(endpoint, identity, NUMBER),
 };
 
+static const struct field vd_plan_alias_fields[] = {
+	FIELD(alias, domain, NUMBER),
+	FIELD(alias, peer, NUMBER),
+	FIELD(alias, prefix, PREFIX),
+	FIELD(alias, as, PREFIX),
+};
+
 static const struct field vd_plan_route_fields[] = {
 	FIELD(route, domain, NUMBER),   FIELD(route, table, NUMBER),       FIELD(route, destination, PREFIX),
 	FIELD(route, route, NUMBER),    FIELD(route, type, ROUTE_TYPE),    FIELD(route, next_hop, ADDRESS),
@@ -265,7 +272,7 @@ static const unsigned key_counts[VD_PLAN_KIND_COUNT] = {
 	[VD_PLAN_KIND_SEGMENT] = 2,     [VD_PLAN_KIND_EXIT] = 2,         [VD_PLAN_KIND_VIP] = 2,
 	[VD_PLAN_KIND_FORWARD] = 5,     [VD_PLAN_KIND_POLICY_ROUTE] = 4, [VD_PLAN_KIND_INWARD] = 2,
 	[VD_PLAN_KIND_NEXT_HOP] = 2,    [VD_PLAN_KIND_POLICY_SPAN] = 6,  [VD_PLAN_KIND_BLOCK] = 2,
-	[VD_PLAN_KIND_EXEMPT] = 2,      [VD_PLAN_KIND_HOST_ROUTE] = 1,
+	[VD_PLAN_KIND_EXEMPT] = 2,      [VD_PLAN_KIND_HOST_ROUTE] = 1,   [VD_PLAN_KIND_ALIAS] = 3,
 };
 
 size_t vd_plan_record_size(enum vd_plan_kind kind)

@@ -388,21 +388,42 @@ static void change_route(struct world *world, const char *project)
 			      : NULL);
 }
 
-/* One at a time: of two, both with the same CIDR, a VPC could not tell the addresses apart. */
-static void change_peering(struct world *world, const char *project)
-{
-	world_change(world, VD_KIND_PEERING, project, "q",
-		     stays(4) ? text_of("{'spec':{%s%s},'assigned':{'id':%u}}",
-					ONE_OF("'vpc':'v0','peer':'v1'", "'vpc':'v1','peer':'v0'", "'vpc':'v0','peer':'v2'",
-					       "'vpc':'v2','peer':'v1'"),
-					ONE_OF("", "", ",'routes':'manual'"), id_of(VD_KIND_PEERING, project, 0))
-			      : NULL);
-}
-
-/* Its prefix is its project's and its own. */
+/* A container network's prefix is its project's and its own. */
 static unsigned second_byte(const char *project, unsigned i)
 {
 	return 20 + i + (strcmp(project, "default") ? 4 : 0);
+}
+
+/* CIDRs of either VPC and of container networks, whether or not they are there. */
+static const char *translation(const char *project, unsigned one, unsigned other)
+{
+	unsigned network = second_byte(project, number(3));
+
+	switch (number(6)) {
+	case 0:
+		return text_of(",'translate':[{'vpc':'v%u','cidr':'10.0.0.0/16','as':'100.64.0.0/16'}]", one);
+	case 1:
+		return text_of(",'translate':[{'vpc':'v%u','cidr':'10.0.0.0/8','as':'44.0.0.0/8'},"
+			       "{'vpc':'v%u','cidr':'fd00::/32','as':'fd64::/32'}]",
+			       one, other);
+	case 2:
+		return text_of(",'translate':[{'vpc':'v%u','cidr':'172.%u.0.0/16','as':'100.65.0.0/16'},"
+			       "{'vpc':'v%u','cidr':'192.168.0.0/16','as':'100.66.0.0/16'}]",
+			       one, network, other);
+	}
+	return "";
+}
+
+/* One at a time: of two, both with the same CIDR, a VPC could not tell the addresses apart. */
+static void change_peering(struct world *world, const char *project)
+{
+	unsigned one = number(3), other = (one + 1 + number(2)) % 3;
+
+	world_change(world, VD_KIND_PEERING, project, "q",
+		     stays(4) ? text_of("{'spec':{'vpc':'v%u','peer':'v%u'%s%s},'assigned':{'id':%u}}", one, other,
+					ONE_OF("", "", ",'routes':'manual'"), translation(project, one, other),
+					id_of(VD_KIND_PEERING, project, 0))
+			      : NULL);
 }
 
 static void change_container_network(struct world *world, const char *project)
