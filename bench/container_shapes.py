@@ -99,6 +99,7 @@ class BridgePlugin(Containers):
 
 class BridgeRoutes(BridgePlugin):
     name, title, hosts = "cni-bridge-hosts", "CNI bridge, two nodes, kernel routes", 2
+    masquerade = False
 
     def build_nodes(self):
         directory = self.stack.enter_context(tempfile.TemporaryDirectory())
@@ -113,9 +114,15 @@ class BridgeRoutes(BridgePlugin):
             self.ip(node, "route", "add", f"10.65.{2 - index}.0/24", "via", f"172.30.93.{2 - index}")
             run("ip", "netns", "exec", node, "sysctl", "-qw", "net.ipv4.ip_forward=1")
             configuration = bridge_configuration(index + 1, f"{directory}/{index}")
-            configuration["plugins"][0]["ipMasq"] = False
+            configuration["plugins"][0]["ipMasq"] = self.masquerade
             runtimes.append(Runtime(Node(node), configuration))
         return runtimes
+
+
+class BridgeRoutesMasquerade(BridgeRoutes):
+    """As it comes: the kernel follows connections, and the other node sees the node's address, not the container's."""
+
+    name, title, masquerade = "cni-bridge-masquerade", "CNI bridge with ipMasq, two nodes", True
 
 
 class DockerBridge(BridgePlugin):
@@ -144,14 +151,14 @@ class DockerBridge(BridgePlugin):
         return ends
 
 
-def documents(mode, hosts):
-    provider = "provider: host\n" if mode == "routed" else ""
+def documents(mode, hosts, masquerade):
+    provider = f"provider: host\nmasquerade: {str(masquerade).lower()}\n" if mode == "routed" else ""
     nodes = "".join(f"---\nkind: node\nname: h{index + 1}\ncontainer_networks: [pods]\n" for index in range(hosts))
     return f"kind: container_network\nname: pods\ncidrs: [10.64.0.0/16]\nmode: {mode}\n{provider}{nodes}"
 
 
 class ViaductContainers(Containers, Host):
-    mode = "routed"
+    mode, masquerade = "routed", False
 
     def middles(self):
         return [node.name for node in (*self.lab.hosts.values(), *self.lab.segments.values())]
@@ -165,17 +172,23 @@ class ViaductContainers(Containers, Host):
         self.stack.callback(self.lab.down)
         self.lab.up()
         hosts = list(self.lab.hosts.values())
-        hosts[0].apply(documents(self.mode, self.hosts))
+        hosts[0].apply(documents(self.mode, self.hosts, self.masquerade))
         wait_until(lambda: len(hosts[0].ask("GET", "/v1/container_blocks")["items"]) == self.hosts, "every node has a block")
         return [Runtime(host, pods()) for host in hosts]
 
 
 class OneNode(ViaductContainers):
-    name, title = "containers", "Viaduct, one node"
+    name, title, masquerade = "containers", "Viaduct, one node", True
 
 
 class TwoNodes(ViaductContainers):
     name, title, hosts = "containers-routed", "Viaduct, two nodes, routed", 2
+
+
+class TwoNodesMasquerade(ViaductContainers):
+    """As a network is unless it says otherwise: what leaves for elsewhere would be masqueraded, so the kernel follows connections."""
+
+    name, title, hosts, masquerade = "containers-masquerade", "Viaduct, two nodes, routed, masquerade", 2, True
 
 
 class TwoNodesTunnel(ViaductContainers):
@@ -216,4 +229,4 @@ class ViaductAdding(Adding, OneNode):
     name, title = "containers-add", "Viaduct"
 
 
-SHAPES = [BridgePlugin, DockerBridge, BridgeRoutes, OneNode, TwoNodes, TwoNodesTunnel, BridgeAdding, ViaductAdding]
+SHAPES = [BridgePlugin, DockerBridge, BridgeRoutes, BridgeRoutesMasquerade, OneNode, TwoNodes, TwoNodesMasquerade, TwoNodesTunnel, BridgeAdding, ViaductAdding]

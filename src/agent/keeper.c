@@ -30,7 +30,7 @@ struct vd_keeper {
 	struct change *changes; /* the latest first */
 	size_t change_count;
 	json_t *occupied;
-	char *problem;
+	char *problem, *refused;
 };
 
 /* ---- what the thread says ---- */
@@ -86,23 +86,38 @@ static void occupied(json_t *list, void *userdata)
 		vd_reporter_claim(agent->reporter);
 }
 
-static void problem(const char *sentence, void *userdata)
+/* Whether it is another sentence than the one that stands; NULL: none. */
+static bool sentence_set(struct vd_keeper *keeper, char **place, const char *sentence)
 {
-	struct vd_agent *agent = userdata;
-	struct vd_keeper *keeper = agent->keeper;
 	bool is_news;
 
 	pthread_mutex_lock(&keeper->lock);
-	is_news = sentence ? !keeper->problem || strcmp(keeper->problem, sentence) != 0 : keeper->problem != NULL;
+	is_news = sentence ? !*place || strcmp(*place, sentence) != 0 : *place != NULL;
 	if (is_news) {
-		free(keeper->problem);
-		keeper->problem = sentence ? strdup(sentence) : NULL;
+		free(*place);
+		*place = sentence ? strdup(sentence) : NULL;
 	}
 	pthread_mutex_unlock(&keeper->lock);
+	return is_news;
+}
+
+static void problem(const char *sentence, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+	bool is_news = sentence_set(agent->keeper, &agent->keeper->problem, sentence);
+
 	if (is_news && sentence)
 		vd_log_warning("this host is not as a node must be, trying again: %s", sentence);
 	else if (is_news)
 		vd_log_info("this host is as a node must be again");
+}
+
+static void refused(const char *sentence, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+
+	if (sentence_set(agent->keeper, &agent->keeper->refused, sentence) && sentence)
+		vd_log_warning("%s", sentence);
 }
 
 /* ---- life ---- */
@@ -131,6 +146,7 @@ int vd_agent_keeper_start(struct vd_agent *agent, struct vd_error *error)
 		.changed = changed,
 		.occupied = occupied,
 		.problem = problem,
+		.refused = refused,
 		.userdata = agent,
 	};
 	int r = vd_keeper_worker_start(&options, &agent->keeper->worker, error);
@@ -159,6 +175,7 @@ void vd_agent_keeper_free(struct vd_agent *agent)
 	vd_keeper_book_done(&keeper->book);
 	json_decref(keeper->occupied);
 	free(keeper->problem);
+	free(keeper->refused);
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);
 	agent->keeper = NULL;
@@ -225,4 +242,14 @@ json_t *vd_agent_keeper_changes(struct vd_agent *agent, char **ret_problem)
 	*ret_problem = agent->keeper->problem ? strdup(agent->keeper->problem) : NULL;
 	pthread_mutex_unlock(&agent->keeper->lock);
 	return all;
+}
+
+char *vd_agent_keeper_refused(struct vd_agent *agent)
+{
+	char *sentence;
+
+	pthread_mutex_lock(&agent->keeper->lock);
+	sentence = agent->keeper->refused ? strdup(agent->keeper->refused) : NULL;
+	pthread_mutex_unlock(&agent->keeper->lock);
+	return sentence;
 }

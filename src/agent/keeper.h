@@ -36,6 +36,9 @@ json_t *vd_agent_keeper_occupied(struct vd_agent *agent);
  */
 json_t *vd_agent_keeper_changes(struct vd_agent *agent, char **ret_problem);
 
+/* Who drops what containers need, a sentence to be freed; NULL: nobody in the last minute. Any thread. */
+char *vd_agent_keeper_refused(struct vd_agent *agent);
+
 /* Without a daemon: removes the rules and gives the settings back. */
 int vd_agent_keeper_purge(const struct vd_agent_options *options, struct vd_error *error);
 

@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "host/node.h"
 #include "host/occupied.h"
+#include "host/refusal.h"
 #include "host/setting.h"
 #include "host/translation.h"
 #include "host/watch.h"
@@ -23,6 +24,7 @@
 #define TICK_MS 500         /* for what has no events: the older iptables */
 #define SETTLE_MS 30        /* one look does for what comes in a burst */
 #define GAP_MS 250          /* between two looks: who changes things all the time does not keep this host busy */
+#define REFUSED_MS 60000    /* for so long a drop by others is told of, after the last one */
 #define RETRY_FIRST_MS 1000 /* doubled up to … */
 #define RETRY_LAST_MS 16000
 
@@ -49,6 +51,8 @@ struct vd_keeper_worker {
 	/* The thread's own. */
 	struct vd_host_net *net;
 	struct vd_firewall *firewall; /* NULL: this host is no node, nothing of ours stands */
+	struct vd_refusals *refusals; /* NULL: nobody else has chains where packets might be dropped */
+	int64_t refused;              /* when one was; 0: that is not said any more */
 	struct vd_settings *settings;
 	struct vd_firewall_rules rules; /* blocks with their links */
 	json_t *occupied;
@@ -193,6 +197,65 @@ static int occupied_look(struct vd_keeper_worker *worker, struct vd_error *error
 	return 0;
 }
 
+/* ---- what others drop ---- */
+
+/* Between a block and what it speaks with: the rest is not ours to let pass. */
+static bool is_ours(const struct vd_firewall_rules *rules, const struct vd_address *one, const struct vd_address *other)
+{
+	for (size_t i = 0; i < rules->block_count; i++) {
+		if (!vd_prefix_contains(&rules->blocks[i].prefix, one))
+			continue;
+		for (size_t j = 0; j < rules->exempt_count; j++)
+			if (rules->exempt[j].domain == rules->blocks[i].domain &&
+			    vd_prefix_contains(&rules->exempt[j].prefix, other))
+				return true;
+	}
+	return false;
+}
+
+static void refused(const struct vd_refusal *refusal, void *userdata)
+{
+	struct vd_keeper_worker *worker = userdata;
+	char sentence[512], source[VD_ADDRESS_TEXT], destination[VD_ADDRESS_TEXT];
+
+	if (!is_ours(&worker->rules, &refusal->source, &refusal->destination) &&
+	    !is_ours(&worker->rules, &refusal->destination, &refusal->source))
+		return;
+	worker->refused = now_ms();
+	snprintf(sentence, sizeof(sentence),
+		 "the chain %s of the nftables table %s drops packets of containers (%s to %s): let them through there",
+		 refusal->chain, refusal->table, vd_address_format(&refusal->source, source),
+		 vd_address_format(&refusal->destination, destination));
+	worker->options.refused(sentence, worker->options.userdata);
+}
+
+static void refusals_forget(struct vd_keeper_worker *worker)
+{
+	if (worker->refused)
+		worker->options.refused(NULL, worker->options.userdata);
+	worker->refused = 0;
+}
+
+static void refusals_close(struct vd_keeper_worker *worker)
+{
+	if (worker->refusals)
+		vd_refusals_close(worker->refusals);
+	worker->refusals = NULL;
+}
+
+/* Somebody changed something: what was dropped before may not be any more. */
+static int refusals_follow(struct vd_keeper_worker *worker, struct vd_error *error)
+{
+	refusals_forget(worker);
+	if (!vd_firewall_is_watching(worker->firewall)) {
+		refusals_close(worker);
+		return 0;
+	}
+	return worker->refusals ? 0 : vd_refusals_open(&worker->refusals, error);
+}
+
+/* ---- doing, all of it ---- */
+
 /* As if this host had never been one. */
 static int leave(struct vd_keeper_worker *worker, struct vd_error *error)
 {
@@ -209,6 +272,8 @@ static int leave(struct vd_keeper_worker *worker, struct vd_error *error)
 		r = vd_settings_restore(worker->settings, worker->net, error);
 	if (r < 0)
 		return r;
+	refusals_forget(worker);
+	refusals_close(worker);
 	vd_firewall_close(worker->firewall);
 	worker->firewall = NULL;
 	worker->was_node = false;
@@ -263,8 +328,10 @@ static int keep(struct vd_keeper_worker *worker, struct vd_error *error)
 			worker->due |= DUE_FIREWALL;
 		worker->due |= DUE_SETTINGS;
 	}
-	if (worker->due & DUE_FIREWALL)
+	if (worker->due & DUE_FIREWALL) {
 		r = firewall_check(worker, error);
+		r = first_failure(r, refusals_follow(worker, &reason), &reason, error);
+	}
 	/* Rules that fail keep nothing else from being done. */
 	if (worker->due & DUE_TRANSLATION)
 		r = first_failure(r, translation_correct(worker, &reason), &reason, error);
@@ -343,6 +410,7 @@ static void wait_for_news(struct vd_keeper_worker *worker)
 		{.fd = worker->wake, .events = POLLIN},
 		{.fd = worker->watch, .events = POLLIN},
 		{.fd = worker->firewall ? vd_firewall_fd(worker->firewall) : -1, .events = POLLIN},
+		{.fd = worker->refusals ? vd_refusals_fd(worker->refusals) : -1, .events = POLLIN},
 	};
 	int64_t now = now_ms();
 	int timeout = worker->due        ? (int)(worker->not_before > now ? worker->not_before - now : 0)
@@ -350,7 +418,7 @@ static void wait_for_news(struct vd_keeper_worker *worker)
 					 : -1;
 	uint64_t count;
 
-	poll(polled, 3, timeout);
+	poll(polled, 4, timeout);
 	if (polled[0].revents && read(worker->wake, &count, sizeof(count)) > 0 && rules_take(worker)) {
 		worker->due |= DUE_RULES;
 		worker->not_before = now_ms();
@@ -359,6 +427,10 @@ static void wait_for_news(struct vd_keeper_worker *worker)
 		watch_read(worker);
 	if (polled[2].revents && vd_firewall_read(worker->firewall))
 		due_add(worker, DUE_FIREWALL);
+	if (polled[3].revents)
+		vd_refusals_read(worker->refusals, refused, worker);
+	if (worker->refused && now > worker->refused + REFUSED_MS)
+		refusals_forget(worker);
 	if (worker->firewall && !worker->due && vd_firewall_differs(worker->firewall))
 		due_add(worker, DUE_FIREWALL);
 }
@@ -389,6 +461,7 @@ static void *worker_run(void *userdata)
 
 static void worker_free(struct vd_keeper_worker *worker)
 {
+	refusals_close(worker);
 	if (worker->firewall)
 		vd_firewall_close(worker->firewall);
 	if (worker->settings)

@@ -22,6 +22,8 @@ struct vd_keeper_worker_options {
 	void (*occupied)(json_t *list, void *userdata);
 	/* Something could not be done: why; NULL: all of it is done. */
 	void (*problem)(const char *sentence, void *userdata);
+	/* Somebody else's rules drop what containers need, and which; NULL: not any more, as far as is seen. */
+	void (*refused)(const char *sentence, void *userdata);
 	void *userdata;
 };
 

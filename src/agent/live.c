@@ -73,11 +73,13 @@ static json_t *gateways_status(struct vd_agent *agent)
 /* What this host's own kernel was set right in. */
 static void changes_add(struct vd_agent *agent, json_t *status)
 {
-	VD_FREE char *problem = NULL;
+	VD_FREE char *problem = NULL, *refused = vd_agent_keeper_refused(agent);
 
 	json_object_set_new(status, "changes", vd_agent_keeper_changes(agent, &problem));
 	if (problem)
 		json_object_set_new(status, "problem", json_string(problem));
+	if (refused)
+		json_object_set_new(status, "refused", json_string(refused));
 }
 
 static int status_read(struct vd_agent *agent, void *userdata, struct vd_error *error)

@@ -72,11 +72,14 @@ static void blocks_flatten(json_t *status)
 
 static void problem_print(const json_t *status)
 {
+	const char *host = json_string_value(json_object_get(status, "host"));
 	const char *problem = json_string_value(json_object_get(status, "problem"));
+	const char *refused = json_string_value(json_object_get(status, "refused"));
 
 	if (problem)
-		printf("\nhost %s is not as a node must be, and tries again: %s\n",
-		       json_string_value(json_object_get(status, "host")), problem);
+		printf("\nhost %s is not as a node must be, and tries again: %s\n", host, problem);
+	if (refused)
+		printf("\nhost %s: %s\n", host, refused);
 }
 
 /*

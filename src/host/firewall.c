@@ -5,26 +5,104 @@
 #include "host/firewalld.h"
 #include "host/nftables.h"
 #include "host/ruleset.h"
+#include "host/stranger.h"
 #include "host/xtables.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define XTABLES 4
-#define OURS "inet viaduct"
-#define FIREWALLD "inet firewalld"
+#define OURS VD_NFTABLES_OURS
+#define FIREWALLD VD_NFTABLES_FIREWALLD
+
+/* As the last vd_firewall_set has it. */
+struct wish {
+	/* The chains of our table; NULL: none. Which of them it has depends on what others have. */
+	char *translation, *watch;
+	bool masquerades; /* translation, whatever others have */
+	struct vd_ruleset_list forward4, forward6, input;
+};
 
 struct vd_firewall {
 	char *tag;
 	struct vd_nftables *nftables;
-	char *table; /* our table's commands; NULL: there shall be none */
-	struct vd_ruleset_list forward4, forward6, input;
-	bool is_due;    /* our table is not written as it shall be */
+	struct wish wish;
+	char *table;         /* our table's commands, as the last check wanted it; NULL: there shall be none */
+	bool is_translating; /* … and whether it had the chains of translation */
+	bool is_due;         /* our table is not written as it shall be */
+	bool legacy_translates, is_watching;
 	bool was_lost;  /* the last check found it otherwise than it had been left */
 	char *standing; /* our table as nft printed it when it was written; NULL: never */
 	struct vd_xtables xtables[XTABLES];
 	struct vd_firewalld firewalld;
 };
+
+/* ---- what shall be ---- */
+
+static int part_print(const struct vd_firewall_rules *rules, void (*print)(const struct vd_firewall_rules *rules, FILE *file),
+		      char **ret)
+{
+	size_t size = 0;
+	FILE *file;
+
+	*ret = NULL;
+	if (!rules->block_count)
+		return 0;
+	file = open_memstream(ret, &size);
+	if (!file)
+		return -ENOMEM;
+	print(rules, file);
+	return fclose(file) == 0 ? 0 : -ENOMEM;
+}
+
+static bool is_masqueraded(const struct vd_firewall_rules *rules)
+{
+	for (size_t i = 0; i < rules->block_count; i++)
+		if (rules->blocks[i].masquerade)
+			return true;
+	return false;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static void wish_done(struct wish *wish)
+{
+	free(wish->translation);
+	free(wish->watch);
+	vd_ruleset_list_done(&wish->forward4);
+	vd_ruleset_list_done(&wish->forward6);
+	vd_ruleset_list_done(&wish->input);
+	*wish = (struct wish){0};
+}
+
+static int wish_print(const struct vd_firewall_rules *rules, struct wish *wish)
+{
+	bool is_empty = !rules->block_count && !rules->transit_count;
+	int result = part_print(rules, vd_ruleset_print_translation, &wish->translation);
+
+	wish->masquerades = is_masqueraded(rules);
+	if (result == 0)
+		result = part_print(rules, vd_ruleset_print_watch, &wish->watch);
+	if (result == 0)
+		result = vd_ruleset_forward(rules, VD_FAMILY_IPV4, &wish->forward4);
+	if (result == 0)
+		result = vd_ruleset_forward(rules, VD_FAMILY_IPV6, &wish->forward6);
+	if (result == 0 && !is_empty)
+		result = vd_ruleset_input(rules, &wish->input);
+	return result;
+}
+
+static bool wish_equal(const struct wish *a, const struct wish *b)
+{
+	return a->masquerades == b->masquerades && same_text(a->translation, b->translation) && same_text(a->watch, b->watch) &&
+	       vd_ruleset_list_equal(&a->forward4, &b->forward4) && vd_ruleset_list_equal(&a->forward6, &b->forward6) &&
+	       vd_ruleset_list_equal(&a->input, &b->input);
+}
+
+/* ---- life ---- */
 
 int vd_firewall_open(const char *tag, struct vd_firewall **ret, struct vd_error *error)
 {
@@ -55,67 +133,26 @@ void vd_firewall_close(struct vd_firewall *firewall)
 	for (int i = 0; i < XTABLES; i++)
 		vd_xtables_done(&firewall->xtables[i]);
 	vd_firewalld_done(&firewall->firewalld);
-	vd_ruleset_list_done(&firewall->forward4);
-	vd_ruleset_list_done(&firewall->forward6);
-	vd_ruleset_list_done(&firewall->input);
+	wish_done(&firewall->wish);
 	free(firewall->table);
 	free(firewall->standing);
 	free(firewall->tag);
 	free(firewall);
 }
 
-/* ---- what shall be ---- */
-
-static int table_print(const struct vd_firewall *firewall, const struct vd_firewall_rules *rules, char **ret)
-{
-	size_t size = 0;
-	FILE *file;
-
-	*ret = NULL;
-	if (!rules->block_count)
-		return 0;
-	file = open_memstream(ret, &size);
-	if (!file)
-		return -ENOMEM;
-	vd_ruleset_print_table(rules, firewall->tag, file);
-	return fclose(file) == 0 ? 0 : -ENOMEM;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 int vd_firewall_set(struct vd_firewall *firewall, const struct vd_firewall_rules *rules)
 {
-	VD_FREE char *table = NULL;
-	struct vd_ruleset_list forward4 = {0}, forward6 = {0}, input = {0};
-	bool is_empty = !rules->block_count && !rules->transit_count, is_other;
-	int result = table_print(firewall, rules, &table);
+	struct wish wish = {0};
+	int result = wish_print(rules, &wish);
 
-	if (result == 0)
-		result = vd_ruleset_forward(rules, VD_FAMILY_IPV4, &forward4);
-	if (result == 0)
-		result = vd_ruleset_forward(rules, VD_FAMILY_IPV6, &forward6);
-	if (result == 0 && !is_empty)
-		result = vd_ruleset_input(rules, &input);
 	if (result < 0) {
-		vd_ruleset_list_done(&forward4);
-		vd_ruleset_list_done(&forward6);
+		wish_done(&wish);
 		return result;
 	}
-	is_other = !same_text(firewall->table, table) || !vd_ruleset_list_equal(&firewall->forward4, &forward4) ||
-		   !vd_ruleset_list_equal(&firewall->forward6, &forward6) || !vd_ruleset_list_equal(&firewall->input, &input);
-	vd_ruleset_list_done(&firewall->forward4);
-	vd_ruleset_list_done(&firewall->forward6);
-	vd_ruleset_list_done(&firewall->input);
-	firewall->forward4 = forward4;
-	firewall->forward6 = forward6;
-	firewall->input = input;
-	firewall->is_due |= !same_text(firewall->table, table);
-	free(firewall->table);
-	firewall->table = VD_TAKE(table);
-	return is_other;
+	result = !wish_equal(&firewall->wish, &wish);
+	wish_done(&firewall->wish);
+	firewall->wish = wish;
+	return result;
 }
 
 /* ---- what happens ---- */
@@ -132,6 +169,8 @@ bool vd_firewall_read(struct vd_firewall *firewall)
 
 bool vd_firewall_differs(struct vd_firewall *firewall)
 {
+	if (vd_xtables_translates() != firewall->legacy_translates)
+		return true;
 	for (int i = 0; i < XTABLES; i++) {
 		const struct vd_xtables *xtables = &firewall->xtables[i];
 
@@ -163,6 +202,52 @@ static void note(struct check *check, int result, const struct vd_error *error, 
 		check->repaired(changed, check->userdata);
 }
 
+/* As it shall be among what others have; NULL: none. */
+static int table_compose(const struct vd_firewall *firewall, bool is_translating, bool is_watching, char **ret)
+{
+	size_t size = 0;
+	FILE *file;
+
+	*ret = NULL;
+	if (!is_translating && !is_watching)
+		return 0;
+	file = open_memstream(ret, &size);
+	if (!file)
+		return -ENOMEM;
+	fprintf(file, "add table " OURS "\ndelete table " OURS "\ntable " OURS " {\n\tcomment \"viaduct:%s\"\n%s%s}\n",
+		firewall->tag, is_translating ? firewall->wish.translation : "", is_watching ? firewall->wish.watch : "");
+	return fclose(file) == 0 ? 0 : -ENOMEM;
+}
+
+/*
+ * Without a masquerade ours only keeps others' chains from translating. Where there are none it would do nothing but have the kernel
+ * follow every connection: a tenth of what a packet costs.
+ */
+static int table_choose(struct vd_firewall *firewall, const char *standing, struct vd_error *error)
+{
+	VD_FREE char *chains = NULL, *table = NULL;
+	struct vd_strangers strangers;
+	bool is_translating;
+	int result = vd_nftables_list(firewall->nftables, "list chains", false, &chains);
+
+	if (result < 0)
+		return vd_error_set(error, result, "cannot read nftables: %s", strerror(-result));
+	vd_strangers_read(chains, &strangers);
+	firewall->legacy_translates = vd_xtables_translates();
+	is_translating =
+		firewall->wish.translation && (firewall->wish.masquerades || strangers.translate || firewall->legacy_translates);
+	firewall->is_watching = firewall->wish.watch && strangers.forward;
+	if (table_compose(firewall, is_translating, firewall->is_watching, &table) < 0)
+		return vd_error_set(error, -ENOMEM, "out of memory");
+	firewall->was_lost = is_translating && (firewall->is_translating ? !same_text(standing, firewall->standing)
+									 : !standing || !strstr(standing, "type nat"));
+	firewall->is_translating = is_translating;
+	firewall->is_due |= !same_text(firewall->table, table);
+	free(firewall->table);
+	firewall->table = VD_TAKE(table);
+	return 0;
+}
+
 static int table_ensure(struct vd_firewall *firewall, char ret_changed[128], struct vd_error *error)
 {
 	VD_FREE char *standing = NULL;
@@ -170,7 +255,9 @@ static int table_ensure(struct vd_firewall *firewall, char ret_changed[128], str
 
 	if (result < 0 && result != -ENOENT)
 		return vd_error_set(error, result, "cannot read nftables: %s", strerror(-result));
-	firewall->was_lost = firewall->table && (firewall->standing ? !same_text(standing, firewall->standing) : !standing);
+	result = table_choose(firewall, standing, error);
+	if (result < 0)
+		return result;
 	if (!firewall->is_due && same_text(standing, firewall->standing))
 		return 0;
 	if (firewall->table)
@@ -201,14 +288,15 @@ static void xtables_check(struct check *check, struct vd_xtables *xtables, const
 {
 	struct vd_firewall *firewall = check->firewall;
 	bool is_legacy = xtables->backend == VD_XTABLES_BACKEND_LEGACY;
-	const struct vd_ruleset_list *forward = xtables->family == VD_FAMILY_IPV6 ? &firewall->forward6 : &firewall->forward4;
+	const struct vd_ruleset_list *forward =
+		xtables->family == VD_FAMILY_IPV6 ? &firewall->wish.forward6 : &firewall->wish.forward4;
 	struct vd_error error = {};
 	char changed[128] = "";
 	uint64_t before = is_legacy ? vd_xtables_fingerprint(xtables->family) : 0;
 	int result = 0;
 
 	if (is_legacy ? before : has_table(tables, xtables->family == VD_FAMILY_IPV6 ? "ip6 filter" : "ip filter"))
-		result = vd_xtables_ensure(xtables, forward, &firewall->input, firewall->tag, changed, &error);
+		result = vd_xtables_ensure(xtables, forward, &firewall->wish.input, firewall->tag, changed, &error);
 	/* What changed between looking and this is noticed by the next look, unless we changed it. */
 	if (is_legacy)
 		xtables->fingerprint = changed[0] || !before ? vd_xtables_fingerprint(xtables->family) : before;
@@ -226,17 +314,18 @@ static void firewalld_check(struct check *check, const char *tables)
 	if (!has_table(tables, FIREWALLD))
 		return;
 	/* One table for both families. */
-	forward.count = firewall->forward4.count + firewall->forward6.count;
+	forward.count = firewall->wish.forward4.count + firewall->wish.forward6.count;
 	forward.items = calloc(forward.count + 1, sizeof(*forward.items));
 	result = forward.items ? 0 : vd_error_set(&error, -ENOMEM, "out of memory");
 	if (result == 0) {
-		if (firewall->forward4.count)
-			memcpy(forward.items, firewall->forward4.items, firewall->forward4.count * sizeof(*forward.items));
-		if (firewall->forward6.count)
-			memcpy(forward.items + firewall->forward4.count, firewall->forward6.items,
-			       firewall->forward6.count * sizeof(*forward.items));
-		result = vd_firewalld_ensure(&firewall->firewalld, firewall->nftables, &forward, &firewall->input, firewall->tag,
-					     changed, &error);
+		if (firewall->wish.forward4.count)
+			memcpy(forward.items, firewall->wish.forward4.items,
+			       firewall->wish.forward4.count * sizeof(*forward.items));
+		if (firewall->wish.forward6.count)
+			memcpy(forward.items + firewall->wish.forward4.count, firewall->wish.forward6.items,
+			       firewall->wish.forward6.count * sizeof(*forward.items));
+		result = vd_firewalld_ensure(&firewall->firewalld, firewall->nftables, &forward, &firewall->wish.input,
+					     firewall->tag, changed, &error);
 	}
 	vd_ruleset_list_done(&forward);
 	note(check, result, &error, changed);
@@ -261,6 +350,11 @@ int vd_firewall_check(struct vd_firewall *firewall, void (*repaired)(const char 
 		xtables_check(&check, &firewall->xtables[i], tables ? tables : "");
 	firewalld_check(&check, tables ? tables : "");
 	return check.result;
+}
+
+bool vd_firewall_is_watching(const struct vd_firewall *firewall)
+{
+	return firewall->is_watching;
 }
 
 bool vd_firewall_was_lost(const struct vd_firewall *firewall)

@@ -74,10 +74,13 @@ int vd_firewall_check(struct vd_firewall *firewall, void (*repaired)(const char 
 		      struct vd_error *error);
 
 /*
- * Whether the last check found our own table, where there shall be one, missing or changed by somebody; the first check: missing.
- * Connections that began meanwhile may be translated otherwise than they must be (host/translation.h).
+ * Whether the last check found the translation of our own table, where there shall be one, missing or changed by somebody; the first
+ * check: missing. Connections that began meanwhile may be translated otherwise than they must be (host/translation.h).
  */
 bool vd_firewall_was_lost(const struct vd_firewall *firewall);
+
+/* Whether our table has packets traced, as others have chains at forward that might drop them (host/refusal.h). */
+bool vd_firewall_is_watching(const struct vd_firewall *firewall);
 
 /* Removes everything with our tag, whoever wrote it. */
 int vd_firewall_purge(const char *tag, struct vd_error *error);

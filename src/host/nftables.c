@@ -98,7 +98,7 @@ int vd_nftables_fd(const struct vd_nftables *nftables)
 	return nftables->events;
 }
 
-static const char *family_word(uint8_t family)
+const char *vd_nftables_family(uint8_t family)
 {
 	switch (family) {
 	case NFPROTO_INET:
@@ -112,18 +112,29 @@ static const char *family_word(uint8_t family)
 	}
 }
 
+/* A chain that the kernel calls itself comes or, for all we are told, goes. */
+static bool is_chain_news(uint16_t type, struct nlattr *const *table)
+{
+	unsigned what = NFNL_MSG_TYPE(type);
+
+	return (what == NFT_MSG_NEWCHAIN && table[NFTA_CHAIN_HOOK]) || what == NFT_MSG_DELCHAIN || what == NFT_MSG_DELTABLE;
+}
+
 /* Tables, chains, rules, sets: the first attribute of each (NFTA_TABLE_NAME, NFTA_RULE_TABLE, …) is the table's name. */
 static bool concerns(const struct nlmsghdr *header, const char *const *tables)
 {
 	const struct nfgenmsg *information = nlmsg_data(header);
-	struct nlattr *table[NFTA_TABLE_MAX + 1];
+	struct nlattr *table[NFTA_CHAIN_MAX + 1];
 	char text[NFT_TABLE_MAXNAMELEN + 8];
 
 	if (NFNL_SUBSYS_ID(header->nlmsg_type) != NFNL_SUBSYS_NFTABLES || NFNL_MSG_TYPE(header->nlmsg_type) == NFT_MSG_NEWGEN ||
-	    nlmsg_parse((struct nlmsghdr *)header, sizeof(*information), table, NFTA_TABLE_NAME, NULL) < 0 ||
+	    nlmsg_parse((struct nlmsghdr *)header, sizeof(*information), table, NFTA_CHAIN_MAX, NULL) < 0 ||
 	    !table[NFTA_TABLE_NAME])
 		return false;
-	snprintf(text, sizeof(text), "%s %s", family_word(information->nfgen_family), nla_get_string(table[NFTA_TABLE_NAME]));
+	if (is_chain_news(header->nlmsg_type, table))
+		return true;
+	snprintf(text, sizeof(text), "%s %s", vd_nftables_family(information->nfgen_family),
+		 nla_get_string(table[NFTA_TABLE_NAME]));
 	for (; *tables; tables++)
 		if (!strcmp(*tables, text))
 			return true;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The kernel's nftables, in the words of nft(8). In the network namespace of the thread that opens it. */
 struct vd_nftables;
@@ -19,7 +20,13 @@ int vd_nftables_list(struct vd_nftables *nftables, const char *command, bool han
 
 /* Readable when somebody changed something, ourselves included. */
 int vd_nftables_fd(const struct vd_nftables *nftables);
-/* Reads what changed; whether one of the tables ("inet viaduct", "ip filter", …, NULL at the end) was among it, or something was missed. */
+/*
+ * Reads what changed; whether one of the tables ("inet viaduct", "ip filter", …, NULL at the end) was among it, or a chain of whichever
+ * table that the kernel calls itself, or something was missed.
+ */
 bool vd_nftables_read(struct vd_nftables *nftables, const char *const *tables);
+
+/* "inet", "ip", "ip6"; "other" for what routes nothing. */
+const char *vd_nftables_family(uint8_t family);
 
 #endif

@@ -262,15 +262,46 @@ static void print_block(const struct vd_firewall_block *block, FILE *file)
 	fprintf(file, "\t\t%s masquerade\n", match);
 }
 
-void vd_ruleset_print_table(const struct vd_firewall_rules *rules, const char *tag, FILE *file)
+void vd_ruleset_print_translation(const struct vd_firewall_rules *rules, FILE *file)
 {
-	fputs("add table inet viaduct\ndelete table inet viaduct\n", file);
-	fprintf(file, "table inet viaduct {\n\tcomment \"viaduct:%s\"\n", tag);
 	for (size_t i = 0; i < rules->block_count; i++)
 		if (rules->blocks[i].masquerade && is_first_of_domain(rules, i))
 			print_exempt(rules, &rules->blocks[i], file);
 	fputs("\tchain postrouting {\n\t\ttype nat hook postrouting priority " PRIORITY "; policy accept;\n", file);
 	for (size_t i = 0; i < rules->block_count; i++)
 		print_block(&rules->blocks[i], file);
-	fputs("\t}\n}\n", file);
+	fputs("\t}\n", file);
+}
+
+/* The first packets of connections, and now and then another one: enough to see who drops, too few to be felt. */
+static void print_traced(const struct vd_firewall_rules *rules, const struct vd_firewall_block *block, const char *side,
+			 const char *other_side, FILE *file)
+{
+	enum vd_family family = block->prefix.address.family;
+	const char *word = family_word(&block->prefix);
+	char text[VD_PREFIX_TEXT];
+	bool any = false;
+
+	for (size_t i = 0;; i++) {
+		i = exempt_next(rules, block->domain, family, i);
+		if (i == rules->exempt_count)
+			break;
+		if (!any)
+			fprintf(file, "\t\t%s %s %s %s %s { ", word, side, vd_prefix_format(&block->prefix, text), word,
+				other_side);
+		fprintf(file, any ? ", %s" : "%s", vd_prefix_format(&rules->exempt[i].prefix, text));
+		any = true;
+	}
+	if (any)
+		fputs(" } limit rate 4/second burst 4 packets meta nftrace set 1\n", file);
+}
+
+void vd_ruleset_print_watch(const struct vd_firewall_rules *rules, FILE *file)
+{
+	fputs("\tchain watch {\n\t\ttype filter hook prerouting priority mangle - 1; policy accept;\n", file);
+	for (size_t i = 0; i < rules->block_count; i++) {
+		print_traced(rules, &rules->blocks[i], "saddr", "daddr", file);
+		print_traced(rules, &rules->blocks[i], "daddr", "saddr", file);
+	}
+	fputs("\t}\n", file);
 }

@@ -31,7 +31,9 @@ void vd_ruleset_print_iptables(const struct vd_ruleset_list *list, const char *c
 /* "add rule inet TABLE CHAIN … accept", one per line. */
 void vd_ruleset_print_nftables(const struct vd_ruleset_list *list, const char *table, const char *chain, const char *tag,
 			       FILE *file);
-/* The whole of our own table, replacing what stands of it. */
-void vd_ruleset_print_table(const struct vd_firewall_rules *rules, const char *tag, FILE *file);
+/* Chains of our own table: what keeps its source address and what is masqueraded … */
+void vd_ruleset_print_translation(const struct vd_firewall_rules *rules, FILE *file);
+/* … and what has some packets of containers, to and from what is exempt, traced by the kernel on their way (host/refusal.h). */
+void vd_ruleset_print_watch(const struct vd_firewall_rules *rules, FILE *file);
 
 #endif

@@ -25,6 +25,9 @@ void vd_xtables_done(struct vd_xtables *xtables);
 /* What tells two states of the older backend's table apart, counters aside; 0: there is no such table. Makes none. */
 uint64_t vd_xtables_fingerprint(enum vd_family family);
 
+/* Whether the older backend has a table that may give connections another source, of either family. Makes none. */
+bool vd_xtables_translates(void);
+
 /*
  * The table exists. Sets right what is not as it shall be: forward and input pass, where the table would refuse anything at all.
  * Empty lists: nothing of ours is left. ret_changed: what was not as we had left it, in a few words, "" when nothing.

@@ -20,7 +20,7 @@
 #define ATTEMPTS 4
 
 /* Reading a table that nobody uses would make it, and put its hooks in every packet's way. */
-static bool table_exists(enum vd_family family)
+static bool table_exists(enum vd_family family, const char *name)
 {
 	VD_FCLOSE FILE *file =
 		fopen(family == VD_FAMILY_IPV6 ? "/proc/thread-self/net/ip6_tables_names" : "/proc/thread-self/net/ip_tables_names",
@@ -28,9 +28,14 @@ static bool table_exists(enum vd_family family)
 	char line[64];
 
 	while (file && fgets(line, sizeof(line), file))
-		if (!strcmp(line, TABLE "\n"))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == '\n')
 			return true;
 	return false;
+}
+
+bool vd_xtables_translates(void)
+{
+	return table_exists(VD_FAMILY_IPV4, "nat") || table_exists(VD_FAMILY_IPV6, "nat");
 }
 
 /* FNV-1a. */
@@ -115,7 +120,7 @@ uint64_t vd_xtables_fingerprint(enum vd_family family)
 	VD_CLOSE int fd = -1;
 	uint64_t sum = 0;
 
-	if (!table_exists(family))
+	if (!table_exists(family, TABLE))
 		return 0;
 	fd = socket(family == VD_FAMILY_IPV6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	for (int i = 0; i < ATTEMPTS && fd >= 0 && !sum; i++)

@@ -295,6 +295,21 @@ def test_firewalld_comes_and_is_reloaded(lab, engines):
     engines["ecs1"].docker("start", "nginx")
 
 
+def test_a_users_own_table_that_drops_is_named(lab, engines):
+    """R-CTR-5: an nftables table of somebody's with a policy of drop; it is said, and stays as it is"""
+    ecs1, status = lab.instance("ecs1"), lambda: lab.host("ecs1").viaduct("status").stdout
+    assert pings(engines["ecs1"], FAR["ecs1"])
+    ecs1.run("nft", "-f", "-", input="table inet mine {\n chain gate {\n type filter hook forward priority 10; policy drop;\n }\n}\n")
+    try:
+        wait_until(lambda: not pings(engines["ecs1"], FAR["ecs1"]) and "the chain gate of the nftables table inet mine drops packets of "
+                   "containers (10.0.2.2 to 10.0.3.2): let them through there" in status(), "the status names it", 5)
+        assert "policy drop" in ecs1.run("nft", "list", "table", "inet", "mine").stdout
+    finally:
+        ecs1.run("nft", "delete", "table", "inet", "mine")
+    wait_until(lambda: "inet mine" not in status(), "nothing is said any more", 5)
+    assert pings(engines["ecs1"], FAR["ecs1"])
+
+
 def test_status_shows_what_was_changed(lab, engines):
     """R-CTR-5"""
     shown = lab.host("ecs1").viaduct("status").stdout

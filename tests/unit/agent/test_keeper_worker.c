@@ -23,7 +23,7 @@
 
 struct watcher {
 	pthread_mutex_t lock;
-	char said[4096], problem[512], occupied[2048];
+	char said[4096], problem[512], refused[512], occupied[2048];
 	struct vd_keeper_worker *worker;
 };
 
@@ -76,6 +76,15 @@ static void problem(const char *sentence, void *userdata)
 	pthread_mutex_unlock(&watcher->lock);
 }
 
+static void refused(const char *sentence, void *userdata)
+{
+	struct watcher *watcher = userdata;
+
+	pthread_mutex_lock(&watcher->lock);
+	snprintf(watcher->refused, sizeof(watcher->refused), "%s", sentence ? sentence : "");
+	pthread_mutex_unlock(&watcher->lock);
+}
+
 static bool says(struct watcher *watcher, const char *where, const char *text)
 {
 	bool found;
@@ -97,6 +106,7 @@ static void start(struct watcher *watcher)
 		.changed = changed,
 		.occupied = occupied,
 		.problem = problem,
+		.refused = refused,
 		.userdata = watcher,
 	};
 	struct vd_error error = {};
@@ -256,6 +266,53 @@ static void test_who_holds_nothing_any_more_is_as_before(void **state)
 	run("nft list ruleset 2>/dev/null | diff - " DIRECTORY "/before");
 }
 
+static bool waits_for(struct watcher *watcher, const char *where, const char *text)
+{
+	for (int i = 0; i < 100; i++, usleep(50000))
+		if (says(watcher, where, text) && (text[0] || !where[0]))
+			return true;
+	return false;
+}
+
+/* Packets of a container at br-1 (here a veth) to what it speaks with: by one table of a user's they go, by another they do not. */
+static void test_a_table_that_drops_is_named_and_left_alone(void **state)
+{
+	struct watcher *watcher = *state;
+
+	run("ip netns add c; ip link add br-1 type bridge; ip link add v0 type veth peer name eth0 netns c; ip link set v0 master "
+	    "br-1;"
+	    "ip addr add 10.9.2.1/24 dev br-1; ip link set br-1 up; ip link set v0 up; ip -n c addr add 10.9.2.2/24 dev eth0;"
+	    "ip -n c link set eth0 up; ip -n c route add default via 10.9.2.1; ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev "
+	    "eth0");
+	run("nft -f - <<'END'\n"
+	    "table inet mine {\n chain allowed { ip saddr 10.9.2.0/24 udp dport 1000 accept\n }\n"
+	    " chain gate { type filter hook forward priority 10; policy drop; jump allowed\n }\n}\nEND\n");
+	start(watcher);
+	give(watcher, "10.9.2.0/24");
+	until("nft list table inet viaduct 2>/dev/null | grep -q nftrace");
+	run("ip netns exec c bash -c 'for i in 1 2 3; do echo x >/dev/udp/10.9.0.9/1000; echo x >/dev/udp/10.77.0.9/2000; done' || "
+	    "true");
+	usleep(300000);
+	/* A policy of drop that lets containers through is nobody's trouble; nor is what the network has nothing to do with. */
+	assert_string_equal(watcher->refused, "");
+	run("ip netns exec c bash -c 'echo x >/dev/udp/10.9.0.9/2000'");
+	assert_true(waits_for(watcher, watcher->refused,
+			      "the chain gate of the nftables table inet mine drops packets of containers (10.9.2.2 to 10.9.0.9)"));
+	run("nft list table inet mine | grep -q 'policy drop'");
+
+	/* By a rule, and with an answer. */
+	run("nft add rule inet mine allowed udp dport 3000 reject; nft chain inet mine gate '{ policy accept; }'");
+	assert_true(waits_for(watcher, watcher->refused, ""));
+	run("ip netns exec c bash -c 'echo x >/dev/udp/10.9.0.9/2000; echo x >/dev/udp/10.9.0.9/3000'");
+	assert_true(waits_for(watcher, watcher->refused, "the chain allowed of the nftables table inet mine"));
+	assert_string_equal(watcher->problem, "");
+
+	run("nft delete table inet mine");
+	until("! nft list table inet viaduct | grep -q nftrace");
+	assert_true(waits_for(watcher, watcher->refused, ""));
+	run("ip netns del c");
+}
+
 static void test_what_fails_is_said_and_tried_again(void **state)
 {
 	struct watcher *watcher = *state;
@@ -303,6 +360,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_others_spoil_is_back_within_a_second, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_bridge_takes_a_block_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_holds_nothing_any_more_is_as_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_table_that_drops_is_named_and_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_fails_is_said_and_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keeping_watch_costs_next_to_nothing, setup, teardown),
 	};

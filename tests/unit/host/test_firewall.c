@@ -318,8 +318,8 @@ static void test_traffic_and_others_tables_do_not_wake_us(void **state)
 	check(&node);
 	assert_false(vd_firewall_differs(node.firewall));
 	assert_true(pings("far", "10.0.2.2"));
-	run("nft add table inet mine; nft add chain inet mine one; iptables-nft -t nat -A POSTROUTING -j RETURN;"
-	    "iptables-legacy -t nat -A POSTROUTING -j RETURN");
+	run("nft add table inet mine; nft add chain inet mine one; nft add rule inet mine one drop;"
+	    "iptables-nft -t nat -A POSTROUTING -j RETURN; iptables-legacy -t nat -A POSTROUTING -j RETURN");
 	assert_false(vd_firewall_read(node.firewall));
 	assert_false(vd_firewall_differs(node.firewall));
 	run("iptables-legacy -R FORWARD 3 -o br1 -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT");
@@ -331,6 +331,37 @@ static void test_traffic_and_others_tables_do_not_wake_us(void **state)
 	assert_true(vd_firewall_differs(node.firewall));
 	assert_true(vd_firewall_read(node.firewall));
 	assert_false(succeeds("grep -q . /proc/thread-self/net/ip6_tables_names"));
+	vd_firewall_close(node.firewall);
+}
+
+/* R-CTR-5: without a masquerade of its own the table only holds off others': where there are none, the kernel follows no connection. */
+static void test_nothing_is_translated_where_nobody_else_translates(void **state)
+{
+	struct node node = node_begin(*state);
+
+	node_set(&node, false);
+	assert_string_equal(check(&node), "");
+	assert_false(succeeds("nft list table inet viaduct 2>/dev/null"));
+	assert_source("198.51.100.9", "10.0.2.2");
+	assert_true(succeeds("! conntrack -L 2>/dev/null | grep -q 198.51.100.9"));
+	assert_false(vd_firewall_was_lost(node.firewall));
+	for (size_t i = 0; i < 2; i++) {
+		docker_begin(backends[i]);
+		assert_source("198.51.100.9", "192.168.0.2");
+		if (i == 0)
+			assert_true(vd_firewall_read(node.firewall));
+		else
+			assert_true(vd_firewall_differs(node.firewall));
+		check(&node);
+		assert_true(vd_firewall_was_lost(node.firewall));
+		assert_source("198.51.100.9", "10.0.2.2");
+		check(&node);
+		assert_false(vd_firewall_was_lost(node.firewall));
+		run("iptables-%s -P FORWARD ACCEPT; iptables-%s -F; iptables-%s -X; nft flush ruleset", backends[i], backends[i],
+		    backends[i]);
+		if (i == 0)
+			check(&node);
+	}
 	vd_firewall_close(node.firewall);
 }
 
@@ -451,6 +482,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_flushed_ruleset_is_put_back, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_rules_of_others_stay_as_they_are, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_traffic_and_others_tables_do_not_wake_us, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_is_translated_where_nobody_else_translates, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_a_new_daemon_takes_over, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_firewalld_lets_containers_through_also_after_a_reload, fixture_setup,
 						fixture_teardown),
