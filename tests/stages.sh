@@ -98,7 +98,7 @@ fuzz_one() {
 
 # Two at a time: there are two cores.
 stage_fuzz() {
-	local seconds=${VIADUCT_FUZZ_SECONDS:-60} targets
+	local seconds=${VIADUCT_FUZZ_SECONDS:-20} targets
 	[ "$quick" = 1 ] && seconds=5
 	CC=clang setup_tree build-fuzz -Dfuzz=true -Db_lundef=false \
 		-Dc_args='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \

@@ -55,7 +55,7 @@ static void age_flow(struct provider *provider, const struct packet_spec *spec)
 	inet_pton(AF_INET, spec->source, &key.source);
 	inet_pton(AF_INET, spec->destination, &key.destination);
 	assert_true(find_flow(provider->fixture, VD_INGRESS_PORT, provider->f, spec, &flow));
-	flow.touched -= 9000000000ULL;
+	flow.touched -= 31000000000ULL;
 	assert_int_equal(bpf_map__update_elem(provider->fixture->bpf->maps.vd_flow4, &key, sizeof(key), &flow, sizeof(flow), 0), 0);
 }
 
