@@ -23,6 +23,8 @@
 #define PATIENCE_MS 10000
 #define PAUSE_IMPATIENT_MS 32
 
+VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
+
 /* One call of vd_replica_write or vd_replica_write_fact, over all its tries. */
 struct write {
 	struct vd_replica *replica;
@@ -155,6 +157,23 @@ static int write_prepare(struct write *write, char **ret_pending, char **ret_aba
 	return r;
 }
 
+/* Whether the decision was on an older model than the store's, and a newer one has come by now. */
+static bool is_outdated(struct write *write)
+{
+	VD_CLEANUP(vd_kvs_free_cleanup) struct vd_kvs *kvs = NULL;
+	struct vd_replica *replica = write->replica;
+	bool is_newer;
+
+	if (vd_store_range(replica->store, VD_STORE_KEY_EPOCH, false, 0, 0, &kvs, NULL) < 0 || !kvs->count ||
+	    kvs->items[0].mod_revision <= write->epoch)
+		return false;
+	vd_replica_wait(replica, kvs->items[0].mod_revision, CATCH_UP_MS);
+	pthread_mutex_lock(&replica->lock);
+	is_newer = replica->state.epoch > write->epoch;
+	pthread_mutex_unlock(&replica->lock);
+	return is_newer;
+}
+
 /* One try: as vd_replica_commit returns. */
 static int write_try(struct write *write, struct vd_error *error)
 {
@@ -173,6 +192,9 @@ static int write_try(struct write *write, struct vd_error *error)
 		r = pending_fold(write, pending, error);
 		return r < 0 ? r : -EAGAIN;
 	}
+	/* "No", and "nothing to do", must not be said to somebody who has just been told of another host's write that is not seen here. */
+	if (r != -EALREADY && (r < 0 || !write->staging.count) && is_outdated(write))
+		return -EAGAIN;
 	if (r < 0)
 		return r;
 	if (abandoned)

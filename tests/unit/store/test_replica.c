@@ -572,6 +572,33 @@ static void test_a_replica_behind_learns_that_the_request_is_done(void **state)
 	vd_store_close(store);
 }
 
+/* What one has written another may build on at once, though its watch has not told it yet. */
+static void test_a_refusal_is_of_the_store_as_it_is(void **state)
+{
+	struct vd_store *store = open_store();
+	struct faulty *faulty = faulty_new(store, FAULT_NONE, 0);
+	struct vd_replica *replica = open_replica(store, NULL), *other = open_replica(store, NULL), *behind;
+	struct wish wish = {"v", 0, 1}, unwish = {"v", 0, 1, .remove = true};
+	char request[32];
+
+	for (int turn = 0; turn < 50; turn++) {
+		snprintf(request, sizeof(request), "make%d", turn);
+		write_wish(replica, request, &wish);
+		snprintf(request, sizeof(request), "take%d", turn);
+		write_wish(other, request, &unwish);
+	}
+	/* One that hears nothing at all refuses by what it knows. */
+	faulty->deaf = true;
+	behind = open_replica(&faulty->store, NULL);
+	write_wish(replica, "last", &wish);
+	assert_int_equal(vd_replica_write(behind, "refused", decide, &unwish, NULL, NULL, NULL), -ENOENT);
+	vd_replica_free(behind);
+	vd_replica_free(other);
+	vd_replica_free(replica);
+	vd_store_close(&faulty->store);
+	vd_store_close(store);
+}
+
 static void test_unreadable_records_are_skipped_and_named(void **state)
 {
 	struct vd_store *store = open_store();
@@ -681,6 +708,7 @@ int main(void)
 		cmocka_unit_test(test_a_lost_reply_is_no_second_write),
 		cmocka_unit_test(test_a_repeated_request_is_answered),
 		cmocka_unit_test(test_a_replica_behind_learns_that_the_request_is_done),
+		cmocka_unit_test(test_a_refusal_is_of_the_store_as_it_is),
 		cmocka_unit_test(test_unreadable_records_are_skipped_and_named),
 		cmocka_unit_test(test_a_compacted_replica_reads_anew),
 		cmocka_unit_test(test_facts_are_put_and_removed),
