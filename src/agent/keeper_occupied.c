@@ -9,6 +9,7 @@
 
 #define OCCUPIED_MAX 64 /* of a claim (VD_OCCUPIED_MAX) */
 #define NAME_SIZE 128
+#define DOCKER_BRIDGE "docker0"
 
 static bool is_block(const struct vd_firewall_rules *rules, const struct vd_prefix *prefix)
 {
@@ -31,6 +32,15 @@ static bool has_subnet(const json_t *network, const struct vd_prefix *prefix)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * A bridge on a block of ours is a plain Docker network's, made for it. Not so Docker's own: whoever asks Docker for no network gets an
+ * address there, and most machines have one with the same prefix.
+ */
+static bool is_for_block(const struct vd_host_occupied *occupied, const struct vd_firewall_rules *rules)
+{
+	return occupied->is_bridge && strcmp(occupied->ifname, DOCKER_BRIDGE) != 0 && is_block(rules, &occupied->prefix);
 }
 
 /* Its own bridge has the name that everybody knows: docker0. */
@@ -77,7 +87,7 @@ int vd_keeper_occupied_read(struct vd_host_net *net, const char *docker_host, co
 	networks = networks_read(docker_host, list, count);
 	all = json_array();
 	for (size_t i = 0; i < count && json_array_size(all) < OCCUPIED_MAX; i++) {
-		if (list[i].is_bridge && is_block(rules, &list[i].prefix))
+		if (is_for_block(&list[i], rules))
 			continue;
 		name_find(list[i].is_bridge ? networks : NULL, &list[i], name);
 		json_array_append_new(all,

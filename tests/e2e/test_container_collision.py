@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands on a node before it joins: Docker's own 172.17.0.0/16, and a route of its administrator's."""
+"""What stands on a node before it joins, Docker's own 172.17.0.0/16 and a route of its administrator's; and what comes later."""
 
 import pytest
 
@@ -50,3 +50,46 @@ def test_block_that_collides_is_reported_naming_both(lab, occupied):
     text = occupied.viaduct("describe", "container_network", "narrow").stdout
     assert "10.99.0.0/24" in text and "10.99.0.0/16" in text and "h2" in text
     assert blocks(occupied, "narrow") == {}
+
+
+def status(host, plural, name):
+    return next(item["status"] for item in host.ask("GET", f"/v1/{plural}")["items"] if item["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def joined(lab, occupied):
+    for name in ("h1", "h2"):
+        lab.host(name).viaduct("join", "wide")
+    wait_until(lambda: set(blocks(occupied, "wide").values()) >= {"h1", "h2"}, "both have a block")
+    return {node: cidr for cidr, node in blocks(occupied, "wide").items()}
+
+
+@pytest.mark.parametrize("node", ["h1", "h2"])
+def test_network_that_comes_later_is_reported_naming_both(lab, occupied, joined, node):
+    """R-CTR-8: Docker makes a network over a part of h2's block, on h2 itself or on a node that reaches it; until it goes"""
+    h1, block = lab.host("h1"), joined["h2"]
+    name = f"wide/{block}"
+    prefix = block.replace("0.0/16", "6.0/24")
+    lab.host(node).ip("link", "add", "web", "type", "bridge")
+    lab.host(node).ip("address", "add", prefix.replace("0/24", "1/24"), "dev", "web")
+    lab.host(node).ip("link", "set", "web", "up")
+    said = f"{block} collides with web ({prefix}) on node {node}"
+    wait_until(lambda: said in status(h1, "container_blocks", name).get("reason", ""), "the block says so")
+    assert status(h1, "container_blocks", name)["state"] == "colliding"
+    assert said in h1.viaduct("describe", "container_block", name).stdout
+    if node == "h2":
+        assert said in status(h1, "container_networks", "wide")["reason"]
+        assert said in status(h1, "nodes", "h2")["container_networks"]["wide"]["reason"]
+    lab.host(node).ip("link", "delete", "web")
+    wait_until(lambda: status(h1, "container_blocks", name)["state"] == "active", "it is well again")
+
+
+def test_block_chosen_where_docker0_stands_is_reported_naming_both(lab, occupied, joined):
+    """R-CTR-8: a user wants 172.17.0.0/16 for h2; a Docker network made for a block is no collision, Docker's own is"""
+    h1 = lab.host("h1")
+    h1.apply("{kind: container_block, container_network: wide, cidr: 172.17.0.0/16, node: h2}")
+    said = "172.17.0.0/16 collides with docker0 (172.17.0.0/16) on node h2"
+    wait_until(lambda: status(h1, "container_blocks", "wide/172.17.0.0/16").get("state") == "colliding", "the block says so")
+    assert said in status(h1, "container_blocks", "wide/172.17.0.0/16")["reason"]
+    assert said in status(h1, "nodes", "h2")["container_networks"]["wide"]["reason"]
+    assert said in status(h1, "container_networks", "wide")["reason"]

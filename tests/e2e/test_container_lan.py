@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seed 003 on real Docker: machines on a LAN 10.60.6.0/24 whose gateway is 10.60.6.1; a block of 192.168.0.0/16 for each, and routes between
-them that nobody types: on every machine (`provider: host`), or on the gateway only (`provider: gateway`). A third machine joins.
+them that nobody types: on every machine (`provider: host`), or on the gateway only (`provider: gateway`). A third machine joins, leaves,
+joins again and dies.
 """
 
 import pytest
@@ -20,13 +21,13 @@ hosts:
 """
 
 DOCUMENTS = """
-{kind: container_network, name: docker, cidrs: [192.168.0.0/18], mode: routed, provider: host}
+{kind: container_network, name: docker, cidrs: [192.168.0.0/18], mode: routed, provider: host, quarantine: 2}
 ---
 {kind: container_block, container_network: docker, cidr: 192.168.10.0/24, node: hosta}
 ---
 {kind: container_block, container_network: docker, cidr: 192.168.11.0/24, node: hostb}
 ---
-{kind: container_network, name: central, cidrs: [192.168.64.0/18], mode: routed, provider: gateway, gateways: [gateway]}
+{kind: container_network, name: central, cidrs: [192.168.64.0/18], mode: routed, provider: gateway, gateways: [gateway], quarantine: 2}
 """
 
 MACHINES = ["hosta", "hostb"]
@@ -106,10 +107,54 @@ def test_way_of_the_gateway_table(machines):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_third_machine_joins_and_leaves(lab, machines, network):
-    """R-SCN-2, R-CTR-3: routes come and go by themselves"""
+def test_third_machine_joins(lab, machines, network):
+    """R-SCN-2, R-CTR-3: routes come by themselves"""
     if "hostc" not in machines:
         machines["hostc"] = Machine(lab, "hostc")
     for other in MACHINES:
         settle(machines, "hostc", other, network)
         assert busybox_ping(machines[other].container(network), machines["hostc"].address(network)).received == 4
+
+
+def blocks(host):
+    """Those of hostc, by network: (CIDR, state)."""
+    return {item["document"]["container_network"]: (item["document"]["cidr"], item["assigned"]["state"])
+            for item in host.ask("GET", "/v1/container_blocks")["items"] if item["document"].get("node") == "hostc"}
+
+
+def leads(lab, name, block):
+    return any(line.split()[0] == block for line in lab.host(name).ip("route").splitlines())
+
+
+def leads_anywhere(lab, held):
+    return [name for name in (*MACHINES, "gateway") for block in held.values() if leads(lab, name, block)]
+
+
+def test_third_machine_leaves(lab, machines):
+    """R-SCN-2, R-CTR-3: by both methods its routes go, wherever they were, and its blocks are free; the others do not notice"""
+    third, host = machines.pop("hostc"), lab.host("gateway")
+    assert sorted(leads_anywhere(lab, third.blocks)) == ["gateway", "hosta", "hostb"], "docker on every machine, central on the gateway"
+    third.engine.docker("rm", "-f", *NETWORKS)
+    third.engine.docker("network", "rm", *NETWORKS)
+    third.node.viaduct("leave")
+    wait_until(lambda: not leads_anywhere(lab, third.blocks), "no route is left")
+    wait_until(lambda: blocks(host) == {}, "its blocks are nobody's")
+    for network in NETWORKS:
+        assert not reaches(machines["hosta"].container(network), third.blocks[network].replace(".0/24", ".2"))
+        assert busybox_ping(machines["hosta"].container(network), machines["hostb"].address(network)).received == 4
+
+
+def test_third_machine_dies(lab, machines):
+    """R-SCN-2, R-CTR-3: by both methods; its blocks come back when their quarantine is over, and not before"""
+    host, third = lab.host("gateway"), lab.host("hostc")
+    host.apply("{kind: node, name: hostc, container_networks: [docker, central]}")
+    held = {network: wait_for_block(host, network, "hostc") for network in NETWORKS}
+    wait_until(lambda: sorted(leads_anywhere(lab, held)) == ["gateway", "hosta", "hostb"], "it is there again")
+    third.ip("link", "set", "u0", "down")
+    third.kill9()
+    wait_until(lambda: {state for _, state in blocks(host).values()} == {"quarantined"}, "its blocks are in quarantine")
+    assert {network: cidr for network, (cidr, _) in blocks(host).items()} == held, "nobody else's"
+    wait_until(lambda: not leads_anywhere(lab, held), "no route is left")
+    wait_until(lambda: blocks(host) == {}, "its blocks are nobody's")
+    for network in NETWORKS:
+        assert busybox_ping(machines["hosta"].container(network), machines["hostb"].address(network)).received == 4
