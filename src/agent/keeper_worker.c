@@ -21,10 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 500         /* for what has no events: the older iptables */
-#define SETTLE_MS 30        /* one look does for what comes in a burst */
-#define GAP_MS 250          /* between two looks: who changes things all the time does not keep this host busy */
-#define REFUSED_MS 60000    /* for so long a drop by others is told of, after the last one */
+#define TICK_MS 500      /* for what has no events: the older iptables */
+#define SETTLE_MS 30     /* one look does for what comes in a burst */
+#define GAP_MS 250       /* between two looks: who changes things all the time does not keep this host busy */
+#define REFUSED_MS 60000 /* for so long a drop by others is told of, after the last one */
+#define REFUSED_CHANGED_MS 3000
 #define RETRY_FIRST_MS 1000 /* doubled up to … */
 #define RETRY_LAST_MS 16000
 
@@ -52,7 +53,8 @@ struct vd_keeper_worker {
 	struct vd_host_net *net;
 	struct vd_firewall *firewall; /* NULL: this host is no node, nothing of ours stands */
 	struct vd_refusals *refusals; /* NULL: nobody else has chains where packets might be dropped */
-	int64_t refused;              /* when one was; 0: that is not said any more */
+	struct vd_refusal refusal;    /* the one that is told of */
+	int64_t refused;              /* until when; 0: none is */
 	struct vd_settings *settings;
 	struct vd_firewall_rules rules; /* blocks with their links */
 	json_t *occupied;
@@ -217,11 +219,17 @@ static void refused(const struct vd_refusal *refusal, void *userdata)
 {
 	struct vd_keeper_worker *worker = userdata;
 	char sentence[512], source[VD_ADDRESS_TEXT], destination[VD_ADDRESS_TEXT];
+	bool is_same;
 
 	if (!is_ours(&worker->rules, &refusal->source, &refusal->destination) &&
 	    !is_ours(&worker->rules, &refusal->destination, &refusal->source))
 		return;
-	worker->refused = now_ms();
+	is_same =
+		worker->refused && !strcmp(worker->refusal.table, refusal->table) && !strcmp(worker->refusal.chain, refusal->chain);
+	worker->refused = now_ms() + REFUSED_MS;
+	if (is_same)
+		return;
+	worker->refusal = *refusal;
 	snprintf(sentence, sizeof(sentence),
 		 "the chain %s of the nftables table %s drops packets of containers (%s to %s): let them through there",
 		 refusal->chain, refusal->table, vd_address_format(&refusal->source, source),
@@ -243,14 +251,18 @@ static void refusals_close(struct vd_keeper_worker *worker)
 	worker->refusals = NULL;
 }
 
-/* Somebody changed something: what was dropped before may not be any more. */
+/* Somebody changed something: what was dropped before may not be any more, and is told of no longer unless it is seen again. */
 static int refusals_follow(struct vd_keeper_worker *worker, struct vd_error *error)
 {
-	refusals_forget(worker);
+	int64_t soon = now_ms() + REFUSED_CHANGED_MS;
+
 	if (!vd_firewall_is_watching(worker->firewall)) {
+		refusals_forget(worker);
 		refusals_close(worker);
 		return 0;
 	}
+	if (worker->refused > soon)
+		worker->refused = soon;
 	return worker->refusals ? 0 : vd_refusals_open(&worker->refusals, error);
 }
 
@@ -429,7 +441,7 @@ static void wait_for_news(struct vd_keeper_worker *worker)
 		due_add(worker, DUE_FIREWALL);
 	if (polled[3].revents)
 		vd_refusals_read(worker->refusals, refused, worker);
-	if (worker->refused && now > worker->refused + REFUSED_MS)
+	if (worker->refused && now > worker->refused)
 		refusals_forget(worker);
 	if (worker->firewall && !worker->due && vd_firewall_differs(worker->firewall))
 		due_add(worker, DUE_FIREWALL);

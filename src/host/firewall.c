@@ -27,10 +27,11 @@ struct vd_firewall {
 	char *tag;
 	struct vd_nftables *nftables;
 	struct wish wish;
-	char *table;         /* our table's commands, as the last check wanted it; NULL: there shall be none */
-	bool is_translating; /* … and whether it had the chains of translation */
-	bool is_due;         /* our table is not written as it shall be */
-	bool legacy_translates, is_watching;
+	char *table;                     /* our table's commands, as the last check wanted it; NULL: there shall be none */
+	bool is_translating;             /* … and whether it had the chains of translation */
+	bool is_due;                     /* our table is not written as it shall be */
+	struct vd_xtables_legacy legacy; /* when it was looked at last */
+	bool is_watching;
 	bool was_lost;  /* the last check found it otherwise than it had been left */
 	char *standing; /* our table as nft printed it when it was written; NULL: never */
 	struct vd_xtables xtables[XTABLES];
@@ -169,7 +170,10 @@ bool vd_firewall_read(struct vd_firewall *firewall)
 
 bool vd_firewall_differs(struct vd_firewall *firewall)
 {
-	if (vd_xtables_translates() != firewall->legacy_translates)
+	struct vd_xtables_legacy legacy;
+
+	vd_xtables_legacy_read(&legacy);
+	if (legacy.any != firewall->legacy.any || legacy.translate != firewall->legacy.translate)
 		return true;
 	for (int i = 0; i < XTABLES; i++) {
 		const struct vd_xtables *xtables = &firewall->xtables[i];
@@ -233,10 +237,11 @@ static int table_choose(struct vd_firewall *firewall, const char *standing, stru
 	if (result < 0)
 		return vd_error_set(error, result, "cannot read nftables: %s", strerror(-result));
 	vd_strangers_read(chains, &strangers);
-	firewall->legacy_translates = vd_xtables_translates();
+	vd_xtables_legacy_read(&firewall->legacy);
 	is_translating =
-		firewall->wish.translation && (firewall->wish.masquerades || strangers.translate || firewall->legacy_translates);
-	firewall->is_watching = firewall->wish.watch && strangers.forward;
+		firewall->wish.translation && (firewall->wish.masquerades || strangers.translate || firewall->legacy.translate);
+	/* Where the older iptables has tables, they would write what is traced into the kernel's log. */
+	firewall->is_watching = firewall->wish.watch && strangers.forward && !firewall->legacy.any;
 	if (table_compose(firewall, is_translating, firewall->is_watching, &table) < 0)
 		return vd_error_set(error, -ENOMEM, "out of memory");
 	firewall->was_lost = is_translating && (firewall->is_translating ? !same_text(standing, firewall->standing)

@@ -25,8 +25,12 @@ void vd_xtables_done(struct vd_xtables *xtables);
 /* What tells two states of the older backend's table apart, counters aside; 0: there is no such table. Makes none. */
 uint64_t vd_xtables_fingerprint(enum vd_family family);
 
-/* Whether the older backend has a table that may give connections another source, of either family. Makes none. */
-bool vd_xtables_translates(void);
+/* What tables the older backend has, of either family. Makes none. */
+struct vd_xtables_legacy {
+	bool any;
+	bool translate; /* one that may give connections another source */
+};
+void vd_xtables_legacy_read(struct vd_xtables_legacy *ret);
 
 /*
  * The table exists. Sets right what is not as it shall be: forward and input pass, where the table would refuse anything at all.

@@ -20,22 +20,37 @@
 #define ATTEMPTS 4
 
 /* Reading a table that nobody uses would make it, and put its hooks in every packet's way. */
-static bool table_exists(enum vd_family family, const char *name)
+static FILE *names_open(enum vd_family family)
 {
-	VD_FCLOSE FILE *file =
-		fopen(family == VD_FAMILY_IPV6 ? "/proc/thread-self/net/ip6_tables_names" : "/proc/thread-self/net/ip_tables_names",
-		      "re");
+	return fopen(family == VD_FAMILY_IPV6 ? "/proc/thread-self/net/ip6_tables_names" : "/proc/thread-self/net/ip_tables_names",
+		     "re");
+}
+
+static bool table_exists(enum vd_family family)
+{
+	VD_FCLOSE FILE *file = names_open(family);
 	char line[64];
 
 	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == '\n')
+		if (!strcmp(line, TABLE "\n"))
 			return true;
 	return false;
 }
 
-bool vd_xtables_translates(void)
+void vd_xtables_legacy_read(struct vd_xtables_legacy *ret)
 {
-	return table_exists(VD_FAMILY_IPV4, "nat") || table_exists(VD_FAMILY_IPV6, "nat");
+	struct vd_xtables_legacy legacy = {0};
+
+	for (int i = 0; i < 2; i++) {
+		VD_FCLOSE FILE *file = names_open(i ? VD_FAMILY_IPV6 : VD_FAMILY_IPV4);
+		char line[64];
+
+		while (file && fgets(line, sizeof(line), file)) {
+			legacy.any = true;
+			legacy.translate |= !strcmp(line, "nat\n");
+		}
+	}
+	*ret = legacy;
 }
 
 /* FNV-1a. */
@@ -120,7 +135,7 @@ uint64_t vd_xtables_fingerprint(enum vd_family family)
 	VD_CLOSE int fd = -1;
 	uint64_t sum = 0;
 
-	if (!table_exists(family, TABLE))
+	if (!table_exists(family))
 		return 0;
 	fd = socket(family == VD_FAMILY_IPV6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	for (int i = 0; i < ATTEMPTS && fd >= 0 && !sum; i++)

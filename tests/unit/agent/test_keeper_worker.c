@@ -268,7 +268,7 @@ static void test_who_holds_nothing_any_more_is_as_before(void **state)
 
 static bool waits_for(struct watcher *watcher, const char *where, const char *text)
 {
-	for (int i = 0; i < 100; i++, usleep(50000))
+	for (int i = 0; i < 200; i++, usleep(50000))
 		if (says(watcher, where, text) && (text[0] || !where[0]))
 			return true;
 	return false;
