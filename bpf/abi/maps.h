@@ -15,6 +15,17 @@
 #define VD_GATEWAY_MAC {0x02, 0x76, 0x69, 0x61, 0x64, 0x01}
 /* clang-format on */
 
+/*
+ * Service addresses: with them a VPC's router asks name servers, on each host with one of its own, because gateway addresses stand on
+ * every host and an answer to one would come back to any. The host's id in the last bits of 240.0.0.0/4 (reserved since RFC 1112, unicast
+ * to Linux) and of fd76:6961:6475:6374::/64 ("viaduct"). No CIDR of a user holds them, and nobody but the router sends from one.
+ */
+#define VD_SERVICE4 0xf0000000U
+#define VD_SERVICE4_LENGTH 4
+#define VD_SERVICE6_0 0xfd766961U
+#define VD_SERVICE6_1 0x64756374U
+#define VD_SERVICE6_LENGTH 64
+
 union vd_addr { /* IPv6, or IPv4 in word[0] with the rest zero: network byte order */
 	__be32 word[4];
 	__u8 byte[16];

@@ -56,7 +56,9 @@
 	X(NEXT_HOP_LIMIT, "next_hop_limit", \
 	  "more next hops are asked for on the provider network than the VPC, or the host, may in a second") \
 	X(RATE_LIMIT, "rate_limit", "more than the port's bandwidth limit allows") \
-	X(SOURCE_HOST, "source_host", "a tunnel packet whose source address belongs to another host than the sender")
+	X(SOURCE_HOST, "source_host", "a tunnel packet whose source address belongs to another host than the sender") \
+	X(SERVICE_ADDRESS, "service_address", \
+	  "the destination is what a router asks name servers with: it is answered, and never asked")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,

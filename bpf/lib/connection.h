@@ -291,6 +291,8 @@ static __always_inline int vd_connection_judge(struct vd_packet *packet)
 	if (reason)
 		return reason;
 	from_initiator = vd_connection_is_from_initiator(packet, connection, is_high);
+	if (from_initiator && !packet->is_icmp_error && vd_addr_is_service(packet->family, &packet->tuple.destination))
+		return VD_DROP_REASON_SERVICE_ADDRESS;
 	reason = vd_policy_stage(packet, from_initiator);
 	if (reason)
 		return packet->is_icmp_error || !from_initiator ? VD_DROP_REASON_CONNECTION_REFUSED : reason;

@@ -21,8 +21,16 @@ static __always_inline struct vd_endpoint_value *vd_endpoint_find(__u8 family, _
 static __always_inline bool vd_addr_is_multicast(__u8 family, const union vd_addr *address)
 {
 	if (family == 4)
-		return address->byte[0] >= 224;
+		return (address->byte[0] & 0xf0) == 224 || address->word[0] == ~0U;
 	return address->byte[0] == 0xff;
+}
+
+/* What routers ask with (VD_SERVICE4 in abi/maps.h), the broadcast address excepted. */
+static __always_inline bool vd_addr_is_service(__u8 family, const union vd_addr *address)
+{
+	if (family == 4)
+		return address->byte[0] >= 240 && address->word[0] != ~0U;
+	return address->word[0] == bpf_htonl(VD_SERVICE6_0) && address->word[1] == bpf_htonl(VD_SERVICE6_1);
 }
 
 static __always_inline bool vd_addr_is_link_local6(const union vd_addr *address)

@@ -69,6 +69,9 @@ static __always_inline int vd_path_stage(struct vd_packet *packet)
 
 	if (vd_route_on_link(packet, &reason))
 		return reason;
+	/* Whatever the tables say. */
+	if (vd_addr_is_service(packet->family, &packet->tuple.destination))
+		return vd_route_endpoint(packet, &packet->tuple.destination, false);
 	if (!vd_addr_is_unroutable(packet->family, &packet->tuple.destination) || is_metadata)
 		has_route = vd_path_find(packet, is_metadata, &route);
 	if ((!has_route || (route.type != VD_ROUTE_TYPE_LOCAL && route.type != VD_ROUTE_TYPE_PEER)) && !packet->way.is_in &&

@@ -51,7 +51,8 @@ static __always_inline bool vd_source_is_link_wide(const struct vd_packet *packe
 }
 
 /*
- * The stage. With the check off anything goes: an appliance forwards for others, and what is nested in it may have MACs of its own.
+ * The stage. With the check off anything goes but what routers ask with: an appliance forwards for others, and what is nested in it may
+ * have MACs of its own.
  * The flow depends on the source's endpoint either way, so that an address that moves away takes its flows along.
  */
 static __always_inline int vd_source_stage(struct vd_packet *packet)
@@ -72,6 +73,8 @@ static __always_inline int vd_source_stage(struct vd_packet *packet)
 		else if (verdict == VD_SOURCE_VERDICT_FOREIGN)
 			reason = VD_DROP_REASON_SOURCE_ADDRESS;
 	}
+	if (!reason && vd_addr_is_service(packet->family, &packet->tuple.source) && !vd_from_service(packet))
+		reason = VD_DROP_REASON_SOURCE_ADDRESS;
 	vd_trace_step(VD_STAGE_SOURCE_CHECK, reason, packet->port.id, verdict, 0, 0);
 	return reason && vd_trace_goes_on() ? 0 : reason;
 }
