@@ -67,10 +67,12 @@ static json_t *prefixes(const struct vd_prefix *all, size_t count)
 
 static int domain_add(struct vd_batch *batch, const struct vd_plan_domain *domain)
 {
-	return feed_add(batch, domain->domain,
-			json_pack("{s:s, s:s, s:s, s:I}", "kind", "router", "vpc", domain->name, "project", domain->project, "mtu",
-				  (json_int_t)domain->mtu),
-			false, "router");
+	json_t *record = json_pack("{s:s, s:s, s:s, s:I}", "kind", "router", "vpc", domain->name, "project", domain->project, "mtu",
+				   (json_int_t)domain->mtu);
+
+	address_set(record, "service4", &domain->service4);
+	address_set(record, "service6", &domain->service6);
+	return feed_add(batch, domain->domain, record, false, "router");
 }
 
 static int subnet_add(struct vd_batch *batch, const struct vd_plan_subnet *subnet, bool remove)

@@ -128,8 +128,31 @@ static int router_job_add(struct vd_batch *batch, const struct vd_plan *plan, ui
 	vd_address_parse(METADATA_ADDRESS, &metadata);
 	r = gateway_append(job, &metadata);
 	if (r == 0)
+		r = gateway_append(job, &record.domain.service4);
+	if (r == 0)
+		r = gateway_append(job, &record.domain.service6);
+	if (r == 0)
 		r = vd_plan_each(plan, VD_PLAN_KIND_SUBNET, gateways_of_subnet, job);
 	return r < 0 ? r : vd_plan_each(plan, VD_PLAN_KIND_VIP, address_of_vip, job);
+}
+
+/*
+ * Who asks with a service address that goes has not heard so yet, and would lose what it asks: the address stays on the link until
+ * something else changes there. Nothing comes for it any more.
+ */
+static int services_keep(struct vd_batch *batch, const struct vd_plan_step *step)
+{
+	const struct vd_plan_domain *before = step->before ? &step->before->domain : NULL;
+	const struct vd_plan_domain *after = step->after ? &step->after->domain : NULL;
+	struct vd_router_job *job;
+	int r = 0;
+
+	if (!before || !after)
+		return 0;
+	DL_SEARCH_SCALAR(batch->routers, job, domain, after->domain);
+	if (!vd_address_equal(&before->service4, &after->service4))
+		r = gateway_append(job, &before->service4);
+	return r < 0 || vd_address_equal(&before->service6, &after->service6) ? r : gateway_append(job, &before->service6);
 }
 
 /* A virtual IP of a router that came, went or moved. */
@@ -207,6 +230,8 @@ static int batch_fill(struct vd_batch *batch, const struct vd_model *model, cons
 		switch (record->kind) {
 		case VD_PLAN_KIND_DOMAIN:
 			r = router_job_add(batch, plan, record->domain.domain);
+			if (r == 0)
+				r = services_keep(batch, step);
 			break;
 		case VD_PLAN_KIND_SUBNET:
 			r = router_job_add(batch, plan, record->subnet.domain);

@@ -28,7 +28,7 @@ struct vd_router_job {
 	uint64_t memory;
 	char name[VD_PLAN_NAME_SIZE], project[VD_PLAN_NAME_SIZE]; /* the VPC's */
 	bool remove;
-	struct vd_address *gateways;
+	struct vd_address *gateways; /* and whatever else it answers for or asks with */
 	size_t gateway_count;
 };
 

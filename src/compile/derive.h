@@ -18,9 +18,10 @@ void vd_records_free(struct vd_records *records);
 void vd_record_name(char field[VD_PLAN_NAME_SIZE], const char *name);
 
 /* What a unit yields on this host. 0 or -ENOMEM; nothing at all when its resource is not there. */
-int vd_derive_host(const struct vd_view *view, const struct vd_unit *unit, struct vd_records *ret); /* TUNNEL_HOST */
+int vd_derive_host(const struct vd_view *view, const struct vd_unit *unit,
+		   struct vd_records *ret); /* TUNNEL_HOST, ENDPOINT (service) */
 int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit,
-		  struct vd_records *ret); /* DOMAIN, ROUTE (LOCAL), ENDPOINT (metadata) */
+		  struct vd_records *ret); /* DOMAIN, ROUTE (LOCAL), ENDPOINT (metadata, service) */
 int vd_derive_subnet(const struct vd_view *view, const struct vd_unit *unit,
 		     struct vd_records *ret); /* SUBNET, SEGMENT, ENDPOINT (GATEWAY) */
 int vd_derive_port(const struct vd_view *view, const struct vd_unit *unit,

@@ -2,6 +2,7 @@
 #include "compile/gateway.h"
 
 #include "compile/derive.h"
+#include "model/service_address.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,22 @@ const struct vd_network *vd_view_network_of_address(const struct vd_view *view, 
 			return network;
 	}
 	return NULL;
+}
+
+const struct vd_network *vd_view_default_network(const struct vd_view *view, const struct vd_vpc *vpc, uint8_t family)
+{
+	for (size_t i = 0; i < vpc->network_count; i++) {
+		const struct vd_network *network = vd_view_network(view, vpc->networks[i].network);
+
+		if (network && vd_network_gateway(network, family))
+			return network;
+	}
+	return NULL;
+}
+
+bool vd_service_find(const struct vd_view *view, const struct vd_vpc *vpc, uint32_t host, uint8_t family, struct vd_address *ret)
+{
+	return vd_view_default_network(view, vpc, family) && vd_service_address((enum vd_family)family, host, ret);
 }
 
 /* What the link's own routes do not say: the network's gateway where another network of the link has the default route. */

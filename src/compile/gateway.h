@@ -25,6 +25,14 @@ const struct vd_address *vd_network_gateway(const struct vd_network *network, ui
 /* Of those that the VPC is attached to, the one that the address is of, or NULL. */
 const struct vd_network *vd_view_network_of_address(const struct vd_view *view, const struct vd_vpc *vpc,
 						    const struct vd_address *address);
+/* The first network, in the VPC's order, that leads on in that family. NULL: none. */
+const struct vd_network *vd_view_default_network(const struct vd_view *view, const struct vd_vpc *vpc, uint8_t family);
+
+/*
+ * What the VPC's router asks name servers with on the host with this id (model/service_address.h). False, and ret untouched: the VPC
+ * leads nowhere in that family.
+ */
+bool vd_service_find(const struct vd_view *view, const struct vd_vpc *vpc, uint32_t host, uint8_t family, struct vd_address *ret);
 
 /* The way out of a VPC to a network that it is attached to: everything but its id. ret is a whole record. */
 void vd_exit_fill(const struct vd_view *view, const struct vd_vpc *vpc, const struct vd_network *network,

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "compile/derive.h"
+#include "compile/gateway.h"
 #include "compile/status.h"
 
 #include <stdlib.h>
@@ -149,16 +150,49 @@ static json_t *cidr_status(const struct vd_view *view, const struct vd_subnet *s
 			 "free", free_addresses > 0 ? free_addresses : (json_int_t)0);
 }
 
+/* What is on the hosts themselves is not asked beside what is reached through the VPC. */
+static json_t *dns_status_without_hosts(json_t *all)
+{
+	const char *server;
+	json_t *way;
+
+	json_object_foreach (all, server, way)
+		if (strcmp(json_string_value(way), "host") == 0)
+			json_object_set_new(all, server, json_string("not asked"));
+	return all;
+}
+
+/* How each name server is asked, as services/dns/upstream.h says it: {"198.51.100.53": "network public"}; NULL: the hosts' own are. */
+static json_t *dns_status(const struct vd_view *view, const struct vd_subnet *subnet)
+{
+	const struct vd_vpc *vpc = vd_view_vpc(view, subnet->head.project, subnet->vpc);
+	json_t *all = subnet->dns_count > 0 ? json_object() : NULL;
+	char text[VD_ADDRESS_TEXT];
+	bool is_any = false;
+
+	for (size_t i = 0; vpc && i < subnet->dns_count; i++) {
+		const struct vd_address *server = &subnet->dns[i];
+		const struct vd_network *network =
+			vd_address_is_unicast(server) ? vd_view_default_network(view, vpc, server->family) : NULL;
+
+		is_any |= network != NULL;
+		json_object_set_new(all, vd_address_format(server, text),
+				    network ? json_sprintf("network %s", network->head.name) : json_string("host"));
+	}
+	return is_any ? dns_status_without_hosts(all) : all;
+}
+
 static json_t *subnet_status(const struct vd_view *view, const struct vd_subnet *subnet)
 {
-	json_t *addresses = json_array();
+	json_t *addresses = json_array(), *dns = dns_status(view, subnet);
 
 	for (size_t i = 0; i < subnet->cidr_count; i++)
 		json_array_append_new(addresses, cidr_status(view, subnet, i));
 	if (subnet->physnet)
-		return json_pack("{s:s, s:s, s:i, s:o}", "state", "active", "physnet", subnet->physnet, "vlan", (int)subnet->vlan,
-				 "addresses", addresses);
-	return json_pack("{s:s, s:i, s:o}", "state", "active", "vni", (int)subnet->assigned_vni, "addresses", addresses);
+		return json_pack("{s:s, s:s, s:i, s:o, s:o*}", "state", "active", "physnet", subnet->physnet, "vlan",
+				 (int)subnet->vlan, "addresses", addresses, "dns", dns);
+	return json_pack("{s:s, s:i, s:o, s:o*}", "state", "active", "vni", (int)subnet->assigned_vni, "addresses", addresses,
+			 "dns", dns);
 }
 
 /* ---- port ---- */

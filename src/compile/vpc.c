@@ -6,6 +6,7 @@ struct locals {
 	const struct vd_view *view;
 	const struct vd_vpc *vpc;
 	struct vd_records *records;
+	struct vd_address service4, service6; /* of the router here */
 };
 
 /* Where instances ask for their metadata, as every cloud has it. */
@@ -50,25 +51,24 @@ static void set_profile(const struct vd_view *view, const struct vd_vpc *vpc, st
 	}
 }
 
-/* ---- ways out ---- */
-
-/* The first network, in the VPC's order, that leads on in that family. NULL: none. */
-static const struct vd_network *default_network(const struct vd_view *view, const struct vd_vpc *vpc, uint8_t family)
+static int add_own_service(const struct locals *locals)
 {
-	for (size_t i = 0; i < vpc->network_count; i++) {
-		const struct vd_network *network = vd_view_network(view, vpc->networks[i].network);
+	const struct vd_address *addresses[] = {&locals->service4, &locals->service6};
+	int r = 0;
 
-		if (network && vd_network_gateway(network, family))
-			return network;
-	}
-	return NULL;
+	for (size_t i = 0; i < 2 && r == 0; i++)
+		if (addresses[i]->family != VD_FAMILY_NONE)
+			r = vd_gateway_add(locals->vpc->head.id, 0, addresses[i], locals->records);
+	return r;
 }
+
+/* ---- ways out ---- */
 
 /* A route of the user's own to everywhere stands in its place. */
 static int add_default(const struct locals *locals, uint32_t table, uint8_t family)
 {
 	const struct vd_vpc *vpc = locals->vpc;
-	const struct vd_network *network = default_network(locals->view, vpc, family);
+	const struct vd_network *network = vd_view_default_network(locals->view, vpc, family);
 	const struct vd_prefix everything = {.address = {.family = family}};
 	struct vd_plan_record record;
 
@@ -157,8 +157,11 @@ static int add_domain(const struct locals *locals, bool is_present)
 	record.domain.type = is_present ? VD_PLAN_DOMAIN_TYPE_VPC : VD_PLAN_DOMAIN_TYPE_PEER;
 	record.domain.vni = vpc->assigned_vni;
 	record.domain.mtu = vd_view_mtu(locals->view, vpc);
-	if (is_present)
+	if (is_present) {
 		set_profile(locals->view, vpc, &record.domain);
+		record.domain.service4 = locals->service4;
+		record.domain.service6 = locals->service6;
+	}
 	vd_record_name(record.domain.project, vpc->head.project);
 	vd_record_name(record.domain.name, vpc->head.name);
 	return vd_records_add(locals->records, &record);
@@ -174,12 +177,21 @@ int vd_derive_vpc(const struct vd_view *view, const struct vd_unit *unit, struct
 	if (!vpc || !vd_view_is_known(view, unit->project, unit->name))
 		return 0;
 	is_present = vd_view_is_present(view, unit->project, unit->name);
+	if (is_present) {
+		const struct vd_host *host = vd_view_host(view, view->host);
+		uint32_t id = host ? host->head.id : 0;
+
+		vd_service_find(view, vpc, id, VD_FAMILY_IPV4, &locals.service4);
+		vd_service_find(view, vpc, id, VD_FAMILY_IPV6, &locals.service6);
+	}
 	r = add_domain(&locals, is_present);
 	if (r < 0)
 		return r;
 	if (!is_present)
 		return add_locals(&locals, 0);
 	r = vd_metadata_add(vpc->head.id, ret);
+	if (r == 0)
+		r = add_own_service(&locals);
 	if (r < 0)
 		return r;
 

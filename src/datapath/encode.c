@@ -157,6 +157,7 @@ static int encode_endpoint(const struct vd_plan_endpoint *endpoint, struct vd_en
 	static const uint8_t gateway_mac[6] = VD_GATEWAY_MAC;
 	union vd_addr address = vd_encode_address(&endpoint->address);
 	bool is_gateway = endpoint->place == VD_PLAN_PLACE_GATEWAY;
+	bool is_router = is_gateway || endpoint->port == 0; /* here, or another host's */
 	struct vd_endpoint_value value = {
 		.port_id = is_gateway ? 0 : endpoint->port,
 		.subnet = endpoint->subnet,
@@ -167,7 +168,7 @@ static int encode_endpoint(const struct vd_plan_endpoint *endpoint, struct vd_en
 		.flags = endpoint->place == VD_PLAN_PLACE_HERE && endpoint->tap ? VD_PORT_FLAG_TAP : 0,
 	};
 
-	memcpy(value.mac, is_gateway ? gateway_mac : endpoint->mac.bytes, sizeof(value.mac));
+	memcpy(value.mac, is_router ? gateway_mac : endpoint->mac.bytes, sizeof(value.mac));
 	if (endpoint->address.family == VD_FAMILY_IPV4) {
 		struct vd_endpoint4_key key = {endpoint->domain, address.word[0]};
 

@@ -7,8 +7,15 @@
 static const struct {
 	const char *cidr, *what;
 } unusable[] = {
-	{"169.254.0.0/16", "link-local"}, {"127.0.0.0/8", "loopback"}, {"224.0.0.0/4", "multicast"}, {"240.0.0.0/4", "reserved"},
-	{"0.0.0.0/8", "this network"},    {"fe80::/10", "link-local"}, {"ff00::/8", "multicast"},    {"::/127", "loopback"},
+	{"169.254.0.0/16", "link-local"},
+	{"127.0.0.0/8", "loopback"},
+	{"224.0.0.0/4", "multicast"},
+	{"240.0.0.0/4", "reserved"},
+	{"0.0.0.0/8", "this network"},
+	{"fe80::/10", "link-local"},
+	{"ff00::/8", "multicast"},
+	{"::/127", "loopback"},
+	{"fd76:6961:6475:6374::/64", "what routers ask name servers with"},
 };
 
 int vd_prefixes_validate(const struct vd_prefix *prefixes, size_t count, const char *object, struct vd_error *error)

@@ -107,7 +107,12 @@ struct vd_plan_domain {
 	uint32_t mtu; /* bytes of an IP packet on an instance's interface: the smallest underlay's, less 50 (IPv6 underlay: 70) */
 	uint32_t cpu_milli; /* what its router's processes may use: thousandths of a core … */
 	uint64_t memory;    /* … and bytes */
-	bool tunnel_only;   /* CONTAINER: of mode tunnel, containers have nothing but the tunnel and the node's own address */
+	/*
+	 * What its router asks name servers with through the domain's own ways out, on this host; family none: none leads out in that
+	 * family, or not for a router. Also endpoints, of place GATEWAY; those of other hosts of place HOST, port 0.
+	 */
+	struct vd_address service4, service6;
+	bool tunnel_only; /* CONTAINER: of mode tunnel, containers have nothing but the tunnel and the node's own address */
 	char project[VD_PLAN_NAME_SIZE], name[VD_PLAN_NAME_SIZE];
 };
 

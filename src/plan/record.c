@@ -63,7 +63,8 @@ static const struct field vd_plan_tunnel_host_fields[] = {
 static const struct field vd_plan_domain_fields[] = {
 	FIELD(domain, domain, NUMBER),    FIELD(domain, type, DOMAIN_TYPE), FIELD(domain, vni, NUMBER),
 	FIELD(domain, mtu, NUMBER),       FIELD(domain, cpu_milli, NUMBER), FIELD(domain, memory, NUMBER64),
-	FIELD(domain, tunnel_only, BOOL), FIELD(domain, project, NAME),     FIELD(domain, name, NAME),
+	FIELD(domain, service4, ADDRESS), FIELD(domain, service6, ADDRESS), FIELD(domain, tunnel_only, BOOL),
+	FIELD(domain, project, NAME),     FIELD(domain, name, NAME),
 };
 
 static const struct field vd_plan_block_fields[] = {

@@ -108,6 +108,22 @@ static void test_gateway_has_the_routers_mac_and_no_port(void **state)
 	ASSERT_ENTRY(&entries, VD_MAP_ENDPOINT4, key, value);
 }
 
+/* R-SVC-3: what comes for the router of another host is its service port's there. */
+static void test_service_address_of_another_host_has_the_routers_mac(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_endpoint4_key key = {.domain = 7};
+	const struct vd_endpoint_value value = {.mac = VD_GATEWAY_MAC, .place = VD_ENDPOINT_PLACE_HOST, .host = 50};
+
+	memcpy(&key.address, (uint8_t[]){240, 0, 0, 50}, 4);
+	vd_plan_record_init(&record, VD_PLAN_KIND_ENDPOINT);
+	record.endpoint = (struct vd_plan_endpoint){.domain = 7, .place = VD_PLAN_PLACE_HOST, .host = 50};
+	assert_int_equal(vd_address_parse("240.0.0.50", &record.endpoint.address), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	ASSERT_ENTRY(&entries, VD_MAP_ENDPOINT4, key, value);
+}
+
 static void test_route_prefix_counts_domain_and_table(void **state)
 {
 	VD_ENTRIES struct vd_entries entries = {};
@@ -604,6 +620,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_port_is_found_by_interface_and_by_mac),
 		cmocka_unit_test(test_endpoint_on_another_host_names_the_host),
+		cmocka_unit_test(test_service_address_of_another_host_has_the_routers_mac),
 		cmocka_unit_test(test_gateway_has_the_routers_mac_and_no_port),
 		cmocka_unit_test(test_route_prefix_counts_domain_and_table),
 		cmocka_unit_test(test_opened_source_prefix_counts_the_port),
