@@ -45,7 +45,6 @@ static void privileges_drop(void)
 {
 	cap_t none;
 
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
 		vd_log_warning("the user could not be changed to nobody: %m");
 	none = cap_init();
@@ -70,6 +69,8 @@ static int run(const struct vd_router_process_options *options)
 	struct vd_router_process *process = NULL;
 	struct vd_error error = {};
 
+	/* Before the first thread, which takes it over. */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (vd_router_process_new(options, &process, &error) < 0) {
 		vd_log_error("viaduct-router: %s", error.text);
 		return EXIT_FAILURE;

@@ -21,6 +21,7 @@
 #define STABLE_MS 10000 /* one that lived so long is started again at once */
 #define STATUS_MS 5000
 #define LINE_SIZE 65536
+#define STATUS_QUESTION "{\"op\":\"status\"}\n"
 
 struct record {
 	char *key, *line;
@@ -136,7 +137,7 @@ static void timer_due(uv_timer_t *timer)
 	if (!router->link)
 		router_connect(router);
 	else if (router->stage == STAGE_UP)
-		text_send(router, strdup("{\"op\":\"status\"}\n"));
+		text_send(router, strdup(STATUS_QUESTION));
 }
 
 static void link_end(struct vd_agent_router *router)
@@ -202,7 +203,7 @@ static void answer_take(struct vd_agent_router *router, json_t *answer)
 		router->status = json_incref(answer);
 	} else if (router->stage == STAGE_FED) {
 		router->stage = STAGE_UP;
-		text_send(router, strdup("{\"op\":\"status\"}\n"));
+		text_send(router, strdup(STATUS_QUESTION));
 		uv_timer_start(router->timer, timer_due, STATUS_MS, STATUS_MS);
 	}
 }
@@ -303,7 +304,7 @@ static void connected(uv_connect_t *request, int status)
 	router->since = uv_now(&router->agent->loop);
 	router->stage = STAGE_ASKED;
 	uv_read_start((uv_stream_t *)&link->pipe, buffer_get, received);
-	text_send(router, strdup("{\"op\":\"status\"}\n"));
+	text_send(router, strdup(STATUS_QUESTION));
 }
 
 static void router_connect(struct vd_agent_router *router)
@@ -405,7 +406,10 @@ void vd_agent_router_feed(struct vd_agent *agent, const struct vd_feed *feed)
 		record->line = strdup(feed->line);
 		HASH_ADD_KEYPTR(hh, router->records, record->key, strlen(record->key), record);
 	}
-	if (router->stage >= STAGE_FED && asprintf(&line, "%s\n", feed->line) > 0)
+	/* How it asks name servers is part of its status, and follows from these. */
+	if (router->stage >= STAGE_FED &&
+	    asprintf(&line, "%s\n%s", feed->line,
+		     strncmp(feed->key, "router", 6) == 0 || strncmp(feed->key, "subnet", 6) == 0 ? STATUS_QUESTION : "") > 0)
 		text_send(router, VD_TAKE(line));
 }
 

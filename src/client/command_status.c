@@ -88,8 +88,10 @@ static void problem_print(const json_t *status)
  */
 static void host_print(struct vd_invocation *invocation)
 {
-	static const char *const routers[] = {"ROUTER", "PROJECT", "HOST", "PROCESS", "PID", "DNS QUERIES", "METADATA REQUESTS"};
-	static const char *const router_paths[] = {"vpc", "project", NULL, "state", "pid", "dns.queries", "metadata.requests"};
+	static const char *const routers[] = {"ROUTER", "PROJECT",     "HOST",   "PROCESS",
+					      "PID",    "DNS QUERIES", "DNS BY", "METADATA REQUESTS"};
+	static const char *const router_paths[] = {"vpc", "project",     NULL,      "state",
+						   "pid", "dns.queries", "dns.way", "metadata.requests"};
 	static const char *const uplinks[] = {"UPLINK", "HOST", "INTERFACE", "STATE", "MAC", "MTU", "NETWORKS"};
 	static const char *const uplink_paths[] = {"physnet", NULL, "ifname", "state", "mac", "mtu", "networks"};
 	static const char *const gateways[] = {"GATEWAY OF", "PROJECT", "HOST", "NETWORK", "ADDRESSES", "UNTIL (S)"};

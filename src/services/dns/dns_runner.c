@@ -114,6 +114,7 @@ static void forward(struct vd_dns_runner *runner, struct vd_dns_query *query, co
 	const char *name;
 	uint16_t type, class;
 	size_t count;
+	int r;
 
 	if (!waiting || runner->waiting >= VD_DNS_WAITING_MAX || client->waiting >= VD_DNS_CLIENT_WAITING_MAX) {
 		runner->counters.limited++;
@@ -132,8 +133,11 @@ static void forward(struct vd_dns_runner *runner, struct vd_dns_query *query, co
 	runner->counters.forwarded++;
 	vd_dns_query_question(query, &name, &type, &class);
 	count = vd_dns_servers(runner->state, &origin->client, &servers);
-	if (vd_upstreams_ask(runner->upstreams, servers, count, name, type, class, upstream_answered, waiting) < 0)
+	r = vd_upstreams_ask(runner->upstreams, servers, count, name, type, class, upstream_answered, waiting);
+	if (r < 0)
 		upstream_answered(NULL, 0, waiting);
+	else
+		runner->counters.through_vpc += (uint64_t)r;
 }
 
 void vd_dns_runner_take(struct vd_dns_runner *runner, const void *packet, size_t size, const struct vd_dns_origin *origin)
@@ -174,11 +178,16 @@ static int sockets_open(void *userdata)
 	return r < 0 ? r : vd_dns_sockets_open(SOCK_STREAM, sockets->tcp);
 }
 
-static int sockets_open_inside(const char *netns_path, struct sockets *sockets, struct vd_error *error)
+/* What takes privileges: port 53 in the namespace, and a thread that stays there to ask from. */
+static int inside_open(struct vd_dns_runner *runner, const char *netns_path, const char *resolv_conf, struct sockets *sockets,
+		       struct vd_error *error)
 {
 	VD_CLOSE int netns = open(netns_path, O_RDONLY | O_CLOEXEC);
-	int r = netns < 0 ? -errno : vd_netns_run(netns, sockets_open, sockets);
+	int r = netns < 0 ? -errno : vd_upstreams_new(runner->loop, resolv_conf, netns, &runner->upstreams);
 
+	if (r < 0)
+		return vd_error_set(error, r, "DNS: the network namespace %s cannot be entered: %s", netns_path, strerror(-r));
+	r = vd_netns_run(netns, sockets_open, sockets);
 	if (r < 0)
 		return vd_error_set(error, r, "DNS: port 53 in the network namespace %s cannot be opened: %s", netns_path,
 				    strerror(-r));
@@ -204,8 +213,7 @@ int vd_dns_runner_new(uv_loop_t *loop, const struct vd_router_state *state, cons
 		return vd_error_set(error, -ENOMEM, "out of memory");
 	runner->loop = loop;
 	runner->state = state;
-	runner->upstreams = vd_upstreams_new(loop, resolv_conf);
-	r = runner->upstreams ? sockets_open_inside(netns_path, &sockets, error) : vd_error_set(error, -ENOMEM, "out of memory");
+	r = inside_open(runner, netns_path, resolv_conf, &sockets, error);
 	memcpy(runner->udp_sockets, sockets.udp, sizeof(sockets.udp));
 	if (r == 0) {
 		r = vd_dns_udp_start(runner);
@@ -271,7 +279,35 @@ static bool is_wanted(const char *list, void *userdata)
 
 void vd_dns_runner_changed(struct vd_dns_runner *runner)
 {
+	static const struct vd_router nothing;
+	const struct vd_router *router = vd_router_state_router(runner->state);
+
+	if (!router)
+		router = &nothing;
+	vd_upstreams_lead(runner->upstreams, &router->service4, &router->service6);
 	vd_upstreams_sweep(runner->upstreams, is_wanted, runner);
+}
+
+struct ways {
+	const struct vd_upstreams *upstreams;
+	bool vpc, host;
+};
+
+static int way_note(const struct vd_router_subnet *subnet, void *userdata)
+{
+	struct ways *ways = userdata;
+
+	*(vd_upstreams_are_inside(ways->upstreams, subnet->dns, subnet->dns_count) ? &ways->vpc : &ways->host) = true;
+	return 0;
+}
+
+/* How the subnets' servers are asked. */
+static const char *way_word(const struct vd_dns_runner *runner)
+{
+	struct ways ways = {.upstreams = runner->upstreams};
+
+	vd_router_state_each_subnet(runner->state, way_note, &ways);
+	return !ways.vpc ? "host" : ways.host ? "vpc, host" : "vpc";
 }
 
 json_t *vd_dns_runner_counters(const struct vd_dns_runner *runner)
@@ -281,6 +317,7 @@ json_t *vd_dns_runner_counters(const struct vd_dns_runner *runner)
 #define X(word) json_object_set_new(counters, #word, json_integer((json_int_t)runner->counters.word));
 	VD_DNS_COUNTERS(X)
 #undef X
+	json_object_set_new(counters, "way", json_string(way_word(runner)));
 	json_object_set_new(counters, "waiting", json_integer(runner->waiting));
 	json_object_set_new(counters, "connections", json_integer(runner->connections));
 	json_object_set_new(counters, "upstream_lists", json_integer((json_int_t)vd_upstreams_count(runner->upstreams)));

@@ -24,6 +24,7 @@
 	X(tcp)             /* of these, over TCP */ \
 	X(own)             /* answered here: names of the VPC, and refusals */ \
 	X(forwarded)       /* asked upstream */ \
+	X(through_vpc)     /* of these, through the VPC's own way out */ \
 	X(upstream_failed) /* of these, without an answer in time */ \
 	X(limited)         /* turned away: too many under way */ \
 	X(malformed)       /* no query at all */ \

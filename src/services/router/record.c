@@ -35,6 +35,8 @@ static const struct field router_fields[] = {
 	{"vpc", FIELD_TYPE_TEXT, .required = true, AT(vd_router, vpc)},
 	{"project", FIELD_TYPE_TEXT, .required = true, AT(vd_router, project)},
 	{"mtu", FIELD_TYPE_NUMBER, .required = true, AT(vd_router, mtu), .min = 68, .max = 65535},
+	{"service4", FIELD_TYPE_ADDRESS, AT(vd_router, service4), .family = VD_FAMILY_IPV4},
+	{"service6", FIELD_TYPE_ADDRESS, AT(vd_router, service6), .family = VD_FAMILY_IPV6},
 	{},
 };
 

@@ -26,6 +26,8 @@ struct vd_router {
 	char *vpc;
 	char *project;
 	uint32_t mtu;
+	/* What name servers are asked with through the VPC's own ways out; NONE: it has none in that family. */
+	struct vd_address service4, service6;
 };
 
 struct vd_router_subnet {

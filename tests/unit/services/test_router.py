@@ -3,12 +3,15 @@
 """viaduct-router in real namespaces: an instance asks it with dig and curl, real name servers stand behind it.
 
     instance (10.0.0.2, fd00::2) --- viaduct [router namespace] 10.0.0.1, fd00::1, 169.254.169.254
-                                     viaduct-router [host namespace] --- unbound 127.0.0.53, dnsmasq 127.0.0.54
+      viaduct-router [host namespace]           |
+              |                             240.0.0.7 --- [outside] dnsmasq 198.51.100.53, 2001:db8::53
+      unbound 127.0.0.53, dnsmasq 127.0.0.54
 """
 
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +24,9 @@ import pytest
 
 PROGRAM = os.environ.get("VIADUCT_ROUTER", str(pathlib.Path(__file__).resolve().parents[3] / "build/cmd/viaduct-router"))
 TAG = f"vdr{os.getpid()}"
-HOST, ROUTER, INSTANCE = f"{TAG}h", f"{TAG}r", f"{TAG}i"
+HOST, ROUTER, INSTANCE, OUTSIDE = f"{TAG}h", f"{TAG}r", f"{TAG}i", f"{TAG}o"
+OUTER, OUTER6, SERVICE, SERVICE6 = "198.51.100.53", "2001:db8::53", "240.0.0.7", "fd76:6961:6475:6374::7"
+LOST = "240.0.0.8"  # to which nothing comes back
 DEAD = "192.0.2.1"  # leads nowhere, in silence
 
 UNBOUND = """
@@ -69,9 +74,9 @@ def wait_until(condition, seconds=10):
     raise AssertionError("it did not happen in time")
 
 
-def records(dns=("127.0.0.53",)):
+def records(dns=("127.0.0.53",), **router):
     return [
-        {"kind": "router", "vpc": "demo", "project": "default", "mtu": 1450},
+        {"kind": "router", "vpc": "demo", "project": "default", "mtu": 1450, **router},
         {"kind": "subnet", "id": 3, "name": "nodes", "cidr4": "10.0.0.0/24", "gateway4": "10.0.0.1", "cidr6": "fd00::/64",
          "gateway6": "fd00::1", "dhcp": True, "dhcp_address": "10.0.0.254", "lease": 600, "dns": list(dns), "domain": "corp.test"},
         {"kind": "port", "id": 7, "name": "web1", "hostname": "web-one", "mac": "02:00:00:00:00:07", "subnet": 3,
@@ -111,8 +116,8 @@ class Router:
             connection.sendall("".join(json.dumps(line) + "\n" for line in lines).encode())
             return json.loads(connection.makefile().readline())
 
-    def feed(self, *more, dns=("127.0.0.53",)):
-        answer = self.ask({"op": "begin"}, *({"op": "put", **record} for record in [*records(dns), *more]), {"op": "commit"})
+    def feed(self, *more, dns=("127.0.0.53",), **router):
+        answer = self.ask({"op": "begin"}, *({"op": "put", **record} for record in [*records(dns, **router), *more]), {"op": "commit"})
         assert answer["ok"], answer
         return answer
 
@@ -130,7 +135,7 @@ class Router:
 
 
 def topology():
-    for namespace in (HOST, ROUTER, INSTANCE):
+    for namespace in (HOST, ROUTER, INSTANCE, OUTSIDE):
         run("ip", "netns", "add", namespace)
         run("ip", "-n", namespace, "link", "set", "lo", "up")
     run("ip", "-n", ROUTER, "link", "add", "viaduct", "address", "02:76:69:61:64:01", "type", "veth", "peer", "name", "eth0", "netns", INSTANCE)
@@ -141,8 +146,18 @@ def topology():
         run("ip", "-n", INSTANCE, "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
     for namespace, link in ((ROUTER, "viaduct"), (INSTANCE, "eth0")):
         run("ip", "-n", namespace, "link", "set", link, "up")
+    run("ip", "-n", ROUTER, "link", "add", "way", "type", "veth", "peer", "name", "way", "netns", OUTSIDE)
+    for namespace, addresses in ((ROUTER, (f"{SERVICE}/32", f"{LOST}/32", f"{SERVICE6}/128")), (OUTSIDE, (f"{OUTER}/32", f"{OUTER6}/128"))):
+        run("ip", "-n", namespace, "link", "set", "way", "up")
+        for address in addresses:
+            run("ip", "-n", namespace, "address", "add", address, "dev", "way", *(["nodad"] if ":" in address else []))
+    for destination, namespace in ((OUTER, ROUTER), (OUTER6, ROUTER), (SERVICE, OUTSIDE), (SERVICE6, OUTSIDE)):
+        run("ip", "-n", namespace, "route", "add", destination, "dev", "way")
     run("ip", "-n", INSTANCE, "route", "add", "default", "via", "10.0.0.1")
-    run("ip", "-n", HOST, "route", "add", "192.0.2.0/24", "dev", "lo")
+    for silent in ("192.0.2.0/24", OUTER, OUTER6):
+        run("ip", "-n", HOST, "route", "add", silent, "dev", "lo")
+    for silent in ("192.0.2.0/24", "10.53.0.53"):
+        run("ip", "-n", ROUTER, "route", "add", silent, "dev", "lo")
 
 
 @pytest.fixture(scope="module")
@@ -160,14 +175,19 @@ def upstreams(tmp_path_factory):
             ["ip", "netns", "exec", HOST, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
              "--listen-address=127.0.0.54", "--except-interface=none", "--address=/www.example/203.0.113.4", "--user=root",
              "--host-record=printer.corp.test,203.0.113.5", "--pid-file="]))
-        for server in ("127.0.0.53", "127.0.0.54"):
-            wait_until(lambda server=server: "ANSWER: 1" in dig("www.example", "+tries=1", "+time=1", server=server, namespace=HOST))
+        servers.append(subprocess.Popen(
+            ["ip", "netns", "exec", OUTSIDE, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
+             f"--listen-address={OUTER}", f"--listen-address={OUTER6}", "--address=/www.example/203.0.113.9", "--user=root", "--pid-file=",
+             "--edns-packet-max=4096", f"--txt-record=big.example,{','.join(['x' * 250] * 18)}", "--log-queries", f"--log-facility={directory}/asked"]))
+        for server, namespace in (("127.0.0.53", HOST), ("127.0.0.54", HOST), (OUTER, OUTSIDE), (OUTER6, OUTSIDE)):
+            wait_until(lambda server=server, namespace=namespace:
+                       "ANSWER: 1" in dig("www.example", "+tries=1", "+time=1", server=server, namespace=namespace))
         yield directory
     finally:
         for server in servers:
             server.kill()
             server.wait()
-        for namespace in (HOST, ROUTER, INSTANCE):
+        for namespace in (HOST, ROUTER, INSTANCE, OUTSIDE):
             run("ip", "netns", "del", namespace, check=False)
 
 
@@ -253,6 +273,69 @@ def test_dead_upstream_is_survived(router):
     for name in ("mixed.example", "ten.example", "www.example"):
         assert "198.51.100." in dig(name, "+short", "+tries=1", "+time=5")
     assert time.monotonic() - start < 3
+
+
+def asked_from(upstreams):
+    """Who asked the server outside, but for its own namespace."""
+    return set(re.findall(r"query\[\S+\] \S+ from (\S+)", (upstreams / "asked").read_text())) - {OUTER, OUTER6}
+
+
+def test_servers_are_asked_through_the_vpc_when_it_has_a_way_out(router, upstreams):
+    """R-SVC-3: by UDP and TCP, IPv4 and IPv6, after privileges are dropped; what is on the host itself stays with the host."""
+    router.feed(dns=(OUTER,), service4=SERVICE)
+    assert dig("www.example", "+short") == "203.0.113.9\n"
+    assert dig("big.example", "TXT", "+short", "+tcp").count('"') == 36
+    assert router.counters()["through_vpc"] == router.counters()["forwarded"] == 2 and router.counters()["way"] == "vpc"
+    assert asked_from(upstreams) == {SERVICE}
+    router.feed(dns=(OUTER6,), service4=SERVICE, service6=SERVICE6)
+    assert dig("www.example", "+short") == "203.0.113.9\n"
+    assert asked_from(upstreams) == {SERVICE, SERVICE6}
+    router.feed(dns=("127.0.0.53",), service4=SERVICE)
+    assert dig("www.example", "+short") == "198.51.100.7\n"
+    router.feed(dns=(), service4=SERVICE)
+    assert dig("www.example", "+short") == "203.0.113.4\n"
+    assert router.counters()["through_vpc"] == 3 and router.counters()["way"] == "host"
+
+
+def test_dead_upstream_is_survived_through_the_vpc(router):
+    """R-SVC-3: the first one dead, the second of a family that the VPC does not lead out, the third answers."""
+    router.feed(dns=(DEAD, OUTER6, OUTER), service4=SERVICE)
+    start = time.monotonic()
+    assert dig("www.example", "+short", "+tries=1", "+time=5") == "203.0.113.9\n"
+    assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize("before", [{}, {"service4": LOST}], ids=["host", "vpc"])
+def test_questions_under_way_take_the_new_way(router, before):
+    """R-SVC-3: a way that comes or goes costs no question, though the one before would never have answered."""
+    router.feed(dns=(OUTER,), **before)
+    with subprocess.Popen(["ip", "netns", "exec", INSTANCE, "dig", "@10.0.0.1", "www.example", "+short", "+tries=1", "+time=5"],
+                          stdout=subprocess.PIPE, text=True) as asking:
+        wait_until(lambda: router.counters()["waiting"] == 1)
+        router.feed(dns=(OUTER,), service4=SERVICE)
+        assert asking.communicate(timeout=10)[0] == "203.0.113.9\n"
+    assert router.counters()["upstream_failed"] == 0 and router.counters()["upstream_lists"] == 1
+
+
+def test_way_back_to_the_host(router):
+    """R-SVC-3: without a way out the same list is asked from the host again, what waits included."""
+    run("ip", "-n", HOST, "address", "add", "10.53.0.53/32", "dev", "lo")
+    helper = subprocess.Popen(["ip", "netns", "exec", HOST, "dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+                               "--bind-interfaces", "--listen-address=10.53.0.53", "--except-interface=none", "--address=/www.example/203.0.113.6",
+                               "--user=root", "--pid-file="])
+    try:
+        wait_until(lambda: "ANSWER: 1" in dig("www.example", "+tries=1", "+time=1", server="10.53.0.53", namespace=HOST))
+        router.feed(dns=("10.53.0.53",), service4=SERVICE)
+        with subprocess.Popen(["ip", "netns", "exec", INSTANCE, "dig", "@10.0.0.1", "www.example", "+short", "+tries=1", "+time=5"],
+                              stdout=subprocess.PIPE, text=True) as asking:
+            wait_until(lambda: router.counters()["waiting"] == 1)
+            router.feed(dns=("10.53.0.53",))
+            assert asking.communicate(timeout=10)[0] == "203.0.113.6\n"
+        assert router.counters()["upstream_failed"] == 0
+    finally:
+        helper.kill()
+        helper.wait()
+        run("ip", "-n", HOST, "address", "del", "10.53.0.53/32", "dev", "lo")
 
 
 def test_all_upstreams_dead_is_said_in_time(router):
@@ -373,10 +456,13 @@ def test_second_router_on_the_socket_ends_itself(router):
 
 def test_router_has_no_privileges(router):
     """R-SVC-3: what an instance could take over owns nothing."""
-    pid = router.ask({"op": "status"})["pid"]
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    assert fields["CapEff"] == fields["CapPrm"] == "0" * 16 and fields["NoNewPrivs"] == "1" and fields["Uid"].split()[0] == "65534"
+    router.feed(dns=(OUTER,), service4=SERVICE)
+    assert dig("www.example", "+short") == "203.0.113.9\n"
+    threads = list(pathlib.Path(f"/proc/{router.ask({'op': 'status'})['pid']}/task").iterdir())
+    assert len(threads) > 2  # the loop's, the one in the router's namespace, libunbound's
+    for thread in threads:
+        fields = dict(line.split(":\t", 1) for line in (thread / "status").read_text().splitlines() if ":\t" in line)
+        assert fields["CapEff"] == fields["CapPrm"] == "0" * 16 and fields["NoNewPrivs"] == "1" and fields["Uid"].split()[0] == "65534"
 
 
 def test_bad_control_lines_are_answered_with_a_sentence(router):
