@@ -25,6 +25,8 @@
  * A network's VIPs, claims and neighbours go by the id that stands for its segment (vd_uplink).
  * Decide remembers by a port's and a domain's what it looked up for the packet before (lib/ingress.h): what no flow depends on yet but
  * stands in that memory has to bump them as well.
+ * While a port is closed for a change (src/datapath/change.c), its flows go on, but what decide remembers of it must not: that has the
+ * slot vd_slot_standing besides.
  * A new endpoint inside the VPC's CIDRs bumps nothing: no flow can have been installed to an address that no one had.
  * Nor does a rule that allows more: nothing that was refused is cached.
  */
@@ -44,6 +46,11 @@ static inline __attribute__((always_inline)) __u32 vd_slot(__u32 hash)
 static inline __attribute__((always_inline)) __u32 vd_slot_port(__u32 port_id)
 {
 	return vd_slot(vd_mix(0x706f7274u, port_id));
+}
+
+static inline __attribute__((always_inline)) __u32 vd_slot_standing(__u32 port_id)
+{
+	return vd_slot(vd_mix(0x7374616eu, port_id));
 }
 
 static inline __attribute__((always_inline)) __u32 vd_slot_endpoint(__u32 domain, const union vd_addr *address)

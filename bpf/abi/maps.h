@@ -464,6 +464,9 @@ enum vd_policy_direction {
 	VD_POLICY_DIRECTION_EGRESS,
 };
 
+/* An identity that nobody has and that never has a policy: of a port whose groups are being changed. */
+#define VD_POLICY_CLOSED (~0U)
+
 /* Hash. No entry: everything is refused. */
 struct vd_policy_key {
 	__u32 identity;

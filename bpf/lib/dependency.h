@@ -11,6 +11,13 @@ static __always_inline struct vd_generations *vd_generations_here(void)
 	return bpf_map_lookup_elem(&vd_generation, &zero);
 }
 
+static __always_inline __u32 vd_generation_of(__u32 slot)
+{
+	struct vd_generations *generations = vd_generations_here();
+
+	return generations ? *(volatile __u32 *)&generations->value[slot & (VD_GENERATION_SLOTS - 1)] : 0;
+}
+
 /*
  * Notes that the flow depends on slot, and reads it. To be called before the lookup that the slot stands for: whoever changes the
  * entry afterwards bumps the slot afterwards, and the sum is stale.

@@ -32,15 +32,15 @@ static __always_inline bool vd_ingress_read(struct __sk_buff *skb, struct vd_pac
 
 /*
  * What five lookups say of an ordinary port: itself, twice; that its subnet is no provider segment; its domain; that its table has no
- * policy routes. True as long as the generations of port and domain stand as they did when it was read: who changes one of these bumps
- * them (src/datapath/generation.c). A router that appears bumps nothing, so a domain without one is not remembered. Per CPU, hence no
+ * policy routes. True as long as the generations of port, its standing and domain are what they were when it was read: who changes one
+ * of these bumps them (src/datapath/generation.c). A router that appears bumps nothing, so a domain without one is not remembered. Per CPU, hence no
  * lock; the trace does without, for a packet may interrupt it.
  */
 #define VD_INGRESS_MEMORY 1024
 struct vd_ingress_memory {
 	__u64 generation_sum;
-	__u32 ifindex; /* 0: nothing */
-	__u32 zero;
+	__u32 ifindex;  /* 0: nothing */
+	__u32 standing; /* its generation */
 	struct vd_port_value port;
 	struct vd_domain_value domain;
 };
@@ -74,7 +74,8 @@ static __always_inline bool vd_ingress_recall(struct vd_packet *packet)
 	if (!memory || !memory->ifindex || memory->ifindex != packet->ingress)
 		return false;
 	vd_ingress_depend(packet, memory->port.id, memory->port.domain);
-	if (packet->flow.generation_sum != memory->generation_sum)
+	if (packet->flow.generation_sum != memory->generation_sum ||
+	    vd_generation_of(vd_slot_standing(memory->port.id)) != memory->standing)
 		return false;
 	packet->port = memory->port;
 	packet->domain_value = memory->domain;
@@ -92,12 +93,13 @@ static __always_inline void vd_ingress_remember(const struct vd_packet *packet)
 	    bpf_map_lookup_elem(&vd_policy_routes, &key))
 		return;
 	memory->generation_sum = packet->flow.generation_sum;
+	memory->standing = packet->standing;
 	memory->ifindex = packet->ingress;
 	memory->port = packet->port;
 	memory->domain = packet->domain_value;
 }
 
-/* Read twice: the port's generation must be read before the values that it stands for. */
+/* Read twice: the port's generations must be read before the values that they stand for. */
 static __always_inline int vd_ingress_read_port(struct vd_packet *packet)
 {
 	struct vd_port_value *port = bpf_map_lookup_elem(&vd_port, &packet->ingress);
@@ -105,6 +107,7 @@ static __always_inline int vd_ingress_read_port(struct vd_packet *packet)
 	if (!port)
 		return VD_DROP_REASON_UNKNOWN_PORT;
 	vd_ingress_depend(packet, port->id, port->domain);
+	packet->standing = vd_generation_of(vd_slot_standing(port->id));
 	packet->port = *port;
 	port = bpf_map_lookup_elem(&vd_port, &packet->ingress);
 	if (!port || port->id != packet->port.id || port->domain != packet->port.domain)

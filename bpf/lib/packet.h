@@ -132,6 +132,7 @@ struct vd_packet {
 	__u32 route_id;
 	__u32 delivery_subnet;                  /* of the endpoint that it goes to */
 	__u32 delivery_table;                   /* of the port here that it goes to */
+	__u32 standing;                         /* generation under which the port that it came from was read */
 	__u32 delivery_policy;                  /* of the port here that it goes to, 0: unfiltered, or not here */
 	bool to_service;                        /* it goes to the service port */
 	bool is_from_exit;                      /* tunnels: it came into the VPC from outside, on the sending host */

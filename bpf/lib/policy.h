@@ -216,6 +216,21 @@ static __always_inline bool vd_policy_is_neighbour(const struct vd_packet *packe
 }
 
 /*
+ * A port here is filtered by the rules of its own identity. Of the two ports that the packet passes these were read already, and what
+ * the other's rules say is asked about the same identity: one that changes does so at once for both questions.
+ */
+static __always_inline __u32 vd_policy_endpoint_identity(const struct vd_packet *packet, const struct vd_endpoint_value *endpoint)
+{
+	if (endpoint->place != VD_ENDPOINT_PLACE_HERE)
+		return endpoint->identity;
+	if (packet->port.policy && endpoint->port_id == packet->port.id)
+		return packet->port.policy;
+	if (packet->delivery_policy && endpoint->port_id == packet->flow.destination_port_id)
+		return packet->delivery_policy;
+	return endpoint->identity;
+}
+
+/*
  * The identity that an address of the domain stands for, 0: none. A sender is believed only where he is: at this very port, or on
  * the host that the packet came from.
  */
@@ -230,9 +245,11 @@ static __always_inline __u32 vd_policy_identity(const struct vd_packet *packet, 
 		return 0;
 	/* A trace that goes on asks about a sender who may not come so far. */
 	if (!is_sender || vd_trace_goes_on())
-		return endpoint->identity;
+		return vd_policy_endpoint_identity(packet, endpoint);
 	if (packet->ingress_type == VD_INGRESS_PORT)
-		return endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress ? endpoint->identity : 0;
+		return endpoint->place == VD_ENDPOINT_PLACE_HERE && endpoint->ifindex == packet->ingress
+			       ? vd_policy_endpoint_identity(packet, endpoint)
+			       : 0;
 	if (packet->ingress_type == VD_INGRESS_UPLINK)
 		return vd_policy_is_neighbour(packet, endpoint) ? endpoint->identity : 0;
 	if (endpoint->place != VD_ENDPOINT_PLACE_HOST)

@@ -18,8 +18,8 @@ struct change {
 	const struct vd_entries *before, *after;
 	struct vd_slots slots;
 	bool is_announced;
-	bool narrows_first; /* vd_policy_must_narrow_first */
-	int result;         /* the first error */
+	struct vd_policy_change policy;
+	int result; /* the first error */
 	struct vd_error *error;
 };
 
@@ -231,7 +231,7 @@ static void removals(struct change *change)
 /* What an entry that stays is between the two passes: all that either value allows, or what both do. */
 static struct vd_entry policy_between(const struct change *change, const struct vd_entry *before, const struct vd_entry *after)
 {
-	return vd_policy_combine(before, after, !change->narrows_first);
+	return vd_policy_combine(before, after, !change->policy.closes_first);
 }
 
 /* Puts entries in place: rules' ports before their remote ends, those before the masks. */
@@ -245,8 +245,8 @@ static void policies_widen(struct change *change)
 			continue;
 		before = find(change->before, after);
 		if (before) {
-			from = change->narrows_first ? policy_between(change, before, after) : *before;
-			to = change->narrows_first ? *after : policy_between(change, before, after);
+			from = change->policy.closes_first ? policy_between(change, before, after) : *before;
+			to = change->policy.closes_first ? *after : policy_between(change, before, after);
 		}
 		if (!before || !value_equal(&from, &to))
 			note(change, after, vd_datapath_update(change->datapath, &to, BPF_ANY));
@@ -268,8 +268,8 @@ static void policies_narrow(struct change *change)
 			note(change, before, vd_datapath_delete(change->datapath, before));
 			continue;
 		}
-		from = change->narrows_first ? *before : policy_between(change, before, after);
-		to = change->narrows_first ? policy_between(change, before, after) : *after;
+		from = change->policy.closes_first ? *before : policy_between(change, before, after);
+		to = change->policy.closes_first ? policy_between(change, before, after) : *after;
 		if (value_equal(&from, &to))
 			continue;
 		announce(change, before, after);
@@ -277,42 +277,41 @@ static void policies_narrow(struct change *change)
 	}
 }
 
-/* An endpoint that begins to stand for another identity while the rules about it change. */
-static bool is_moving(const struct change *change, const struct vd_entry *before, const struct vd_entry *after)
-{
-	if (!change->narrows_first || (after->map != VD_MAP_ENDPOINT4 && after->map != VD_MAP_ENDPOINT6))
-		return false;
-	return !before || vd_policy_endpoint_identity(before) != vd_policy_endpoint_identity(after);
-}
-
-static void put_anonymous(struct change *change, const struct vd_entry *endpoint)
-{
-	struct vd_entry anonymous = vd_policy_endpoint_anonymous(endpoint);
-
-	note(change, endpoint, vd_datapath_update(change->datapath, &anonymous, BPF_ANY));
-}
-
-/* No rule about an identity meets them from here until movers_name. */
-static void movers_hide(struct change *change)
+/* Who changes lets nothing through, and is nobody, from here until additions. */
+static void movers_close(struct change *change)
 {
 	for (size_t i = 0; i < change->after->count; i++) {
 		const struct vd_entry *after = &change->after->items[i], *before = find(change->before, after);
+		struct vd_entry closed;
 
-		if (!before || !is_moving(change, before, after))
+		if (!before || !vd_policy_moves(before, after))
 			continue;
+		closed = vd_policy_close(before);
 		announce(change, before, after);
-		put_anonymous(change, before);
+		note(change, before, vd_datapath_update(change->datapath, &closed, BPF_ANY));
 	}
 }
 
-static void movers_name(struct change *change)
+/* No packet that began before this returns is judged any more, and none that comes is judged by what decide remembers of a port. */
+static void settle(struct change *change)
 {
-	for (size_t i = 0; i < change->after->count; i++) {
-		const struct vd_entry *after = &change->after->items[i];
+	struct vd_slots slots = {};
+	int r;
 
-		if (is_moving(change, find(change->before, after), after) && vd_policy_endpoint_identity(after))
-			note(change, after, vd_datapath_update(change->datapath, after, BPF_ANY));
+	for (size_t i = 0; i < change->before->count; i++) {
+		const struct vd_entry *before = &change->before->items[i], *after = find(change->after, before);
+		struct vd_port_value port;
+
+		if (before->map != VD_MAP_PORT || (after && !vd_policy_moves(before, after)))
+			continue;
+		memcpy(&port, before->value, sizeof(port));
+		vd_slots_add(&slots, vd_slot_standing(port.id));
 	}
+	vd_generation_bump(change->datapath->generation, &slots);
+	vd_slots_done(&slots);
+	r = vd_barrier_wait(&change->datapath->barrier);
+	if (r && !change->result)
+		change->result = vd_error_set(change->error, r, "cannot wait for the packets under way: %s", strerror(-r));
 }
 
 static void port_attach(struct change *change, const struct vd_entry *entry, bool is_new)
@@ -335,10 +334,7 @@ static void additions(struct change *change)
 			continue;
 		if (!before || !value_equal(before, entry)) {
 			announce(change, before, entry);
-			if (is_moving(change, before, entry))
-				put_anonymous(change, entry);
-			else
-				entry_put(change, entry);
+			entry_put(change, entry);
 		}
 		if (entry->map == VD_MAP_PORT)
 			port_attach(change, entry, !before);
@@ -355,6 +351,30 @@ static void detachments(struct change *change)
 	}
 }
 
+/* All that either plan allows is allowed in between; waiting spares packets that both allow from meeting neither's rules. */
+static void exchange(struct change *change)
+{
+	policies_widen(change);
+	if (change->policy.gains && change->policy.moves)
+		settle(change);
+	removals(change);
+	additions(change);
+	if (change->policy.losses && (change->policy.gains || change->policy.moves))
+		settle(change);
+	policies_narrow(change);
+}
+
+/* Only what both plans allow is allowed in between (policy.h says why). */
+static void close_and_open(struct change *change)
+{
+	movers_close(change);
+	policies_narrow(change);
+	removals(change);
+	settle(change);
+	policies_widen(change);
+	additions(change);
+}
+
 int vd_change_carry_out(struct vd_datapath *datapath, struct vd_entries *before, struct vd_entries *after,
 			enum vd_change_scope scope, struct vd_error *error)
 {
@@ -362,21 +382,11 @@ int vd_change_carry_out(struct vd_datapath *datapath, struct vd_entries *before,
 
 	vd_entries_sort(before);
 	vd_entries_sort(after);
-	change.narrows_first = vd_policy_must_narrow_first(before, after);
-	if (change.narrows_first) {
-		movers_hide(&change);
-		policies_narrow(&change);
-	} else {
-		policies_widen(&change);
-	}
-	removals(&change);
-	additions(&change);
-	if (change.narrows_first) {
-		policies_widen(&change);
-		movers_name(&change);
-	} else {
-		policies_narrow(&change);
-	}
+	change.policy = vd_policy_weigh(before, after);
+	if (change.policy.closes_first)
+		close_and_open(&change);
+	else
+		exchange(&change);
 	vteps_remove(&change);
 	datapath->writes += vd_generation_bump(datapath->generation, &change.slots);
 	vd_slots_done(&change.slots);

@@ -41,6 +41,7 @@ void vd_datapath_close(struct vd_datapath *datapath)
 	ring_buffer__free(datapath->neighbour_events);
 	if (datapath->generation)
 		vd_generation_close(datapath->generation);
+	vd_barrier_close(&datapath->barrier);
 	if (datapath->names)
 		vd_names_free(datapath->names);
 	if (datapath->groups)
@@ -67,6 +68,7 @@ static struct vd_datapath *datapath_new(const struct vd_datapath_options *option
 		datapath->maps[i] = -1;
 	for (unsigned i = 0; i < VD_FUNCTION_COUNT; i++)
 		datapath->programs[i] = -1;
+	datapath->barrier = (struct vd_barrier){-1, -1};
 	datapath->settings = settings_of(options);
 	datapath->connection_share =
 		options->connection_share ? options->connection_share : datapath->settings.connection_entries / 2;
@@ -126,6 +128,9 @@ int vd_datapath_open(const struct vd_datapath_options *options, struct vd_datapa
 	r = adopt(datapath);
 	if (r)
 		return vd_error_set(error, r, "cannot open the data plane's pins in %s: %s", datapath->path, strerror(-r));
+	r = vd_barrier_open(&datapath->barrier);
+	if (r)
+		return vd_error_set(error, r, "cannot make the map by which changes wait for packets under way: %s", strerror(-r));
 	r = vd_change_recover(datapath, error);
 	if (r)
 		return r;

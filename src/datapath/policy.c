@@ -27,7 +27,7 @@ static struct vd_remote_value combine_remote(struct vd_remote_value before, stru
 	};
 }
 
-/* All of it is bits. */
+/* All of it is bits. The spans say all only where they do in both: else remote ends are asked, which hides nothing. */
 static struct vd_policy_value combine_policy(struct vd_policy_value before, struct vd_policy_value after, bool is_union)
 {
 	uint64_t x[sizeof(before) / sizeof(uint64_t)], y[sizeof(before) / sizeof(uint64_t)];
@@ -38,6 +38,7 @@ static struct vd_policy_value combine_policy(struct vd_policy_value before, stru
 	for (size_t i = 0; i < sizeof(x) / sizeof(x[0]); i++)
 		x[i] = is_union ? x[i] | y[i] : x[i] & y[i];
 	memcpy(&combined, x, sizeof(combined));
+	combined.only_spans = before.only_spans & after.only_spans;
 	return combined;
 }
 
@@ -84,73 +85,105 @@ static bool is_endpoint(const struct vd_entry *entry)
 	return entry->map == VD_MAP_ENDPOINT4 || entry->map == VD_MAP_ENDPOINT6;
 }
 
-uint32_t vd_policy_endpoint_identity(const struct vd_entry *endpoint)
+/* Whose rules filter a port here, or what identity rules know an address by. */
+struct standing {
+	uint32_t port, identity; /* identity 0: unfiltered, in no group, or not there */
+	bool is_here;
+};
+
+/* False: the entry is nobody's. */
+static bool standing_of(const struct vd_entry *entry, struct standing *ret)
 {
-	struct vd_endpoint_value value;
-
-	memcpy(&value, endpoint->value, sizeof(value));
-	return value.identity;
-}
-
-struct vd_entry vd_policy_endpoint_anonymous(const struct vd_entry *endpoint)
-{
-	struct vd_entry anonymous = *endpoint;
-	struct vd_endpoint_value value;
-
-	memcpy(&value, endpoint->value, sizeof(value));
-	value.identity = 0;
-	memcpy(anonymous.value, &value, sizeof(value));
-	return anonymous;
-}
-
-/* A port's policy or an endpoint's identity, and whose it is. False: the entry is neither. */
-static bool standing_of(const struct vd_entry *entry, uint32_t *ret_port, uint32_t *ret_identity)
-{
-	struct vd_port_value port;
 	struct vd_endpoint_value endpoint;
+	struct vd_port_value port;
 
 	if (entry->map == VD_MAP_PORT) {
 		memcpy(&port, entry->value, sizeof(port));
-		*ret_port = port.id;
-		*ret_identity = port.policy;
+		*ret = (struct standing){port.id, port.policy, true};
 		return true;
 	}
 	if (!is_endpoint(entry))
 		return false;
 	memcpy(&endpoint, entry->value, sizeof(endpoint));
-	*ret_port = endpoint.port_id;
-	*ret_identity = endpoint.identity;
+	*ret = (struct standing){endpoint.port_id, endpoint.identity, endpoint.place == VD_ENDPOINT_PLACE_HERE};
 	return true;
 }
 
-/* The one port that becomes another's equal, as long as it is only one. */
-struct mover {
-	uint32_t port, from, to; /* from 0: it was not there, or in no group */
-	bool is_change, is_many;
-	bool is_fresh, is_vanishing; /* the policy of "to" begins, that of "from" ends: it has no other ports */
+bool vd_policy_moves(const struct vd_entry *before, const struct vd_entry *after)
+{
+	struct standing was, is;
+
+	return standing_of(before, &was) && standing_of(after, &is) && was.identity != is.identity;
+}
+
+struct vd_entry vd_policy_close(const struct vd_entry *entry)
+{
+	struct vd_entry closed = *entry;
+	struct vd_endpoint_value endpoint;
+	struct vd_port_value port;
+
+	if (entry->map == VD_MAP_PORT) {
+		memcpy(&port, entry->value, sizeof(port));
+		port.policy = VD_POLICY_CLOSED;
+		memcpy(closed.value, &port, sizeof(port));
+	} else if (is_endpoint(entry)) {
+		memcpy(&endpoint, entry->value, sizeof(endpoint));
+		endpoint.identity = 0;
+		memcpy(closed.value, &endpoint, sizeof(endpoint));
+	}
+	return closed;
+}
+
+/* Two sorted lists side by side. */
+struct walk {
+	const struct vd_entries *before, *after;
+	size_t i, j;
 };
 
-static struct mover mover_find(const struct vd_entries *before, const struct vd_entries *after)
+/* The next key's entries, NULL where a list has none. False: the end. */
+static bool walk_next(struct walk *walk, const struct vd_entry **ret_before, const struct vd_entry **ret_after)
 {
-	struct mover mover = {};
+	const struct vd_entry *was = walk->i < walk->before->count ? &walk->before->items[walk->i] : NULL;
+	const struct vd_entry *is = walk->j < walk->after->count ? &walk->after->items[walk->j] : NULL;
+	int order = !is ? -1 : !was ? 1 : vd_entry_compare(was, is);
 
-	for (size_t i = 0, j = 0; j < after->count; j++) {
-		const struct vd_entry *is = &after->items[j];
-		uint32_t port, to, from = 0, old_port;
-		bool was_there;
+	if (!was && !is)
+		return false;
+	*ret_before = order <= 0 ? was : NULL;
+	*ret_after = order >= 0 ? is : NULL;
+	walk->i += order <= 0;
+	walk->j += order >= 0;
+	return true;
+}
 
-		while (i < before->count && vd_entry_compare(&before->items[i], is) < 0)
-			i++;
-		was_there = i < before->count && !vd_entry_compare(&before->items[i], is);
-		if (!standing_of(is, &port, &to) || (was_there && !standing_of(&before->items[i], &old_port, &from)) || from == to)
-			continue;
-		mover.is_many |= mover.port && mover.port != port;
-		mover.is_change |= was_there;
-		mover.port = port;
-		mover.from = was_there ? from : mover.from;
-		mover.to = to;
+/* Whose standing changes. port, from and to are those of the first; from 0: it comes, or was in no group. */
+struct movers {
+	uint32_t port, from, to;
+	bool is_many; /* of several ports, or not all the same way */
+	bool is_here; /* a port of this host among them */
+	bool changes, comes, goes;
+	bool is_fresh, is_vanishing; /* the policy of "to" begins, that of "from" ends: no other port here has it */
+};
+
+static void movers_add(struct movers *movers, const struct vd_entry *before, const struct vd_entry *after)
+{
+	struct standing was = {}, is = {};
+	bool was_there = before && standing_of(before, &was), is_there = after && standing_of(after, &is);
+	uint32_t port = is_there ? is.port : was.port;
+
+	if (was.identity == is.identity)
+		return;
+	if (!movers->changes && !movers->comes && !movers->goes) {
+		movers->port = port;
+		movers->from = was.identity;
+		movers->to = is.identity;
 	}
-	return mover;
+	movers->is_many |= movers->port != port || movers->from != was.identity || movers->to != is.identity ||
+			   (was_there && is_there && was.port != is.port);
+	movers->is_here |= was.is_here || is.is_here;
+	movers->changes |= was_there && is_there;
+	movers->comes |= !was_there;
+	movers->goes |= !is_there;
 }
 
 static bool has_policy(const struct vd_entries *entries, uint32_t identity)
@@ -165,6 +198,23 @@ static bool has_policy(const struct vd_entries *entries, uint32_t identity)
 	return false;
 }
 
+static struct movers movers_find(const struct vd_entries *before, const struct vd_entries *after)
+{
+	struct walk walk = {.before = before, .after = after};
+	const struct vd_entry *was, *is;
+	struct movers movers = {};
+
+	while (walk_next(&walk, &was, &is))
+		movers_add(&movers, was, is);
+	if (movers.changes && !movers.is_many) {
+		movers.is_fresh = has_policy(after, movers.to) && !has_policy(before, movers.to);
+		movers.is_vanishing = has_policy(before, movers.from) && !has_policy(after, movers.from);
+	}
+	return movers;
+}
+
+/* ---- what begins and what ends to be allowed ---- */
+
 /* Whether a rule is of or about an identity. */
 static bool concerns(const struct vd_entry *entry, uint32_t identity)
 {
@@ -176,36 +226,105 @@ static bool concerns(const struct vd_entry *entry, uint32_t identity)
 	return key.remote.identity == identity || (entry->map != VD_MAP_POLICY && key.remote.remote_identity == identity);
 }
 
-/* Widened rules must not meet the port as it was, nor rules that shall be narrowed the port as it will be. */
-static bool is_met(const struct mover *mover, const struct vd_entry *before, const struct vd_entry *after)
+/* Whether a rule's entry (NULL: none) allows what another of its key does not. Masks allow nothing, they only hide. */
+static bool allows_more(const struct vd_entry *entry, const struct vd_entry *than)
 {
-	if (!before)
-		return concerns(after, mover->from) && !(mover->is_fresh && concerns(after, mover->to));
-	if (!after)
-		return concerns(before, mover->to) && !(mover->is_vanishing && concerns(before, mover->from));
-	return memcmp(before->value, after->value, sizeof(before->value)) &&
-	       (concerns(after, mover->from) || concerns(after, mover->to));
+	struct vd_remote_value remote, other_remote = {};
+	struct vd_policy_value policy, other_policy = {};
+	struct vd_span_value span, other_span = {};
+
+	if (!entry)
+		return false;
+	if (entry->map == VD_MAP_ALLOW)
+		return !than;
+	if (entry->map == VD_MAP_REMOTE) {
+		memcpy(&remote, entry->value, sizeof(remote));
+		if (than)
+			memcpy(&other_remote, than->value, sizeof(other_remote));
+		return remote.any_rule && !other_remote.any_rule;
+	}
+	if (entry->map == VD_MAP_POLICY) {
+		memcpy(&policy, entry->value, sizeof(policy));
+		if (than)
+			memcpy(&other_policy, than->value, sizeof(other_policy));
+		return policy.open && !other_policy.open;
+	}
+	memcpy(&span, entry->value, sizeof(span));
+	if (than)
+		memcpy(&other_span, than->value, sizeof(other_span));
+	for (size_t i = 0; i < sizeof(span.ports) / sizeof(span.ports[0]); i++)
+		if (span.ports[i] & ~other_span.ports[i])
+			return true;
+	return false;
 }
 
-bool vd_policy_must_narrow_first(const struct vd_entries *before, const struct vd_entries *after)
+/* What rules begin to allow (gains), or end to (losses). */
+struct tally {
+	bool any, by_direction[VD_POLICY_DIRECTION_EGRESS + 1];
+	bool of_others; /* not only of or about the one identity that nobody else here has */
+	bool is_met;    /* of or about the identity that must not meet it */
+};
+
+static void tally_add(struct tally *tally, const struct vd_entry *entry, uint32_t alone, uint32_t kept_from)
 {
-	struct mover mover = mover_find(before, after);
-	size_t i = 0, j = 0;
+	struct vd_policy_key key;
 
-	if (!mover.port)
-		return false;
-	if (mover.is_many && mover.is_change)
+	memcpy(&key, entry->key, sizeof(key)); /* the beginning of every rule's key */
+	tally->any = true;
+	tally->by_direction[key.direction == VD_POLICY_DIRECTION_EGRESS ? VD_POLICY_DIRECTION_EGRESS
+									: VD_POLICY_DIRECTION_INGRESS] = true;
+	tally->of_others |= !concerns(entry, alone);
+	tally->is_met |= concerns(entry, kept_from);
+}
+
+static bool crosses(const struct tally *gains, const struct tally *losses)
+{
+	const bool *comes = gains->by_direction, *goes = losses->by_direction;
+
+	return (comes[VD_POLICY_DIRECTION_EGRESS] && goes[VD_POLICY_DIRECTION_INGRESS]) ||
+	       (comes[VD_POLICY_DIRECTION_INGRESS] && goes[VD_POLICY_DIRECTION_EGRESS]);
+}
+
+/* Ports here: one packet may meet two of them, and the rules of both. */
+static bool must_close_here(const struct movers *movers, const struct tally *gains, const struct tally *losses)
+{
+	if (movers->changes)
+		return movers->is_many || !movers->from || !movers->to || gains->of_others || losses->of_others;
+	if (movers->comes && movers->goes)
 		return true;
-	mover.is_fresh = has_policy(after, mover.to) && !has_policy(before, mover.to);
-	mover.is_vanishing = has_policy(before, mover.from) && !has_policy(after, mover.from);
-	while (i < before->count || j < after->count) {
-		int order = i == before->count ? 1 : j == after->count ? -1 : vd_entry_compare(&before->items[i], &after->items[j]);
-		const struct vd_entry *was = order <= 0 ? &before->items[i] : NULL, *is = order >= 0 ? &after->items[j] : NULL;
+	return movers->comes ? losses->any : gains->any;
+}
 
-		if (vd_policy_map((was ? was : is)->map) && is_met(&mover, was, is))
-			return true;
-		i += order <= 0;
-		j += order >= 0;
+/* Ports of other hosts: a packet meets one of them, and here the rules of one port. */
+static bool must_close_elsewhere(const struct movers *movers, const struct tally *gains, const struct tally *losses)
+{
+	if (crosses(gains, losses))
+		return true;
+	if (!movers->is_many)
+		return gains->is_met || losses->is_met;
+	return (gains->any && (movers->changes || movers->goes)) || (losses->any && (movers->changes || movers->comes));
+}
+
+struct vd_policy_change vd_policy_weigh(const struct vd_entries *before, const struct vd_entries *after)
+{
+	struct movers movers = movers_find(before, after);
+	struct walk walk = {.before = before, .after = after};
+	struct tally gains = {}, losses = {};
+	const struct vd_entry *was, *is;
+
+	while (walk_next(&walk, &was, &is)) {
+		if (!vd_policy_map((was ? was : is)->map))
+			continue;
+		if (allows_more(is, was))
+			tally_add(&gains, is, movers.is_fresh ? movers.to : 0, movers.from);
+		if (allows_more(was, is))
+			tally_add(&losses, was, movers.is_vanishing ? movers.from : 0, movers.to);
 	}
-	return false;
+	return (struct vd_policy_change){
+		.gains = gains.any,
+		.losses = losses.any,
+		.moves = movers.changes,
+		.closes_first =
+			movers.is_here ? must_close_here(&movers, &gains, &losses) : must_close_elsewhere(&movers, &gains, &losses),
+	};
 }

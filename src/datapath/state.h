@@ -2,6 +2,7 @@
 #ifndef VD_DATAPATH_STATE_H
 #define VD_DATAPATH_STATE_H
 
+#include "datapath/barrier.h"
 #include "datapath/datapath.h"
 #include "datapath/generation.h"
 #include "datapath/group.h"
@@ -26,6 +27,7 @@ struct vd_datapath {
 	uint32_t program_ids[VD_FUNCTION_COUNT];
 
 	struct vd_generation *generation;
+	struct vd_barrier barrier;
 	struct vd_names *names;
 	struct vd_groups *groups; /* of the plan last given */
 	uint64_t writes;

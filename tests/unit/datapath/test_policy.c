@@ -12,6 +12,7 @@
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,12 +113,16 @@ static void test_difference_equals_sync(void **state)
 
 /* ---- packets while rules change ---- */
 
+/* There and back; a change that waits takes as long as the kernel needs to see all packets through. */
+#define CHANGES 12
+#define PACKETS 20000
+
 struct sending {
 	struct vd_datapath *datapath;
 	uint16_t port;
 	uint32_t wrong; /* a verdict that must not be */
 	unsigned count, wrongs;
-	bool stop;
+	bool stop, failed;
 };
 
 /* First packets from port 1 to port 2, without end: a SYN always goes to decide. */
@@ -139,45 +144,129 @@ static void *send_syns(void *userdata)
 	run.data_size_in = (uint32_t)size;
 	while (!__atomic_load_n(&sending->stop, __ATOMIC_RELAXED)) {
 		if (bpf_prog_test_run_opts(sending->datapath->programs[VD_FUNCTION_PORT], &run))
-			break;
-		sending->count++;
+			sending->failed = true;
+		__atomic_fetch_add(&sending->count, 1, __ATOMIC_RELAXED);
 		sending->wrongs += run.retval == sending->wrong;
 	}
 	return NULL;
+}
+
+/* Of the processors that the test may use: a scheduler that packs threads together would let only one of two run at a time. */
+static void pin(pthread_t thread, const cpu_set_t *allowed, bool is_last)
+{
+	int first = -1, last = -1;
+	cpu_set_t one;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, allowed))
+			continue;
+		first = first < 0 ? cpu : first;
+		last = cpu;
+	}
+	CPU_ZERO(&one);
+	CPU_SET(is_last ? last : first, &one);
+	assert_int_equal(pthread_setaffinity_np(thread, sizeof(one), &one), 0);
 }
 
 static unsigned change_under_traffic(struct vd_datapath *datapath, const struct vd_plan *a, const struct vd_plan *b, uint16_t port,
 				     uint32_t wrong)
 {
 	struct sending sending = {.datapath = datapath, .port = port, .wrong = wrong};
+	cpu_set_t allowed;
 	pthread_t thread;
 
+	assert_int_equal(pthread_getaffinity_np(pthread_self(), sizeof(allowed), &allowed), 0);
 	assert_int_equal(pthread_create(&thread, NULL, send_syns, &sending), 0);
-	for (unsigned i = 0; i < 400; i++) {
+	pin(thread, &allowed, true);
+	pin(pthread_self(), &allowed, false);
+	for (unsigned i = 0; i < CHANGES || __atomic_load_n(&sending.count, __ATOMIC_RELAXED) < PACKETS; i++) {
 		fixture_apply(datapath, a, b);
 		fixture_apply(datapath, b, a);
 	}
 	__atomic_store_n(&sending.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	assert_true(sending.count > 1000);
+	assert_int_equal(pthread_setaffinity_np(pthread_self(), sizeof(allowed), &allowed), 0);
+	assert_false(sending.failed);
 	return sending.wrongs;
+}
+
+static void assert_never_passes(struct vd_plan *a, struct vd_plan *b, bool has_router)
+{
+	struct vd_datapath *datapath = fixture_open();
+
+	fixture_sync(datapath, a);
+	if (has_router)
+		assert_int_equal(vd_datapath_service_set(datapath, 7, fixture_ifindex(FIXTURE_PORTS), NULL), 0);
+	assert_int_equal(change_under_traffic(datapath, a, b, 80, TC_ACT_REDIRECT), 0);
+	vd_plan_free(a);
+	vd_plan_free(b);
+	vd_datapath_close(datapath);
+}
+
+static void close_egress(struct vd_plan *plan, uint32_t identity)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_POLICY);
+	record.policy.identity = identity;
+	record.policy.direction = VD_PLAN_DIRECTION_EGRESS;
+	assert_int_equal(vd_plan_get(plan, &record, &record), 0);
+	record.policy.open = false;
+	vd_plan_put(plan, &record);
 }
 
 /* One allows the second identity while port 1 is of the first, the other the other way round: neither lets it in. */
 static void test_what_neither_allows_never_passes(void **state)
 {
-	struct vd_datapath *datapath = fixture_open();
 	struct vd_plan *a = plan_protected(), *b = plan_protected();
 
 	fixture_plan_rule(a, WEB, 77, 80, NULL, SECOND);
 	fixture_plan_policy(a, 1, FIRST);
 	fixture_plan_rule(b, WEB, 77, 80, NULL, FIRST);
 	fixture_plan_policy(b, 1, SECOND);
-	fixture_sync(datapath, a);
-	assert_int_equal(change_under_traffic(datapath, a, b, 80, TC_ACT_REDIRECT), 0);
-	vd_plan_free(a);
-	vd_plan_free(b);
-	vd_datapath_close(datapath);
+	assert_never_passes(a, b, false);
+}
+
+/* One lets port 1 send and port 2 not receive, the other the other way round: the rules of both ports change at once. */
+static void test_two_ends_never_mix(void **state)
+{
+	struct vd_plan *a = plan_protected(), *b = plan_protected();
+
+	fixture_plan_policy(a, 1, FIRST);
+	fixture_plan_policy(b, 1, FIRST);
+	close_egress(b, FIRST);
+	fixture_plan_rule(b, WEB, 77, 80, "10.0.0.0/8", 0);
+	assert_never_passes(a, b, false);
+}
+
+/* Who is of the first identity may send nothing, who is of the second may, but port 2 lets in only the first. No rule changes. */
+static void test_one_port_is_never_of_two_identities(void **state)
+{
+	struct vd_plan *plans[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		plans[i] = plan_protected();
+		fixture_plan_policy(plans[i], 1, i ? FIRST : SECOND);
+		fixture_plan_policy(plans[i], 1, i ? SECOND : FIRST);
+		close_egress(plans[i], FIRST);
+		fixture_plan_rule(plans[i], WEB, 77, 80, NULL, FIRST);
+	}
+	assert_never_passes(plans[0], plans[1], false);
+}
+
+/* The first identity may send as soon as port 1, of which decide remembers what it was, is of it no more. */
+static void test_what_is_remembered_never_meets_a_new_rule(void **state)
+{
+	struct vd_plan *plans[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		plans[i] = plan_protected();
+		fixture_plan_policy(plans[i], 1, i ? FIRST : SECOND);
+		fixture_plan_policy(plans[i], 1, i ? SECOND : FIRST);
+		close_egress(plans[i], i ? SECOND : FIRST);
+		fixture_plan_rule(plans[i], WEB, 77, 80, "10.0.0.0/8", 0);
+	}
+	assert_never_passes(plans[0], plans[1], true);
 }
 
 /* Two rules, each for itself, allow the same: while one takes the other's place nothing is refused. */
@@ -284,9 +373,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_rule_costs_its_own_entries), TEST(test_restart_adopts_policies),
-		TEST(test_difference_equals_sync),         TEST(test_what_neither_allows_never_passes),
-		TEST(test_what_both_allow_always_passes),  TEST(test_trace_and_drops_name_rule_and_groups),
+		TEST(test_one_rule_costs_its_own_entries),
+		TEST(test_restart_adopts_policies),
+		TEST(test_difference_equals_sync),
+		TEST(test_what_neither_allows_never_passes),
+		TEST(test_two_ends_never_mix),
+		TEST(test_one_port_is_never_of_two_identities),
+		TEST(test_what_is_remembered_never_meets_a_new_rule),
+		TEST(test_what_both_allow_always_passes),
+		TEST(test_trace_and_drops_name_rule_and_groups),
 	};
 
 	fixture_require();
