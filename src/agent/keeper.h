@@ -11,7 +11,7 @@
  * Keeps this host's own kernel so that containers of its blocks are forwarded and translated as they shall be, whatever dockerd,
  * firewalld or an administrator do to packet filters and settings (host/firewall.h, host/setting.h), and knows what prefixes the host
  * has uses for besides. A thread of its own, since the programs of iptables take their time; woken by the kernel's events and, while
- * there are blocks, twice a second for what has none.
+ * there are blocks, four times a second for what has none.
  */
 struct vd_keeper;
 

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 500      /* for what has no events: the older iptables */
+#define TICK_MS 250      /* for what has no events: the older iptables */
 #define SETTLE_MS 30     /* one look does for what comes in a burst */
 #define GAP_MS 250       /* between two looks: who changes things all the time does not keep this host busy */
 #define REFUSED_MS 60000 /* for so long a drop by others is told of, after the last one */

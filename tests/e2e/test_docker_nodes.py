@@ -190,7 +190,7 @@ def test_a_flow_that_began_without_our_rules_recovers(lab, engines, name):
         finally:
             os.kill(lab.host(name).pid, signal.SIGCONT)
         wait_until(lambda: heard_from(receiver, sender) == FAR[OTHER[name]], "it has its own address", 5)
-    assert "conntrack: connections that were translated for want of our rules were ended" in changes(lab, name)
+    wait_until(lambda: "conntrack: connections that were translated for want of our rules were ended" in changes(lab, name), "it is said", 5)
 
 
 SPOILS = {

@@ -329,7 +329,7 @@ static void test_what_fails_is_said_and_tried_again(void **state)
 	assert_string_equal(watcher->problem, "");
 }
 
-/* Two looks a second at what tells nobody; a program is started only when something differs. */
+/* Four looks a second at what tells nobody; a program is started only when something differs. */
 static void test_keeping_watch_costs_next_to_nothing(void **state)
 {
 	struct watcher *watcher = *state;
