@@ -29,7 +29,8 @@ static const struct option long_options[] = {
 static const char help[] =
 	"Usage: viaduct-docker [--socket PATH] [--server unix:PATH] [--docker-host unix:PATH]\n"
 	"\n"
-	"Docker's network and IPAM driver \"viaduct\": containers get addresses of the node's block of a container_network.\n"
+	"Docker's network and IPAM driver \"viaduct\": containers get addresses of the node's block of a container_network,\n"
+	"or of a native one's subnet.\n"
 	"\n"
 	"  docker network create -d viaduct --ipam-driver viaduct --ipam-opt network=NAME my-net\n"
 	"  docker run --net my-net ...\n"
