@@ -73,7 +73,7 @@ static int arguments_read(const json_t *arguments, struct vd_check *check, struc
 static json_t *answer_of(const struct vd_check *check)
 {
 	char seen[VD_ADDRESS_TEXT];
-	bool is_seen = check->seen.family != VD_FAMILY_NONE && check->to.type != VD_CHECK_TYPE_OUTSIDE;
+	bool is_seen = check->seen.family != VD_FAMILY_NONE;
 
 	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:s*, s:O}", "from", check->from.text, "to", check->to.text, "protocol",
 			 check->protocol, "reachable", !check->is_blocked && !check->is_unproven, "blocked", check->is_blocked,

@@ -73,6 +73,11 @@ static json_t *arguments_new(const struct way *way, const char *from, bool has_s
 
 static void reply_take(struct way *way, json_t *reply)
 {
+	const char *source = text_of(json_object_get(reply, "packet"), "source");
+
+	/* Translated on the way, it is somebody else to those behind. */
+	if (*source)
+		vd_address_parse(source, &way->source);
 	json_array_extend(way->refused, json_object_get(reply, "refused"));
 	json_array_extend(way->steps, json_object_get(reply, "steps"));
 	json_array_append(way->path, json_object_get(reply, "host"));

@@ -360,7 +360,7 @@ static void turn(struct vd_datapath *datapath, struct vd_trace_request *request,
 	*ingress = (struct ingress){datapath->tracer->uplink, flow->output_ifindex, flow->vlan};
 }
 
-/* For the host that it goes on to: it is another packet by now. */
+/* For the host that it goes on to, or whoever gets it: it is another packet by now. */
 static void set_packet(json_t *object, struct vd_trace_request *request, const struct vd_flow *flow)
 {
 	char source[VD_ADDRESS_TEXT], destination[VD_ADDRESS_TEXT];
@@ -411,7 +411,8 @@ int vd_datapath_trace(struct vd_datapath *datapath, const struct vd_trace_reques
 	}
 	object = json_object();
 	set_verdict(object, datapath, &area, verdict);
-	if (json_object_get(object, "to_host"))
+	if (json_object_get(object, "to_host") ||
+	    area.flow.flags & (VD_FLOW_FLAG_TRANSLATE_SOURCE | VD_FLOW_FLAG_TRANSLATE_DESTINATION))
 		set_packet(object, &complete, &area.flow);
 	json_object_set_new(object, "steps", steps);
 	if (request->goes_on)

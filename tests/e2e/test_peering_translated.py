@@ -219,3 +219,21 @@ def test_overlap_without_translation_is_refused_and_says_what_to_do(lab, instanc
         said = host.viaduct("apply", "-f", "-", input="\n---\n".join(map(json.dumps, [third, peering])), check=False)
         assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1, said.stdout + said.stderr
         assert all(word in said.stderr for word in words), said.stderr
+
+
+@pytest.mark.parametrize("one, other", PAIRS)
+def test_check_names_the_address_that_the_peer_sees(lab, instances, groups, one, other):
+    """On one host and across two; the rule that is missing is one for that address."""
+    def check():
+        return json.loads(lab.host("h1").viaduct("check", one, SEEN[other], "--json", check=False).stdout)
+
+    said = check()
+    assert said["reachable"] and said["seen_as"] == SEEN[one], said
+    groups.make("web")
+    groups.join(other, "web")
+    said = check()
+    blocked, = [line for line in said["checks"] if line["verdict"] == "blocked"]
+    assert blocked["text"] == f"port {other} (web): no rule lets icmp in from {SEEN[one]}", said
+    assert f"remote_cidr: {SEEN[one]}/32" in blocked["advice"]
+    groups.apply({"kind": "security_group_rule", "group": "web", "direction": "ingress", "protocol": "icmp", "remote_cidr": f"{SEEN[one]}/32"})
+    assert check()["reachable"]
