@@ -99,6 +99,8 @@ int vd_answer_check(struct vd_request *request, struct vd_error *error)
 	if (check.from.type != VD_CHECK_TYPE_NOBODY && check.to.type != VD_CHECK_TYPE_NOBODY) {
 		vd_check_collisions(&check);
 		vd_check_ways(&check);
+		if (!check.is_blocked)
+			vd_check_guest(&check);
 	}
 	answer = answer_of(&check);
 	json_decref(check.alive);

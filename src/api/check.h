@@ -53,7 +53,7 @@ struct vd_check {
 	struct vd_address seen; /* what the far side sees as the sender; family none: nobody knows */
 };
 
-/* One line more. what: "ends", "collisions", "routes", "groups", "data plane". advice NULL: nothing to do. Both are format and text. */
+/* One line more. what: "ends", "collisions", "routes", "groups", "data plane", "guest". advice NULL: nothing to do. Both are format and text. */
 void vd_check_say(struct vd_check *check, enum vd_check_verdict verdict, const char *what, const char *advice, const char *format,
 		  ...) __attribute__((format(printf, 5, 6)));
 
@@ -65,5 +65,8 @@ void vd_check_collisions(struct vd_check *check);
 
 /* check_way.c: what the data plane does, there and back. */
 void vd_check_ways(struct vd_check *check);
+
+/* check_guest.c: whether the far end answered what was tried last, when nothing else is in the way. */
+void vd_check_guest(struct vd_check *check);
 
 #endif

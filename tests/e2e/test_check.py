@@ -251,7 +251,9 @@ def test_containers_of_two_nodes_reach_each_other(check, containers, reach, netw
     reach(one, two.address)
     said = check(one.address, two.address)
     assert said.status == 0 and said.document["seen_as"] == one.address, said
-    assert "by host ecs1, h1, h2, ecs2" in said.checks[-2]["text"] if network == "pods" else "by host ecs1, ecs2" in said.checks[-2]["text"]
+    there, back = [item["text"] for item in said.checks if item["what"] == "data plane"]
+    assert there.endswith("by host ecs1, h1, h2, ecs2" if network == "pods" else "by host ecs1, ecs2"), said
+    assert back.endswith("by host ecs2, h2, h1, ecs1" if network == "pods" else "by host ecs2, ecs1"), said
 
 
 def test_within_one_node(check, containers):
@@ -265,6 +267,27 @@ def test_address_that_no_container_has(lab, check, containers):
     block = containers["pods"].address.rsplit(".", 1)[0]
     assert check("server", f"{block}.77").kinds() == check(f"{block}.77", "server").kinds() == ["ends"]
     assert check("server", "10.0.200.7").kinds() == ["ends", "routes"]
+
+
+def test_silent_guest_is_told_from_a_drop(lab, check, groups):
+    """R-OPS-1: delivered, and its own firewall says nothing; the data plane would say so if it had dropped it"""
+    server, beside = lab.instance("server"), lab.instance("beside")
+    beside.run("nft", "add table inet own; add chain inet own in { type filter hook input priority 0; policy drop; }")
+    try:
+        assert server.ping("192.168.0.26", timeout=0.3).received == 0
+        said = check("server", "beside")
+        assert said.status == 0 and said.checks[-1]["verdict"] == "warning", said
+        assert "was delivered to beside, and the guest is silent" in said.checks[-1]["text"]
+        assert "guest" not in [item["what"] for item in check("server", "beside", "tcp", "80").checks], "nobody tried that"
+    finally:
+        beside.run("nft", "delete table inet own")
+    assert server.ping("192.168.0.26").received == 1
+    said = check("server", "beside")
+    assert "was answered by beside" in said.checks[-1]["text"], said
+    groups.make("web")
+    groups.join("beside", "web")
+    assert server.ping("192.168.0.26", timeout=0.3).received == 0
+    assert check("server", "beside").kinds() == ["groups"]
 
 
 def test_docker_network_of_the_far_node_is_found(lab, check, containers, nodes):
