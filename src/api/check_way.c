@@ -109,6 +109,14 @@ static int trace_follow(struct way *way, const char *host, json_t *arguments, st
 	return r;
 }
 
+static void way_end(struct way *way)
+{
+	json_decref(way->refused);
+	json_decref(way->steps);
+	json_decref(way->path);
+	json_decref(way->last);
+}
+
 static bool is_dropped(const struct way *way)
 {
 	return !strcmp(text_of(way->last, "verdict"), "dropped");
@@ -256,19 +264,47 @@ static bool is_one_node(const struct vd_check_end *from, const struct vd_check_e
 	return (from->node[0] || to->node[0]) && from->port[0] && !strcmp(from->port, to->port);
 }
 
+/* From outside it comes by the host that holds the public address: the one where it gets furthest. */
+static int outside_follow(struct way *way, struct vd_error *error)
+{
+	const json_t *status;
+	struct way attempt;
+	const char *host;
+	int r = -EHOSTUNREACH;
+
+	json_object_foreach (way->check->alive, host, status) {
+		attempt = *way;
+		attempt.refused = json_array();
+		attempt.steps = json_array();
+		attempt.path = json_array();
+		attempt.last = NULL;
+		if (trace_follow(&attempt, host, arguments_new(way, way->from->text, false), error)) {
+			way_end(&attempt);
+			continue;
+		}
+		r = 0;
+		way_end(way);
+		*way = attempt;
+		if (!is_dropped(way))
+			break;
+	}
+	return r;
+}
+
 /* From port to port, or to wherever the routes lead. False: that is all of the way. */
 static bool ports_walk(struct way *way)
 {
 	const struct vd_check_end *from = way->from;
-	bool is_outside = from->type == VD_CHECK_TYPE_OUTSIDE, is_own = from->type == VD_CHECK_TYPE_PORT || is_outside;
 	struct vd_error error = {0};
-	json_t *arguments;
+	int r;
 
 	/* That it is not attached was said. */
 	if (from->port[0] && !from->host[0])
 		return false;
-	arguments = arguments_new(way, is_outside ? from->text : from->port, !is_own);
-	if (trace_follow(way, from->host, arguments, &error)) {
+	r = from->type == VD_CHECK_TYPE_OUTSIDE
+		    ? outside_follow(way, &error)
+		    : trace_follow(way, from->host, arguments_new(way, from->port, from->type != VD_CHECK_TYPE_PORT), &error);
+	if (r) {
 		unasked_say(way, &error);
 		return false;
 	}
@@ -313,14 +349,6 @@ static void way_begin(struct way *way, struct vd_check *check, bool is_back)
 		.path = json_array(),
 	};
 	way_walk(way);
-}
-
-static void way_end(struct way *way)
-{
-	json_decref(way->refused);
-	json_decref(way->steps);
-	json_decref(way->path);
-	json_decref(way->last);
 }
 
 /* ---- what refuses ---- */

@@ -149,6 +149,10 @@ def test_ends_that_are_not_there(check):
 def test_usage(lab):
     assert lab.host("h1").viaduct("check", "server", "beside", "tcp", "0", check=False).returncode == 2
     assert lab.host("h1").viaduct("check", "server", check=False).returncode == 2
+    for body in ({}, {"from": "server"}, {"from": "server", "to": 4}, {"from": "server", "to": "beside", "protocol": "gre"},
+                 {"from": "server", "to": "beside", "port": 80}, {"from": "server", "to": "beside", "protocol": "tcp", "port": "80"}):
+        status, reply = lab.host("h1").request("POST", "/v1/check", body)
+        assert status == 400 and reply["error"].startswith("check: "), (body, reply)
 
 
 def test_missing_rule_is_named(check, groups):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seed 004, 4.6: port forwards on 10.108.13.216: PF-1 24 -> 22, moved from VM-1 to VM-2; PF-2 5900-5910 to VM-1 beside it."""
 
+import json
+
 import pytest
 
 from outside import address_of, is_closed, seen_by_tcp, seen_by_udp
@@ -175,3 +177,17 @@ def test_virtual_ip_serves_forwards_or_one_elastic_ip(lab):
     """R-PF-2, R-VIP-1"""
     lab.host("h1").apply(PF1 % ", port: vm1")
     assert "vip1" in refused(lab, "{kind: elastic_ip, name: eip9, vip: vip1, port: vm2}")
+
+
+def test_check_from_outside_and_to_it(lab):
+    """Whichever host holds the virtual IP; what is not forwarded is named, and so is the address with which an instance leaves."""
+    def check(*argv):
+        return json.loads(lab.host("h1").viaduct("check", *argv, "--json", check=False).stdout)
+
+    lab.host("h1").apply(PF1 % ", port: vm1")
+    said = check(f"network:public:{WEB}", VIP, "tcp", "24")
+    assert said["reachable"] and "delivered to vm1" in said["checks"][-1]["text"], said
+    said = check(f"network:public:{WEB}", VIP, "tcp", "23")
+    assert not said["reachable"] and any("vip_unserved" in line["text"] for line in said["checks"]), said
+    said = check("vm2", WEB)
+    assert said["reachable"] and said["seen_as"] == lab.host("h1").ask("GET", "/v1/vpcs/demo")["status"]["networks"]["public"]["addresses"][0], said
