@@ -471,6 +471,58 @@ static void test_peers_meet(void **state)
 	vd_datapath_close(datapath);
 }
 
+static void put_alias(struct vd_plan *plan, uint32_t domain, uint32_t peer, const char *prefix, const char *as)
+{
+	struct vd_plan_record record;
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ALIAS);
+	record.alias.domain = domain;
+	record.alias.peer = peer;
+	assert_int_equal(vd_prefix_parse(prefix, &record.alias.prefix), 0);
+	assert_int_equal(vd_prefix_parse(as, &record.alias.as), 0);
+	put(plan, &record);
+}
+
+/* R-PEER-2: the trace says who is whom, and what the next host gets; a change of it concerns who comes by either's main table. */
+static void test_peers_are_translated(void **state)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *plain = fixture_plan(), *plan = fixture_plan(), *other = fixture_plan();
+	const uint32_t slots[] = {vd_slot_table(7, 0), vd_slot_table(11, 0)};
+	uint32_t before[2];
+	json_t *reply, *packet;
+
+	put_peer(plain, 1450);
+	put_peer(plan, 1450);
+	put_peer(other, 1450);
+	put_alias(plan, 7, 11, "10.0.0.0/16", "100.64.0.0/16");
+	put_alias(plan, 11, 7, "10.9.0.0/16", "100.65.0.0/16");
+	put_peer_route(plan, 7, "100.65.0.0/16", 11);
+	put_peer_route(plan, 11, "100.64.0.0/16", 7);
+	fixture_sync(datapath, plan);
+	reply = trace(datapath, 101, "10.0.1.11", "100.65.0.2");
+	assert_string_equal(json_string_value(json_object_get(reply, "verdict")), "sent");
+	assert_string_equal(step_text(reply, "source"), "10.0.1.11 is 100.64.1.11 in the peer");
+	assert_string_equal(step_text(reply, "destination"), "100.65.0.2 is 10.9.0.2 in the peer");
+	packet = json_object_get(reply, "packet");
+	assert_string_equal(json_string_value(json_object_get(packet, "source")), "100.64.1.11");
+	assert_string_equal(json_string_value(json_object_get(packet, "destination")), "10.9.0.2");
+	json_decref(reply);
+	fixture_apply(datapath, plan, plain);
+	put_alias(other, 7, 11, "10.0.0.0/16", "100.70.0.0/16");
+	for (int i = 0; i < 2; i++) {
+		for (int j = 0; j < 2; j++)
+			before[j] = generation(datapath, slots[j]);
+		fixture_apply(datapath, i ? other : plain, i ? plain : other);
+		for (int j = 0; j < 2; j++)
+			assert_int_equal(generation(datapath, slots[j]), before[j] + 1);
+	}
+	vd_plan_free(plain);
+	vd_plan_free(plan);
+	vd_plan_free(other);
+	vd_datapath_close(datapath);
+}
+
 /* ---- names ---- */
 
 static bool container_name(uint32_t port, char *text, size_t size, void *userdata)
@@ -505,6 +557,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_real_packets_reach_the_kernel_and_back, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_trace_says_which_way, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_peers_meet, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_peers_are_translated, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_containers_have_names_of_their_own, fixture_setup, fixture_teardown),
 	};
 

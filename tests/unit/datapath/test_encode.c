@@ -368,6 +368,47 @@ static void test_route_to_an_exit_names_it(void **state)
 	ASSERT_ENTRY(&entries, VD_MAP_ROUTE6, key, value);
 }
 
+/* One of several of a map, by itself. */
+static const struct vd_entries *nth(const struct vd_entries *entries, size_t index)
+{
+	static struct vd_entries one;
+
+	assert_true(index < entries->count);
+	one = (struct vd_entries){.items = &entries->items[index], .count = 1};
+	return &one;
+}
+
+/* R-PEER-2: one way there, one back. */
+static void test_alias_stands_in_both_directions(void **state)
+{
+	VD_ENTRIES struct vd_entries entries = {};
+	struct vd_plan_record record;
+	struct vd_alias4_key key = {.prefix_length = 96 + 16, .domain = 7, .peer = 9, .type = VD_ALIAS_SEEN};
+	struct vd_alias6_key key6 = {.prefix_length = 96 + 48, .domain = 7, .peer = 9, .type = VD_ALIAS_OWN};
+	struct vd_alias_value value = {.length = 16}, value6 = {.length = 48};
+
+	memcpy(&key.address, (uint8_t[]){192, 168, 0, 0}, 4);
+	memcpy(value.prefix.byte, (uint8_t[]){100, 64, 0, 0}, 4);
+	vd_plan_record_init(&record, VD_PLAN_KIND_ALIAS);
+	record.alias = (struct vd_plan_alias){.domain = 7, .peer = 9};
+	assert_int_equal(vd_prefix_parse("192.168.0.0/16", &record.alias.prefix), 0);
+	assert_int_equal(vd_prefix_parse("100.64.0.0/16", &record.alias.as), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	assert_int_equal(entries.count, 2);
+	ASSERT_ENTRY(nth(&entries, 0), VD_MAP_ALIAS4, key, value);
+	key.type = VD_ALIAS_OWN;
+	memcpy(&key.address, (uint8_t[]){100, 64, 0, 0}, 4);
+	memcpy(value.prefix.byte, (uint8_t[]){192, 168, 0, 0}, 4);
+	ASSERT_ENTRY(nth(&entries, 1), VD_MAP_ALIAS4, key, value);
+	memcpy(key6.address.byte, (uint8_t[]){0xfd, 0, 0, 2}, 4);
+	memcpy(value6.prefix.byte, (uint8_t[]){0xfd, 0, 1, 0x92}, 4);
+	assert_int_equal(vd_prefix_parse("fd00:192::/48", &record.alias.prefix), 0);
+	assert_int_equal(vd_prefix_parse("fd00:2::/48", &record.alias.as), 0);
+	assert_int_equal(vd_encode_record(&record, 0, &entries), 0);
+	assert_int_equal(entries.count, 4);
+	ASSERT_ENTRY(nth(&entries, 3), VD_MAP_ALIAS6, key6, value6);
+}
+
 static void test_forward_inward_and_next_hop(void **state)
 {
 	VD_ENTRIES struct vd_entries entries = {};
@@ -632,6 +673,7 @@ int main(void)
 		cmocka_unit_test(test_network_is_found_by_id_and_by_uplink),
 		cmocka_unit_test(test_exit_says_where_and_how),
 		cmocka_unit_test(test_route_to_an_exit_names_it),
+		cmocka_unit_test(test_alias_stands_in_both_directions),
 		cmocka_unit_test(test_forward_inward_and_next_hop),
 		cmocka_unit_test(test_elastic_ips_of_an_address_stand_in_for_each_other),
 		cmocka_unit_test(test_virtual_ip_has_the_lengths_of_its_forwards),
