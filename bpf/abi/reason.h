@@ -58,7 +58,9 @@
 	X(RATE_LIMIT, "rate_limit", "more than the port's bandwidth limit allows") \
 	X(SOURCE_HOST, "source_host", "a tunnel packet whose source address belongs to another host than the sender") \
 	X(SERVICE_ADDRESS, "service_address", \
-	  "the destination is what a router asks name servers with: it is answered, and never asked")
+	  "the destination is what a router asks name servers with: it is answered, and never asked") \
+	X(FOREIGN_ALIAS, "foreign_alias", \
+	  "an address that stands for another one in the peered VPC, which translates: it cannot cross as it is")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,

@@ -43,7 +43,7 @@ static __noinline int vd_alias_cross(const struct vd_alias_query *query, const u
 
 	if (!alias)
 		return vd_alias_find(query, query->type == VD_ALIAS_SEEN ? VD_ALIAS_OWN : VD_ALIAS_SEEN, address)
-			       ? VD_DROP_REASON_NO_ROUTE
+			       ? VD_DROP_REASON_FOREIGN_ALIAS
 			       : 0;
 	length = alias->length;
 #pragma unroll

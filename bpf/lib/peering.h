@@ -59,13 +59,20 @@ static __always_inline int vd_peering_see(struct vd_packet *packet, __u32 peer)
 	return reason;
 }
 
+static __always_inline bool vd_peering_sees_same(const struct vd_tuple *tuple, const struct vd_tuple *seen)
+{
+	return vd_addr_equal(&seen->source, &tuple->source) && vd_addr_equal(&seen->destination, &tuple->destination);
+}
+
 /* Tells the flow, where the two do not see the same. writes: the packet leaves as the peer sees it. 0, or the reason. */
 static __always_inline int vd_peering_translate(struct vd_packet *packet, bool writes)
 {
 	const struct vd_tuple *tuple = &packet->tuple, *seen = &packet->seen;
 	struct vd_flow *flow = &packet->flow;
 
-	if (vd_addr_equal(&seen->source, &tuple->source) && vd_addr_equal(&seen->destination, &tuple->destination))
+	/* An error from where nothing is translated may speak of a packet to where something is. */
+	if (vd_peering_sees_same(tuple, seen) &&
+	    (!packet->is_icmp_error || vd_peering_sees_same(&packet->embedded, &packet->seen_embedded)))
 		return 0;
 	if (writes && !vd_mangle_can(packet->family, tuple->protocol))
 		return VD_DROP_REASON_UNTRANSLATABLE;
@@ -86,7 +93,6 @@ static __always_inline int vd_peering_find(struct vd_packet *packet, __u32 peer,
 {
 	struct vd_domain_value *domain;
 	struct vd_route_value *route;
-
 	int reason;
 
 	vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_table(peer, 0));

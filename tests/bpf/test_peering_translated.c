@@ -234,14 +234,14 @@ static void test_forged_sources_drop(void **state)
 
 	/* What green would take for another of red's. */
 	change_port_flags(fixture, fixture->ifindex_a, 0, VD_PORT_FLAG_SOURCE_CHECK);
-	drop(fixture, fixture->ifindex_a, &spec, VD_DROP_REASON_NO_ROUTE);
+	drop(fixture, fixture->ifindex_a, &spec, VD_DROP_REASON_FOREIGN_ALIAS);
 	spec.source = "10.0.0.9";
 	pass(fixture, fixture->ifindex_a, &spec);
 	assert_true(packet_has_source(&fixture->out, "100.64.0.9"));
 	/* A route of the user's to what green has under another name: its answers would come from there. */
 	put_peer(fixture, RED, "10.0.128.0", 24, 0, GREEN);
 	spec.destination = "10.0.128.2";
-	drop(fixture, fixture->ifindex_a, &spec, VD_DROP_REASON_NO_ROUTE);
+	drop(fixture, fixture->ifindex_a, &spec, VD_DROP_REASON_FOREIGN_ALIAS);
 	/* By tunnel: from another host than the one where that address is, from one that is here, not translated, of no peer. */
 	spec = udp(MAC_OF_GREEN, "100.65.0.4", "10.0.0.2");
 	spec.destination_mac = MAC_A;
@@ -342,6 +342,25 @@ static void test_errors_cross(void **state)
 	pass_from_tunnel(fixture, 400, &spec);
 	assert_addresses(fixture, "192.168.77.1", "10.0.0.2");
 	assert_quotes(fixture, "10.0.0.2", "100.64.0.4");
+}
+
+/* Neither who sends the error nor who gets it has an alias; where the packet went has. */
+static void test_error_between_those_without_alias_crosses(void **state)
+{
+	struct fixture *fixture = *state;
+	struct packet_spec question = udp(MAC_B, "172.16.0.9", "100.65.0.2"), spec;
+	struct packet arrived;
+
+	put_peer(fixture, GREEN, "172.16.0.0", 14, 0, RED);
+	open_source(fixture, PORT_B, "172.16.0.0", 24);
+	change_port_flags(fixture, y, 0, VD_PORT_FLAG_SOURCE_CHECK);
+	pass(fixture, fixture->ifindex_b, &question);
+	assert_addresses(fixture, "172.16.0.9", "10.0.0.2");
+	arrived = fixture->out;
+	spec = error_about(MAC_Y, "192.168.77.1", "172.16.0.9", 0x0b00, &arrived);
+	pass(fixture, y, &spec);
+	assert_addresses(fixture, "192.168.77.1", "172.16.0.9");
+	assert_quotes(fixture, "172.16.0.9", "100.65.0.2");
 }
 
 /* The sender's own router answers for what cannot go on, in the sender's terms, on either side. */
@@ -460,6 +479,7 @@ int main(void)
 		TEST(test_forged_sources_drop),
 		TEST(test_groups_of_both_ends_decide),
 		TEST(test_errors_cross),
+		TEST(test_error_between_those_without_alias_crosses),
 		TEST(test_senders_router_answers),
 		TEST(test_fragments_cross),
 		TEST(test_untranslatable_protocols_drop),

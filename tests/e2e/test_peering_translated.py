@@ -145,12 +145,12 @@ def test_spoofed_sources_are_dropped(lab, instances):
     try:
         for address in (own, foreign):
             forger.ip("addr", "add", f"{address}/32", "dev", "lo")
-        before = lab.host("h1").dropped("no_route"), lab.host("h2").dropped("source_host")
+        before = lab.host("h1").dropped("foreign_alias"), lab.host("h2").dropped("source_host")
         with instances["r1"].capture("eth0") as at_near, instances["r2"].capture("eth0") as at_far:
             for server in ("r1", "r2"):
                 forger.ping(SEEN[server], source=own, timeout=0.3)
             forger.ping(SEEN["r2"], source=foreign, timeout=0.3)
-            wait_until(lambda: lab.host("h1").dropped("no_route") >= before[0] + 2, "the alias is dropped")
+            wait_until(lambda: lab.host("h1").dropped("foreign_alias") >= before[0] + 2, "the alias is dropped")
             wait_until(lambda: lab.host("h2").dropped("source_host") > before[1], "the other host's address is dropped")
         for frames in (at_near, at_far):
             assert not any(socket.inet_aton(own) in frame[26:30] or socket.inet_aton("100.64.0.3") in frame[26:30] for frame in frames)
