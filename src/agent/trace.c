@@ -89,6 +89,24 @@ static int end_resolve(const struct vd_model *model, const struct trace *trace, 
 	return vd_error_set(error, -EINVAL, "port %s: it has no IPv%u address", text, family);
 }
 
+static const char *vpc_of(const struct vd_model *model, const char *project, const char *name)
+{
+	const struct vd_port *port = name ? (const struct vd_port *)vd_model_get(model, VD_KIND_PORT, project, name) : NULL;
+	const struct vd_subnet *subnet =
+		port && port->subnet ? (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, project, port->subnet) : NULL;
+
+	return subnet ? subnet->vpc : NULL;
+}
+
+/* A port of a peer, as the one who sends sees it. */
+static void destination_see(const struct vd_model *model, struct trace *trace, const char *to)
+{
+	const char *vpc = vpc_of(model, trace->project, to), *by = vpc_of(model, trace->project, trace->from);
+
+	if (vpc && by)
+		trace->request.destination = vd_model_address_as_seen(model, trace->project, vpc, by, &trace->request.destination);
+}
+
 static int tunnel_read(const json_t *tunnel, struct vd_trace_request *request, struct vd_error *error)
 {
 	const char *vtep = text_of(tunnel, "vtep"), *destination_mac = text_of(tunnel, "destination_mac"),
@@ -185,6 +203,7 @@ static int ends_read(struct vd_agent *agent, const struct vd_model *model, const
 	r = end_resolve(model, trace, text_of(arguments, "to"), VD_FAMILY_NONE, &trace->request.destination, error);
 	if (r < 0)
 		return r;
+	destination_see(model, trace, text_of(arguments, "to"));
 	if (source) {
 		r = end_resolve(model, trace, source, trace->request.destination.family, &trace->request.source, error);
 		if (r < 0)

@@ -232,8 +232,14 @@ static void end_read(struct vd_check *check, const struct vd_model *model, const
 	const struct vd_port *port = named_port(model, check->project, text);
 	const char *colon = strrchr(text, ':');
 
-	if (port && port_take(model, port, family, end))
+	if (port && port_take(model, port, family, end)) {
+		/* A port of a peer, as the one who asks sees it. */
+		if (end == &check->to && end->vpc[0] && other->vpc[0])
+			end->address = vd_model_address_as_seen(model, check->project, end->vpc, other->vpc, &end->address);
+		if (!vd_address_equal(&end->show.address, &end->address) && end->show.length == vd_address_bits(&end->address))
+			end->show = vd_prefix_of_address(&end->address);
 		return;
+	}
 	if (port) {
 		vd_check_say(check, VD_CHECK_BLOCKED, WHAT, "give it one, or check the other family",
 			     "port %s has no IPv%u address, which the other end has", text, family);

@@ -106,6 +106,9 @@ int vd_model_each_route_of_peering(const struct vd_model *model, const char *pro
 /* Those that it is one of the two of. */
 int vd_model_each_peering_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
 				 int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);
+/* An address of a VPC as another one of the project sees it: as their peering translates it, if they have one that does. */
+struct vd_address vd_model_address_as_seen(const struct vd_model *model, const char *project, const char *vpc, const char *by,
+					   const struct vd_address *address);
 /* Those that say vpc, and the native ones of its subnets. */
 int vd_model_each_container_network_of_vpc(const struct vd_model *model, const char *project, const char *vpc,
 					   int (*visit)(const struct vd_resource *resource, void *userdata), void *userdata);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/kind.h"
+#include "model/model.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,4 +67,30 @@ struct vd_prefix vd_peering_translate(const struct vd_peering *peering, const ch
 		break;
 	}
 	return seen;
+}
+
+struct sight {
+	const char *vpc, *by;
+	struct vd_prefix prefix;
+};
+
+static int visit_peering(const struct vd_resource *resource, void *userdata)
+{
+	const struct vd_peering *peering = (const struct vd_peering *)resource;
+	struct sight *sight = userdata;
+
+	if (strcmp(peering->vpc, sight->by) != 0 && strcmp(peering->peer, sight->by) != 0)
+		return 0;
+	sight->prefix = vd_peering_translate(peering, sight->vpc, &sight->prefix);
+	return 1;
+}
+
+struct vd_address vd_model_address_as_seen(const struct vd_model *model, const char *project, const char *vpc, const char *by,
+					   const struct vd_address *address)
+{
+	struct sight sight = {vpc, by, vd_prefix_of_address(address)};
+
+	if (strcmp(vpc, by) != 0)
+		vd_model_each_peering_of_vpc(model, project, vpc, visit_peering, &sight);
+	return sight.prefix.address;
 }

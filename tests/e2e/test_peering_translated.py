@@ -170,6 +170,9 @@ def test_it_is_shown(lab, instances):
     said = host.viaduct("trace", "l1", SEEN["r2"], "tcp", "80").stdout
     assert "192.168.0.2 is 100.64.0.2 in the peer" in said and "100.65.0.3 is 192.168.0.3 in the peer" in said
     assert "delivered" in said and "100.64.0.2 is 192.168.0.2 in the peer" in said
+    assert "100.65.0.3 is 192.168.0.3 in the peer" in host.viaduct("trace", "l1", "r2").stdout, "by its name"
+    said = host.viaduct("check", "l1", "r2", "tcp", "80", check=False)
+    assert said.returncode == 0 and "delivered to r2, from 100.64.0.2" in said.stdout, said.stdout
     with tcp(instances["l1"], instances["r1"], SEEN["r1"], 8003) as (client, server, _):
         converse(client, server)
         flows = [flow for flow in host.live("flows")["flows"] if flow.get("translated", {}).get("destination") == "192.168.0.2"]
