@@ -152,11 +152,15 @@ struct copying {
 static int record_copy(const struct vd_plan_record *record, void *userdata)
 {
 	const struct copying *copying = userdata;
-	struct vd_plan_record copy = *record;
+	struct vd_plan_record port;
 	int r;
 
-	vd_container_limit(copying->agent, &copy);
-	r = vd_plan_put(copying->whole, &copy);
+	/* A plan's records are as large as their kind, and no larger: only a whole one may be changed. */
+	if (record->kind == VD_PLAN_KIND_PORT && vd_plan_get(vd_compiler_plan(copying->agent->compiler), record, &port) == 0) {
+		vd_container_limit(copying->agent, &port);
+		record = &port;
+	}
+	r = vd_plan_put(copying->whole, record);
 	return r < 0 ? r : 0;
 }
 
