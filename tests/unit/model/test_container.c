@@ -586,15 +586,15 @@ static void test_blocks_of_the_smallest_and_the_largest_networks_are_found(void 
 {
 	struct vd_model *model = vd_model_new();
 
-	apply(model, HOSTS AND NETWORK("c", "cidrs: [10.0.0.0/24, \"fd00::/8\"], block_size6: 124"), 1);
+	apply(model, HOSTS AND NETWORK("c", "cidrs: [10.0.0.0/24, \"fc00::/8\"], block_size6: 124"), 1);
 	assert_chosen(model, "n1", "10.0.0.0/24");
 	take(model, "n1", "10.0.0.0/24");
 	assert_chosen(model, "n1", "none");
-	assert_chosen_now(model, "n1", VD_FAMILY_IPV6, 0, "fd00::/124");
-	take(model, "n2", "fd00::/124");
-	assert_chosen_now(model, "n1", VD_FAMILY_IPV6, 0, "fd00::20/124");
-	take(model, "n3", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:fff0/124");
-	assert_chosen_now(model, "n3", VD_FAMILY_IPV6, 0, "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffe0/124");
+	assert_chosen_now(model, "n1", VD_FAMILY_IPV6, 0, "fc00::/124");
+	take(model, "n2", "fc00::/124");
+	assert_chosen_now(model, "n1", VD_FAMILY_IPV6, 0, "fc00::20/124");
+	take(model, "n3", "fcff:ffff:ffff:ffff:ffff:ffff:ffff:fff0/124");
+	assert_chosen_now(model, "n3", VD_FAMILY_IPV6, 0, "fcff:ffff:ffff:ffff:ffff:ffff:ffff:ffe0/124");
 	vd_model_free(model);
 }
 
