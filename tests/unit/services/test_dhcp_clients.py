@@ -5,6 +5,7 @@
 The router's namespace has what the agent gives it: the gateway MAC and the addresses. Each client reports to a script of ours, which
 writes down what it was told and sets the address, so that renewals travel by unicast."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -136,7 +137,8 @@ class World:
         self.end_client()
         # dhcpcd leaves helpers behind when it ends on a lost interface.
         for pid in run("ip", "netns", "pids", self.instance, check=False).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may end by itself meanwhile
+                os.kill(int(pid), signal.SIGKILL)
         status, counters = None, {"malformed": self.malformed}
         if self.server:
             counters = self.counters()
