@@ -4,11 +4,11 @@
 #include "agent/announce.h"
 #include "agent/private.h"
 #include "agent/uplink.h"
+#include "base/clock.h"
 #include "host/held.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 
 #define CARE_MS 5000 /* the table is looked through so often */
@@ -56,14 +56,6 @@ static struct key key_of(uint32_t network, const struct vd_address *address)
 	key.network = network;
 	key.address = *address;
 	return key;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
 static struct next_hop *next_hop_find(const struct vd_agent *agent, const struct key *key)
@@ -287,7 +279,7 @@ static int neighbour_care(const struct vd_neighbour *neighbour, void *userdata)
 
 static void care_due(uv_timer_t *timer)
 {
-	struct forgetting forgetting = {.agent = timer->data, .now = now_ns()};
+	struct forgetting forgetting = {.agent = timer->data, .now = vd_clock_coarse_ns()};
 
 	vd_datapath_neighbour_each(forgetting.agent->datapath, neighbour_care, &forgetting);
 	for (size_t i = 0; i < forgetting.count; i++)
@@ -376,7 +368,7 @@ static int neighbour_list(const struct vd_neighbour *neighbour, void *userdata)
 
 json_t *vd_agent_neighbours_status(struct vd_agent *agent)
 {
-	struct listing listing = {.agent = agent, .now = now_ns(), .all = json_array()};
+	struct listing listing = {.agent = agent, .now = vd_clock_coarse_ns(), .all = json_array()};
 
 	listing.model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
 	vd_datapath_neighbour_each(agent->datapath, neighbour_list, &listing);

@@ -3,12 +3,12 @@
 
 #include "agent/container.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/node.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <utlist.h>
 
 /* Links and addresses change in bursts: one look does for what comes within this time. */
@@ -228,19 +228,11 @@ static struct vd_node_lent *lent_ensure(struct vd_node_network *network, const s
 	return lent;
 }
 
-static int64_t now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 bool vd_node_is_lent(struct vd_node_network *network, const struct vd_address *address)
 {
 	struct vd_node_lent *lent = lent_find(network, address);
 
-	if (!lent || !lent->until || now_seconds() < lent->until)
+	if (!lent || !lent->until || vd_clock_ms() / 1000 < lent->until)
 		return lent != NULL;
 	lent_end(network, lent);
 	return false;
@@ -252,7 +244,7 @@ int vd_node_lend(struct vd_node_network *network, const struct vd_address *addre
 
 	if (!lent)
 		return -ENOMEM;
-	lent->until = now_seconds() + seconds;
+	lent->until = vd_clock_ms() / 1000 + seconds;
 	return 0;
 }
 

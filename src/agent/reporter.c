@@ -5,6 +5,7 @@
  */
 #include "agent/private.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -132,14 +133,6 @@ static int name_take(struct vd_reporter *reporter, struct vd_error *error)
 	return r;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /*
  * sent: when the lease was asked for. A store of our own is dead while we are: nobody can be elected, and what we hold is held for
  * ever.
@@ -166,7 +159,7 @@ static int deadline_keep(struct vd_reporter *reporter, uint64_t sent, int64_t tt
 
 static int lease_refresh(struct vd_reporter *reporter, struct vd_error *error)
 {
-	uint64_t sent = now_ns();
+	uint64_t sent = vd_clock_ns();
 	int64_t left = LEASE_SECONDS;
 	int r;
 
@@ -178,7 +171,7 @@ static int lease_refresh(struct vd_reporter *reporter, struct vd_error *error)
 			return r;
 		reporter->lease = 0;
 	}
-	sent = now_ns();
+	sent = vd_clock_ns();
 	r = name_take(reporter, error);
 	return r < 0 ? r : deadline_keep(reporter, sent, LEASE_SECONDS, error);
 }

@@ -2,6 +2,7 @@
 #include "api/gateway.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "store/wire.h"
 
 #include <errno.h>
@@ -29,14 +30,6 @@ struct vd_gateway_watch {
 	bool progress;
 	int64_t sent; /* milliseconds, when the last line was handed out */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The lock is held. Waits for room. */
 static void line_add(struct vd_gateway_watch *watch, const struct vd_wire_line *line)
@@ -90,7 +83,7 @@ static struct vd_gateway_watch *watch_make(bool progress, int64_t revision)
 		return NULL;
 	watch->progress = progress;
 	watch->revision = revision;
-	watch->sent = now_ms();
+	watch->sent = vd_clock_ms();
 	pthread_mutex_init(&watch->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -161,7 +154,7 @@ static int line_take(struct vd_gateway_watch *watch, char **ret_line)
 	*ret_line = watch->lines[watch->first];
 	watch->first = (watch->first + 1) % LINES_MAX;
 	watch->count--;
-	watch->sent = now_ms();
+	watch->sent = vd_clock_ms();
 	pthread_cond_broadcast(&watch->changed);
 	return 0;
 }
@@ -173,21 +166,21 @@ static int progress_line(struct vd_gateway_watch *watch, char **ret_line)
 
 	if (!text)
 		return -ENOMEM;
-	watch->sent = now_ms();
+	watch->sent = vd_clock_ms();
 	*ret_line = text;
 	return 0;
 }
 
 int vd_gateway_watch_next(struct vd_gateway_watch *watch, char **ret_line, unsigned timeout_ms)
 {
-	int64_t deadline = now_ms() + timeout_ms, due;
+	int64_t deadline = vd_clock_ms() + timeout_ms, due;
 	int r;
 
 	pthread_mutex_lock(&watch->lock);
 	due = watch->sent + PROGRESS_MS;
 	if (line_wait(watch, watch->progress && due < deadline ? due : deadline))
 		r = line_take(watch, ret_line);
-	else if (watch->progress && now_ms() >= due)
+	else if (watch->progress && vd_clock_ms() >= due)
 		r = progress_line(watch, ret_line);
 	else
 		r = -ETIMEDOUT;

@@ -3,10 +3,10 @@
 
 #include "api/server.h"
 #include "api/status.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define LOOK_MS 500 /* who lives changes without a revision of the model */
 
@@ -85,21 +85,13 @@ static int vip_look(const struct vd_resource *resource, void *userdata)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Each look has its own list of what is hopeless: a host may come or go meanwhile. */
 static int vacancies_wait(struct search *search, int64_t deadline, int64_t *ret_epoch)
 {
 	struct vd_api *api = search->api;
 
 	for (;;) {
-		int64_t revision, left = deadline - now_ms();
+		int64_t revision, left = deadline - vd_clock_ms();
 
 		search->vacant = 0;
 		json_array_clear(search->hopeless);
@@ -119,7 +111,7 @@ static int vacancies_wait(struct search *search, int64_t deadline, int64_t *ret_
 int vd_holders_wait(struct vd_api *api, const json_t *asked, unsigned seconds, json_t *notes, struct vd_error *error)
 {
 	struct search search = {.api = api, .asked = asked, .hopeless = json_array()};
-	int64_t deadline = now_ms() + (int64_t)seconds * 1000, epoch = 0, left;
+	int64_t deadline = vd_clock_ms() + (int64_t)seconds * 1000, epoch = 0, left;
 	int r;
 
 	r = vacancies_wait(&search, deadline, &epoch);
@@ -134,6 +126,6 @@ int vd_holders_wait(struct vd_api *api, const json_t *asked, unsigned seconds, j
 			"\"viaduct status\"",
 			seconds, search.vpc, search.network);
 	/* Who holds one is known; now their data planes. */
-	left = (deadline - now_ms() + 999) / 1000;
+	left = (deadline - vd_clock_ms() + 999) / 1000;
 	return vd_statuses_wait(api->statuses, epoch, left > 1 ? (unsigned)left : 1, error);
 }

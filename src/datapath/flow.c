@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "abi/maps.h"
+#include "base/clock.h"
 #include "datapath/reason.h"
 #include "datapath/state.h"
 
@@ -253,7 +254,7 @@ static int connection6_visit(const void *key_bytes, const void *value, void *use
 static json_t *list_maps(struct vd_datapath *datapath, size_t limit, enum vd_map map4, vd_map_visit *visit4, enum vd_map map6,
 			 vd_map_visit *visit6)
 {
-	struct listing listing = {datapath, json_array(), limit, vd_time_monotonic(), 4};
+	struct listing listing = {datapath, json_array(), limit, vd_clock_ns(), 4};
 
 	if (limit && !vd_map_each(datapath->maps[map4], visit4, &listing)) {
 		listing.family = 6;

@@ -2,6 +2,7 @@
 #include "datapath/reason.h"
 
 #include "abi/reason.h"
+#include "base/clock.h"
 #include "datapath/encode.h"
 
 #include <arpa/inet.h>
@@ -143,20 +144,10 @@ void vd_json_set_tuple(json_t *object, const union vd_addr *source, const union 
 	}
 }
 
-static uint64_t time_read(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-uint64_t vd_time_monotonic(void)
-{
-	return time_read(CLOCK_MONOTONIC);
-}
-
 uint64_t vd_time_real(uint64_t monotonic)
 {
-	return time_read(CLOCK_REALTIME) - time_read(CLOCK_MONOTONIC) + monotonic;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - vd_clock_ns() + monotonic;
 }

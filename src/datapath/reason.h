@@ -25,8 +25,7 @@ void vd_json_set_address(json_t *object, const char *key, const union vd_addr *a
 void vd_json_set_tuple(json_t *object, const union vd_addr *source, const union vd_addr *destination, unsigned family,
 		       uint8_t protocol, uint16_t source_port, uint16_t destination_port);
 
-/* CLOCK_MONOTONIC in ns, as the maps keep times, and its distance to CLOCK_REALTIME. */
-uint64_t vd_time_monotonic(void);
+/* The date (CLOCK_REALTIME, ns) of a time that the maps keep (vd_clock_ns). */
 uint64_t vd_time_real(uint64_t monotonic);
 
 /* A rule's name, or "#id"; a port's groups, or NULL when nobody knows. text: room for them. */

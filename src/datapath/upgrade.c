@@ -3,6 +3,7 @@
 
 #include "abi/maps.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "datapath/map.h"
 #include "datapath/uplink.h"
 
@@ -13,7 +14,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 struct run {
 	const struct vd_upgrade *upgrade;
@@ -57,15 +57,6 @@ static bool is_complete(const struct vd_version *version)
 			return false;
 	}
 	return true;
-}
-
-/* The clock of the maps' times. */
-static uint64_t now_coarse(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 static int step_clear(struct run *run, struct vd_error *error)
@@ -342,7 +333,7 @@ static int step_carry(struct run *run, struct vd_error *error)
 	const struct vd_version *old = current(run);
 	bool copied;
 
-	run->since = now_coarse();
+	run->since = vd_clock_coarse_ns();
 	for (unsigned i = 0; old && i < VD_MAP_COUNT; i++) {
 		enum vd_map_role role = vd_map_role(i);
 		int r;

@@ -2,6 +2,7 @@
 #include "host/program.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define PATIENCE_MS 10000
 #define ADMINISTRATORS_PATH "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
@@ -67,23 +67,15 @@ static int start(const char *path, const char *const *arguments, int input, int 
 	return -result;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Both to their ends, since one that is full stops the program. */
 static int read_both(const int fds[2], FILE *const files[2])
 {
 	struct pollfd polled[2] = {{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLIN}};
-	int64_t end = now_ms() + PATIENCE_MS, left;
+	int64_t end = vd_clock_ms() + PATIENCE_MS, left;
 	char part[4096];
 
 	while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-		left = end - now_ms();
+		left = end - vd_clock_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (poll(polled, 2, (int)left) < 0 && errno != EINTR)

@@ -2,11 +2,11 @@
 #include "store/etcd.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "store/wire.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
 
@@ -45,21 +45,13 @@ static size_t on_write(char *bytes, size_t one, size_t size, void *userdata)
 	return vd_etcd_buffer_add(userdata, bytes, size) < 0 ? 0 : size;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* libcurl asks once a second at least. */
 static int on_progress(void *userdata, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t upload_now)
 {
 	const struct vd_etcd *etcd = userdata;
 	int64_t deadline = atomic_load(&etcd->deadline);
 
-	return deadline && now_ms() >= deadline;
+	return deadline && vd_clock_ms() >= deadline;
 }
 
 CURL *vd_etcd_curl_new(struct vd_etcd *etcd)
@@ -390,7 +382,7 @@ static int etcd_lease_revoke(struct vd_store *store, int64_t lease, struct vd_er
 
 static void etcd_finish(struct vd_store *store, unsigned seconds)
 {
-	atomic_store(&((struct vd_etcd *)store)->deadline, now_ms() + seconds * 1000);
+	atomic_store(&((struct vd_etcd *)store)->deadline, vd_clock_ms() + seconds * 1000);
 }
 
 static int etcd_compact(struct vd_store *store, int64_t revision, struct vd_error *error)

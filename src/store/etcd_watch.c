@@ -2,11 +2,11 @@
 #include "store/etcd.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "store/wire.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
 
@@ -49,14 +49,6 @@ struct session {
 	int result; /* what ended it; 0: goes on. -ESTALE: compacted */
 	int64_t compact_revision;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool watch_stopped(struct etcd_watch *watch)
 {
@@ -139,7 +131,7 @@ static size_t on_stream(char *bytes, size_t one, size_t size, void *userdata)
 		memmove(session->pending.data, end + 1, session->pending.size);
 		searched = 0;
 	}
-	session->heard = now_ms();
+	session->heard = vd_clock_ms();
 	return session->result ? 0 : size;
 }
 
@@ -205,7 +197,7 @@ static void messages_take(struct session *session)
 		session->probing = false;
 		curl_multi_remove_handle(session->watch->multi, session->probe);
 		if (code == CURLE_OK && session->created)
-			session->heard = now_ms();
+			session->heard = vd_clock_ms();
 		else if (!session->result)
 			session->result = -ETIMEDOUT;
 	}
@@ -222,7 +214,7 @@ static int session_step(struct session *session)
 		return session->result;
 	if (watch_stopped(session->watch))
 		return -ECANCELED;
-	if (!session->probing && now_ms() - session->heard > QUIET_MS) {
+	if (!session->probing && vd_clock_ms() - session->heard > QUIET_MS) {
 		r = probe_start(session);
 		if (r < 0)
 			return r;
@@ -249,7 +241,7 @@ static void session_end(struct session *session)
 /* Streams from one endpoint until it fails. -ESTALE: the watch has ended, -ECANCELED: it was told to. */
 static int session_run(struct etcd_watch *watch, size_t endpoint)
 {
-	struct session session = {.watch = watch, .endpoint = endpoint, .heard = now_ms()};
+	struct session session = {.watch = watch, .endpoint = endpoint, .heard = vd_clock_ms()};
 	int r = stream_start(&session);
 
 	while (r == 0)
@@ -266,7 +258,7 @@ static void *watch_run(void *userdata)
 	size_t endpoint = vd_etcd_endpoint(watch->etcd), failures = 0;
 
 	while (!watch_stopped(watch)) {
-		int64_t begun = now_ms();
+		int64_t begun = vd_clock_ms();
 		int r = session_run(watch, endpoint);
 
 		if (r == -ESTALE || r == -ECANCELED)
@@ -274,7 +266,7 @@ static void *watch_run(void *userdata)
 		watch_lost(watch, true);
 		vd_etcd_endpoint_failed(watch->etcd, endpoint);
 		endpoint = (endpoint + 1) % watch->etcd->endpoint_count;
-		failures = now_ms() - begun > QUIET_MS ? 1 : failures + 1;
+		failures = vd_clock_ms() - begun > QUIET_MS ? 1 : failures + 1;
 		/* All of them refused in a row. */
 		if (failures % watch->etcd->endpoint_count == 0)
 			curl_multi_poll(watch->multi, NULL, 0, PAUSE_MS, NULL);

@@ -2,6 +2,7 @@
 #include "store/replica_private.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,14 +15,6 @@ VD_DEFINE_CLEANUP(struct vd_kvs, vd_kvs_free)
 /* Request keys live for at least the first, since a lease is used for the difference; seconds. */
 #define REQUEST_TTL 600
 #define LEASE_TTL 1200
-
-int64_t vd_replica_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The lock is held. false: deadline (milliseconds) is over. */
 static bool changed_wait(struct vd_replica *replica, int64_t deadline)
@@ -137,7 +130,7 @@ static void *replica_run(void *userdata)
 		vd_watch_free(watch);
 		r = replica_load(replica, NULL);
 		pthread_mutex_lock(&replica->lock);
-		deadline = vd_replica_now_ms() + RELOAD_PAUSE_MS;
+		deadline = vd_clock_ms() + RELOAD_PAUSE_MS;
 		while (r < 0 && !replica->stopping && changed_wait(replica, deadline))
 			;
 	}
@@ -229,7 +222,7 @@ void vd_replica_unlock(struct vd_replica *replica)
 
 int vd_replica_wait(struct vd_replica *replica, int64_t revision, unsigned timeout_ms)
 {
-	int64_t deadline = vd_replica_now_ms() + timeout_ms;
+	int64_t deadline = vd_clock_ms() + timeout_ms;
 	int r;
 
 	pthread_mutex_lock(&replica->lock);
@@ -255,7 +248,7 @@ json_t *vd_replica_problems(struct vd_replica *replica)
 
 int vd_replica_lease(struct vd_replica *replica, int64_t *ret, struct vd_error *error)
 {
-	int64_t now = vd_replica_now_ms() / 1000, lease;
+	int64_t now = vd_clock_ms() / 1000, lease;
 	int r;
 
 	pthread_mutex_lock(&replica->lock);

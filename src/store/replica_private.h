@@ -23,7 +23,6 @@ struct vd_replica {
 	int64_t lease_until; /* seconds, CLOCK_MONOTONIC: used no longer than that */
 };
 
-int64_t vd_replica_now_ms(void);
 /* A lease that lasts for ten minutes more at least. */
 int vd_replica_lease(struct vd_replica *replica, int64_t *ret, struct vd_error *error);
 

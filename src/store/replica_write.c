@@ -2,6 +2,7 @@
 #include "store/replica_private.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "store/staging.h"
 
 #include <errno.h>
@@ -234,11 +235,11 @@ static bool is_retryable(int r)
 
 static int write_run(struct write *write, struct vd_error *error)
 {
-	int64_t begun = vd_replica_now_ms(), away_since = 0;
+	int64_t begun = vd_clock_ms(), away_since = 0;
 	bool leased = false;
 	int r = -EAGAIN;
 
-	for (unsigned tries = 0; tries == 0 || vd_replica_now_ms() - begun < CONTENDED_MS; tries++) {
+	for (unsigned tries = 0; tries == 0 || vd_clock_ms() - begun < CONTENDED_MS; tries++) {
 		bool away;
 
 		r = write_try(write, error);
@@ -253,10 +254,10 @@ static int write_run(struct write *write, struct vd_error *error)
 		if (!away)
 			away_since = 0;
 		else if (!away_since)
-			away_since = vd_replica_now_ms();
-		else if (vd_replica_now_ms() - away_since > AWAY_MS)
+			away_since = vd_clock_ms();
+		else if (vd_clock_ms() - away_since > AWAY_MS)
 			break;
-		pause_after(tries, away, vd_replica_now_ms() - begun);
+		pause_after(tries, away, vd_clock_ms() - begun);
 	}
 	if (r == -EAGAIN)
 		return vd_error_set(error, r, "store: other writers were faster for %d s; try again", CONTENDED_MS / 1000);

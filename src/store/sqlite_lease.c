@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,14 +24,6 @@ struct vd_sqlite_lease {
 /* After a failed write of the housekeeper (a full disk), in milliseconds. */
 #define RETRY_MS 1000
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The state lock is held. */
 static struct vd_sqlite_lease *lease_find(struct vd_sqlite *sqlite, int64_t id)
 {
@@ -49,7 +42,7 @@ static int lease_add(struct vd_sqlite *sqlite, int64_t id, int64_t ttl)
 		return -ENOMEM;
 	lease->id = id;
 	lease->ttl = ttl;
-	lease->deadline = now_ms() + ttl * 1000;
+	lease->deadline = vd_clock_ms() + ttl * 1000;
 	HASH_ADD(hh, sqlite->leases, id, sizeof(lease->id), lease);
 	return 0;
 }
@@ -91,7 +84,7 @@ static int lease_remove(struct vd_sqlite *sqlite, int64_t id, bool only_expired,
 	revision = sqlite->revision;
 	pthread_mutex_lock(&sqlite->state);
 	lease = lease_find(sqlite, id);
-	if (lease && (!only_expired || lease->deadline <= now_ms()))
+	if (lease && (!only_expired || lease->deadline <= vd_clock_ms()))
 		HASH_DEL(sqlite->leases, lease);
 	else
 		lease = NULL;
@@ -202,8 +195,8 @@ int vd_sqlite_lease_keepalive(struct vd_store *store, int64_t id, int64_t *ret_t
 
 	pthread_mutex_lock(&sqlite->state);
 	lease = lease_find(sqlite, id);
-	if (lease && lease->deadline > now_ms()) {
-		lease->deadline = now_ms() + lease->ttl * 1000;
+	if (lease && lease->deadline > vd_clock_ms()) {
+		lease->deadline = vd_clock_ms() + lease->ttl * 1000;
 		*ret_ttl = lease->ttl;
 	} else {
 		r = unknown(sqlite, id, error);
@@ -224,7 +217,7 @@ int vd_sqlite_lease_revoke(struct vd_store *store, int64_t id, struct vd_error *
 static int64_t lease_expired(struct vd_sqlite *sqlite, int64_t *ret_deadline)
 {
 	struct vd_sqlite_lease *lease, *next;
-	int64_t now = now_ms();
+	int64_t now = vd_clock_ms();
 
 	*ret_deadline = INT64_MAX;
 	HASH_ITER (hh, sqlite->leases, lease, next) {
@@ -269,7 +262,7 @@ static void *housekeeper_run(void *userdata)
 			r = vd_sqlite_compact(&sqlite->store, keep_from, NULL);
 		pthread_mutex_lock(&sqlite->state);
 		if (r < 0 && r != -ENOENT && !sqlite->stopping)
-			wake_wait(sqlite, now_ms() + RETRY_MS);
+			wake_wait(sqlite, vd_clock_ms() + RETRY_MS);
 	}
 	pthread_mutex_unlock(&sqlite->state);
 	return NULL;

@@ -3,8 +3,8 @@
 
 #include "abi/maps.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "datapath/packet.h"
-#include "datapath/reason.h"
 #include "datapath/state.h"
 #include "datapath/upgrade.h"
 #include "next.h"
@@ -119,7 +119,7 @@ static union vd_addr words(struct vd_address from)
 static void start(void)
 {
 	const struct vd_neighbour_key key = {.network = NETWORK, .address = words(NEXT_HOP)};
-	struct vd_neighbour_value value = {.family = is_ipv6 ? 6 : 4, .known = 1, .confirmed = vd_time_monotonic()};
+	struct vd_neighbour_value value = {.family = is_ipv6 ? 6 : 4, .known = 1, .confirmed = vd_clock_ns()};
 	struct vd_datapath *datapath;
 	struct vd_plan *plan;
 

@@ -3,8 +3,8 @@
 
 #include "abi/maps.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "datapath/packet.h"
-#include "datapath/reason.h"
 #include "datapath/state.h"
 #include "datapath/upgrade.h"
 #include "next.h"
@@ -129,7 +129,7 @@ static void start(uint64_t *ret_seen, uint64_t *ret_generation)
 	fixture_apply(datapath, plan, with_route);
 	fixture_apply(datapath, with_route, plan);
 	*ret_generation = vd_generation_sum(datapath->generation, &slot, 1);
-	*ret_seen = vd_time_monotonic();
+	*ret_seen = vd_clock_ns();
 	connection_put(datapath->path, &connection_key, *ret_seen);
 	assert_int_equal(vd_datapath_uplink_attach(datapath, fixture_ifindex(FIXTURE_PORTS), NULL), 0);
 	vd_plan_free(plan);
