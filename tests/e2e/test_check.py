@@ -274,7 +274,7 @@ def test_address_that_no_container_has(lab, check, containers):
 
 
 def test_silent_guest_is_told_from_a_drop(lab, check, groups):
-    """R-OPS-1: delivered, and its own firewall says nothing; the data plane would say so if it had dropped it"""
+    """Delivered, and its own firewall says nothing; the data plane would say so if it had dropped it"""
     server, beside = lab.instance("server"), lab.instance("beside")
     beside.run("nft", "add table inet own; add chain inet own in { type filter hook input priority 0; policy drop; }")
     try:
