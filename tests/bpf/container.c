@@ -131,3 +131,25 @@ int containers_enter(void)
 		       ? 1
 		       : 0;
 }
+
+struct vd_flow assert_crosses(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
+			      const char *source_mac, const char *destination_mac, uint8_t ttl)
+{
+	struct vd_flow flow = {};
+	struct packet packet;
+	uint64_t hits = read_hits(fixture);
+
+	packet_build(spec, &packet);
+	for (int i = 0; i < 3; i++) {
+		if (type == VD_INGRESS_PORT)
+			assert_int_equal(run_port(fixture, ingress, &packet), VERDICT_REDIRECT);
+		else
+			assert_int_equal(run_tunnel(fixture, ingress, HOST2, &packet), VERDICT_REDIRECT);
+		assert_true(packet_has_macs(&fixture->out, source_mac, destination_mac));
+		assert_int_equal(packet_ttl(&fixture->out), ttl);
+		assert_true(packet_checksums_hold(&fixture->out));
+	}
+	assert_true(read_hits(fixture) > hits);
+	assert_true(find_flow(fixture, type, ingress, spec, &flow));
+	return flow;
+}

@@ -42,4 +42,8 @@ void put_route_to(struct fixture *fixture, uint32_t domain, const char *prefix, 
 void assert_tunnel_drops(struct fixture *fixture, uint32_t vni, const char *vtep, const struct packet *packet,
 			 enum vd_drop_reason reason);
 
+/* What a packet leaves as, by decide and twice by the cache alike. The flow says where to. */
+struct vd_flow assert_crosses(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
+			      const char *source_mac, const char *destination_mac, uint8_t ttl);
+
 #endif

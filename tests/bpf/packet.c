@@ -164,6 +164,17 @@ static void build_ipv6(const struct packet_spec *spec, struct packet *packet, si
 	text_to_address(spec->destination, ip + 24);
 }
 
+struct packet_spec packet_error_spec(const char *source_mac, const char *source, const char *destination, uint16_t type_code,
+				     const struct packet *about)
+{
+	return (struct packet_spec){.source_mac = source_mac,
+				    .source = source,
+				    .destination = destination,
+				    .protocol = strchr(source, ':') ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+				    .destination_port = type_code,
+				    .embedded = about};
+}
+
 void packet_build(const struct packet_spec *spec, struct packet *ret)
 {
 	uint8_t probe[16];

@@ -31,6 +31,10 @@ struct packet_spec {
 	const struct packet *embedded; /* ICMP error: about this one; source_port is the MTU that it names */
 };
 
+/* An ICMP error, or ICMPv6 by source's family; type_code: type << 8 | code. */
+struct packet_spec packet_error_spec(const char *source_mac, const char *source, const char *destination, uint16_t type_code,
+				     const struct packet *about);
+
 void packet_build(const struct packet_spec *spec, struct packet *ret);
 void packet_build_arp(const char *source_mac, const char *sender_mac, const char *sender, const char *target, uint16_t operation,
 		      struct packet *ret);

@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "viaduct.skel.h"
 
@@ -104,26 +103,6 @@ struct packet_spec reply_to(const struct packet_spec *spec, const char *source_m
 	return reply;
 }
 
-void assert_crosses(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
-		    const char *source_mac, const char *destination_mac, uint8_t ttl, struct vd_flow *ret)
-{
-	uint64_t hits = read_hits(fixture);
-	struct packet packet;
-
-	packet_build(spec, &packet);
-	for (int i = 0; i < 3; i++) {
-		if (type == VD_INGRESS_PORT)
-			assert_int_equal(run_port(fixture, ingress, &packet), VERDICT_REDIRECT);
-		else
-			assert_int_equal(run_tunnel(fixture, ingress, HOST2, &packet), VERDICT_REDIRECT);
-		assert_true(packet_has_macs(&fixture->out, source_mac, destination_mac));
-		assert_int_equal(packet_ttl(&fixture->out), ttl);
-		assert_true(packet_checksums_hold(&fixture->out));
-	}
-	assert_true(read_hits(fixture) > hits);
-	assert_true(find_flow(fixture, type, ingress, spec, ret));
-}
-
 void pass(struct fixture *fixture, uint32_t ifindex, const struct packet_spec *spec)
 {
 	struct packet packet;
@@ -155,17 +134,6 @@ void drop_from_tunnel(struct fixture *fixture, uint32_t vni, const char *vtep, c
 
 	packet_build(spec, &packet);
 	assert_tunnel_drops(fixture, vni, vtep, &packet, reason);
-}
-
-struct packet_spec error_about(const char *source_mac, const char *source, const char *destination, uint16_t type_code,
-			       const struct packet *about)
-{
-	return (struct packet_spec){.source_mac = source_mac,
-				    .source = source,
-				    .destination = destination,
-				    .protocol = strchr(source, ':') ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
-				    .destination_port = type_code,
-				    .embedded = about};
 }
 
 struct rule rule(uint32_t identity, enum vd_policy_direction direction, uint32_t remote)

@@ -42,14 +42,9 @@ int green_enter(void);
 void put_peer(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint32_t id, uint32_t peer);
 struct packet_spec udp(const char *source_mac, const char *source, const char *destination);
 struct packet_spec reply_to(const struct packet_spec *spec, const char *source_mac);
-struct packet_spec error_about(const char *source_mac, const char *source, const char *destination, uint16_t type_code,
-			       const struct packet *about);
 /* About UDP port 5353, from or to a group. */
 struct rule rule(uint32_t identity, enum vd_policy_direction direction, uint32_t remote);
 
-/* Three times: decided, then by the cache. */
-void assert_crosses(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
-		    const char *source_mac, const char *destination_mac, uint8_t ttl, struct vd_flow *ret);
 void pass(struct fixture *fixture, uint32_t ifindex, const struct packet_spec *spec);
 void pass_from_tunnel(struct fixture *fixture, uint32_t vni, const struct packet_spec *spec);
 void drop(struct fixture *fixture, uint32_t ifindex, const struct packet_spec *spec, enum vd_drop_reason reason);

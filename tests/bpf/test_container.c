@@ -20,40 +20,6 @@ static struct packet_spec udp(const char *source_mac, const char *source, const 
 				    .payload = 22};
 }
 
-static struct packet_spec error_about(const char *source_mac, const char *source, const char *destination, uint16_t type_code,
-				      const struct packet *about)
-{
-	return (struct packet_spec){.source_mac = source_mac,
-				    .source = source,
-				    .destination = destination,
-				    .protocol = strchr(source, ':') ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
-				    .destination_port = type_code,
-				    .embedded = about};
-}
-
-/* What a packet leaves as, by decide and by the cache alike: the flow says where to. */
-static struct vd_flow assert_leaves(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
-				    const char *source_mac, const char *destination_mac, uint8_t ttl)
-{
-	struct vd_flow flow = {};
-	struct packet packet;
-	uint64_t hits = read_hits(fixture);
-
-	packet_build(spec, &packet);
-	for (int i = 0; i < 3; i++) {
-		if (type == VD_INGRESS_PORT)
-			assert_int_equal(run_port(fixture, ingress, &packet), VERDICT_REDIRECT);
-		else
-			assert_int_equal(run_tunnel(fixture, ingress, HOST2, &packet), VERDICT_REDIRECT);
-		assert_true(packet_has_macs(&fixture->out, source_mac, destination_mac));
-		assert_int_equal(packet_ttl(&fixture->out), ttl);
-		assert_true(packet_checksums_hold(&fixture->out));
-	}
-	assert_true(read_hits(fixture) > hits);
-	assert_true(find_flow(fixture, type, ingress, spec, &flow));
-	return flow;
-}
-
 static void assert_to_peer(const struct vd_flow *flow, uint32_t ifindex)
 {
 	assert_int_equal(flow->output, VD_OUTPUT_PEER);
@@ -83,14 +49,14 @@ static void test_containers_of_a_node_reach_each_other(void **state)
 {
 	struct containers *containers = *state;
 	struct packet_spec v4 = udp(MAC_K, "10.8.1.2", "10.8.1.3"), v6 = udp(MAC_K, "fd08:0:0:1::2", "fd08:0:0:1::3");
-	struct vd_flow flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &v4, MAC_GATEWAY, MAC_L, 64);
+	struct vd_flow flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &v4, MAC_GATEWAY, MAC_L, 64);
 	struct vd_connection connection;
 
 	assert_to_peer(&flow, containers->l);
 	assert_int_equal(flow.source_port_id, CONTAINER_K);
 	assert_int_equal(flow.destination_port_id, CONTAINER_L);
 	assert_true(find_connection(containers->fixture, PODS, &v4, &connection));
-	flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &v6, MAC_GATEWAY, MAC_L, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &v6, MAC_GATEWAY, MAC_L, 64);
 	assert_to_peer(&flow, containers->l);
 }
 
@@ -105,7 +71,7 @@ static void test_the_rest_is_the_kernels(void **state)
 	for (size_t i = 0; i < sizeof(destinations) / sizeof(destinations[0]); i++) {
 		struct packet_spec spec = udp(MAC_K, strchr(destinations[i], ':') ? "fd08:0:0:1::2" : "10.8.1.2", destinations[i]);
 
-		flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
+		flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
 		assert_to_kernel(containers, &flow);
 	}
 }
@@ -115,11 +81,11 @@ static void test_unknown_address_of_an_own_block_is_the_kernels(void **state)
 {
 	struct containers *containers = *state;
 	struct packet_spec spec = udp(MAC_K, "10.8.1.2", "10.8.1.77"), v6 = udp(MAC_K, "fd08:0:0:1::2", "fd08:0:0:1::77");
-	struct vd_flow flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
+	struct vd_flow flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
 	struct packet packet;
 
 	assert_to_kernel(containers, &flow);
-	flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &v6, MAC_K, MAC_GATEWAY, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &v6, MAC_K, MAC_GATEWAY, 64);
 	assert_to_kernel(containers, &flow);
 	/* It does not know him either. */
 	spec = udp(MAC_GATEWAY, "10.8.1.1", "10.8.1.77");
@@ -134,14 +100,14 @@ static void test_the_kernel_reaches_containers(void **state)
 	struct fixture *fixture = containers->fixture;
 	struct packet_spec spec = udp(MAC_GATEWAY, "198.51.100.7", "10.8.1.2"),
 			   v6 = udp(MAC_GATEWAY, "2001:db8::7", "fd08:0:0:1::2");
-	struct vd_flow flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->host, &spec, MAC_GATEWAY, MAC_K, 64);
+	struct vd_flow flow = assert_crosses(fixture, VD_INGRESS_PORT, containers->host, &spec, MAC_GATEWAY, MAC_K, 64);
 	struct packet packet;
 
 	assert_to_peer(&flow, containers->k);
-	flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->host, &v6, MAC_GATEWAY, MAC_K, 64);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, containers->host, &v6, MAC_GATEWAY, MAC_K, 64);
 	assert_to_peer(&flow, containers->k);
 	spec = udp(MAC_GATEWAY, "198.51.100.7", "10.8.2.2");
-	flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->host, &spec, MAC_GATEWAY, MAC_GATEWAY, 64);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, containers->host, &spec, MAC_GATEWAY, MAC_GATEWAY, 64);
 	assert_to_node(&flow, HOST2);
 	spec.destination = "10.8.3.2";
 	packet_build(&spec, &packet);
@@ -181,11 +147,12 @@ static void test_out_by_tunnel(void **state)
 {
 	struct containers *containers = *state;
 	struct packet_spec v4 = udp(MAC_K, "10.8.1.2", "10.8.2.9"), v6 = udp(MAC_K, "fd08:0:0:1::2", "fd08:0:0:2::9");
-	struct vd_flow flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &v4, MAC_GATEWAY, MAC_GATEWAY, 63);
+	struct vd_flow flow =
+		assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &v4, MAC_GATEWAY, MAC_GATEWAY, 63);
 	struct packet packet;
 
 	assert_to_node(&flow, HOST2);
-	flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &v6, MAC_GATEWAY, MAC_GATEWAY, 63);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &v6, MAC_GATEWAY, MAC_GATEWAY, 63);
 	assert_to_node(&flow, HOST2);
 	/* The kernel says "time exceeded", and that it is too big. */
 	v4.ttl = 1;
@@ -213,17 +180,17 @@ static void test_in_by_tunnel(void **state)
 {
 	struct containers *containers = *state;
 	struct packet_spec v4 = udp(MAC_GATEWAY, "10.8.2.9", "10.8.1.2"), v6 = udp(MAC_GATEWAY, "fd08:0:0:2::9", "fd08:0:0:1::2");
-	struct vd_flow flow = assert_leaves(containers->fixture, VD_INGRESS_TUNNEL, 300, &v4, MAC_GATEWAY, MAC_K, 64);
+	struct vd_flow flow = assert_crosses(containers->fixture, VD_INGRESS_TUNNEL, 300, &v4, MAC_GATEWAY, MAC_K, 64);
 
 	assert_to_peer(&flow, containers->k);
-	flow = assert_leaves(containers->fixture, VD_INGRESS_TUNNEL, 300, &v6, MAC_GATEWAY, MAC_K, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_TUNNEL, 300, &v6, MAC_GATEWAY, MAC_K, 64);
 	assert_to_peer(&flow, containers->k);
 	/* On a bridge of the kernel's, and the gateway itself. */
 	v4.destination = "10.8.1.77";
-	flow = assert_leaves(containers->fixture, VD_INGRESS_TUNNEL, 300, &v4, MAC_GATEWAY, MAC_GATEWAY, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_TUNNEL, 300, &v4, MAC_GATEWAY, MAC_GATEWAY, 64);
 	assert_to_kernel(containers, &flow);
 	v4.destination = "10.8.1.1";
-	flow = assert_leaves(containers->fixture, VD_INGRESS_TUNNEL, 300, &v4, MAC_GATEWAY, MAC_GATEWAY, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_TUNNEL, 300, &v4, MAC_GATEWAY, MAC_GATEWAY, 64);
 	assert_to_kernel(containers, &flow);
 }
 
@@ -296,7 +263,7 @@ static void test_errors_come_back_by_tunnel(void **state)
 	struct packet asked, packet;
 
 	packet_build(&question, &asked);
-	spec = error_about(MAC_GATEWAY, "10.8.2.9", "10.8.1.2", 0x0303, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "10.8.2.9", "10.8.1.2", 0x0303, &asked);
 	packet_build(&spec, &packet);
 	assert_tunnel_drops(fixture, 300, HOST2, &packet, VD_DROP_REASON_ICMP_UNRELATED);
 	assert_int_equal(run_port(fixture, containers->k, &asked), VERDICT_REDIRECT);
@@ -309,7 +276,7 @@ static void test_errors_come_back_by_tunnel(void **state)
 	assert_tunnel_drops(fixture, 300, HOST3, &packet, VD_DROP_REASON_SOURCE_HOST);
 	packet_build(&question6, &asked);
 	assert_int_equal(run_port(fixture, containers->k, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_GATEWAY, "2001:db8::2", "fd08:0:0:1::2", 0x0200, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "2001:db8::2", "fd08:0:0:1::2", 0x0200, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_tunnel(fixture, 300, HOST2, &packet), VERDICT_REDIRECT);
 }
@@ -325,7 +292,7 @@ static void test_errors_of_the_kernel_keep_their_source(void **state)
 	question.ttl = 1;
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, containers->k, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_GATEWAY, "10.8.1.1", "10.8.1.2", 0x0b00, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "10.8.1.1", "10.8.1.2", 0x0b00, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, containers->host, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_source(&fixture->out, "10.8.1.1"));
@@ -372,18 +339,18 @@ static void test_changes_reach_the_next_packet(void **state)
 	struct vd_flow flow;
 	struct packet packet;
 
-	assert_leaves(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
-	assert_leaves(fixture, VD_INGRESS_TUNNEL, 300, &in, MAC_GATEWAY, MAC_K, 64);
+	assert_crosses(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
+	assert_crosses(fixture, VD_INGRESS_TUNNEL, 300, &in, MAC_GATEWAY, MAC_K, 64);
 	put_route_to(fixture, PODS, "10.8.2.0", 24, VD_ROUTE_TYPE_TUNNEL, 62, 3);
 	bump(fixture, vd_slot_table(PODS, 0));
 	packet_build(&in, &packet);
 	assert_tunnel_drops(fixture, 300, HOST2, &packet, VD_DROP_REASON_SOURCE_HOST);
-	flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
 	assert_to_node(&flow, HOST3);
 	/* One address of the block moved on its own. */
 	put_route_to(fixture, PODS, "10.8.2.9", 32, VD_ROUTE_TYPE_TUNNEL, 64, 2);
 	bump(fixture, vd_slot_table(PODS, 0));
-	flow = assert_leaves(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, containers->k, &out, MAC_GATEWAY, MAC_GATEWAY, 63);
 	assert_to_node(&flow, HOST2);
 }
 
@@ -396,10 +363,10 @@ static void test_dhcp_goes_its_way(void **state)
 
 	spec.source_port = 68;
 	spec.destination_port = 67;
-	flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
 	assert_to_kernel(containers, &flow);
 	spec.source_port = 67;
-	flow = assert_leaves(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
+	flow = assert_crosses(containers->fixture, VD_INGRESS_PORT, containers->k, &spec, MAC_K, MAC_GATEWAY, 64);
 	assert_to_kernel(containers, &flow);
 }
 

@@ -3,7 +3,6 @@
 #include "fixture.h"
 
 #include <netinet/in.h>
-#include <string.h>
 
 static struct packet_spec udp(const char *source_mac, const char *source, const char *destination, uint16_t source_port,
 			      uint16_t port)
@@ -16,17 +15,6 @@ static struct packet_spec udp(const char *source_mac, const char *source, const 
 				    .destination_port = port};
 }
 
-static struct packet_spec error_about(const char *source_mac, const char *source, const char *destination, uint16_t type_code,
-				      const struct packet *about)
-{
-	return (struct packet_spec){.source_mac = source_mac,
-				    .source = source,
-				    .destination = destination,
-				    .protocol = strchr(source, ':') ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
-				    .destination_port = type_code,
-				    .embedded = about};
-}
-
 static void test_related_error_passes(void **state)
 {
 	struct fixture *fixture = *state;
@@ -37,7 +25,7 @@ static void test_related_error_passes(void **state)
 
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_C, "10.0.1.2", "10.0.0.2", 0x0303, &asked);
+	spec = packet_error_spec(MAC_C, "10.0.1.2", "10.0.0.2", 0x0303, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_c, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_A));
@@ -55,7 +43,7 @@ static void test_related_error_passes_ipv6(void **state)
 
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_C, "fd00:0:0:b::2", "fd00:0:0:a::2", 0x0104, &asked);
+	spec = packet_error_spec(MAC_C, "fd00:0:0:b::2", "fd00:0:0:a::2", 0x0104, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_c, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_A));
@@ -76,7 +64,7 @@ static void test_error_about_an_echo_passes(void **state)
 
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_C, "10.0.1.2", "10.0.0.2", 0x0301, &asked);
+	spec = packet_error_spec(MAC_C, "10.0.1.2", "10.0.0.2", 0x0301, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_c, &packet), VERDICT_REDIRECT);
 }
@@ -88,12 +76,12 @@ static void test_unrelated_error_drops(void **state)
 	struct packet asked, packet;
 
 	packet_build(&question, &asked);
-	spec = error_about(MAC_C, "10.0.1.2", "10.0.0.2", 0x0303, &asked);
+	spec = packet_error_spec(MAC_C, "10.0.1.2", "10.0.0.2", 0x0303, &asked);
 	packet_build(&spec, &packet);
 	assert_dropped(fixture, fixture->ifindex_c, &packet, VD_DROP_REASON_ICMP_UNRELATED);
 	/* Known, but sent to somebody else. */
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_C, "10.0.1.2", "10.0.0.3", 0x0303, &asked);
+	spec = packet_error_spec(MAC_C, "10.0.1.2", "10.0.0.3", 0x0303, &asked);
 	packet_build(&spec, &packet);
 	assert_dropped(fixture, fixture->ifindex_c, &packet, VD_DROP_REASON_ICMP_UNRELATED);
 	/* Cut before it says what it is about. */
@@ -114,7 +102,7 @@ static void test_router_errors_come_from_the_askers_gateway(void **state)
 	question.ttl = question6.ttl = 1;
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_GATEWAY, "10.0.1.1", "10.0.0.2", 0x0b00, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "10.0.1.1", "10.0.0.2", 0x0b00, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_service, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_source(&fixture->out, "10.0.0.1"));
@@ -124,7 +112,7 @@ static void test_router_errors_come_from_the_askers_gateway(void **state)
 
 	packet_build(&question6, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_GATEWAY, "fd00:0:0:b::1", "fd00:0:0:a::2", 0x0300, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "fd00:0:0:b::1", "fd00:0:0:a::2", 0x0300, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_service, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_source(&fixture->out, "fd00:0:0:a::1"));
@@ -139,7 +127,7 @@ static void test_closed_port_of_a_gateway_answers_as_itself(void **state)
 
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_a, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_GATEWAY, "10.0.1.1", "10.0.0.2", 0x0303, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "10.0.1.1", "10.0.0.2", 0x0303, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_service, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_source(&fixture->out, "10.0.1.1"));
@@ -156,7 +144,7 @@ static void test_router_error_finds_a_container_behind_its_instance(void **state
 	question.ttl = 1;
 	packet_build(&question, &asked);
 	assert_int_equal(run_port(fixture, fixture->ifindex_b, &asked), VERDICT_REDIRECT);
-	spec = error_about(MAC_GATEWAY, "10.0.1.1", "172.16.0.5", 0x0b00, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "10.0.1.1", "172.16.0.5", 0x0b00, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_service, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_source(&fixture->out, "10.0.0.1"));

@@ -64,12 +64,12 @@ static void test_peers_on_one_host(void **state)
 		struct packet_spec from_red = udp(MAC_A, cases[i].red, cases[i].green), reply = reply_to(&from_red, MAC_Y);
 		struct packet_spec from_green = udp(MAC_Y, cases[i].green, cases[i].red);
 
-		assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &from_red, MAC_GATEWAY, MAC_Y, 63, &flow);
+		flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &from_red, MAC_GATEWAY, MAC_Y, 63);
 		assert_int_equal(flow.output, VD_OUTPUT_PEER);
 		assert_int_equal(flow.output_ifindex, y);
 		assert_int_equal(flow.domain, RED);
 		assert_int_equal(flow.mtu, GREEN_MTU);
-		assert_crosses(fixture, VD_INGRESS_PORT, y, &reply, MAC_GATEWAY, MAC_A, 63, &flow);
+		flow = assert_crosses(fixture, VD_INGRESS_PORT, y, &reply, MAC_GATEWAY, MAC_A, 63);
 		assert_int_equal(flow.output_ifindex, fixture->ifindex_a);
 		assert_int_equal(flow.domain, RED);
 		assert_true(find_connection(fixture, RED, &from_red, &connection));
@@ -91,13 +91,13 @@ static void test_peers_routes_lead_on(void **state)
 	struct packet_spec back = udp(MAC_Y, "172.20.0.9", "172.16.0.9"), other = udp(MAC_A, "10.0.0.2", "172.22.0.9");
 	struct vd_flow flow;
 
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &here, MAC_GATEWAY, MAC_Y, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &here, MAC_GATEWAY, MAC_Y, 63);
 	assert_int_equal(flow.output_ifindex, y);
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &there, MAC_OF_RED, MAC_Z, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &there, MAC_OF_RED, MAC_Z, 63);
 	assert_int_equal(flow.output, VD_OUTPUT_TUNNEL);
 	assert_int_equal(flow.vni, 400);
 	open_source(fixture, PORT_Y, "172.20.0.0", 24);
-	assert_crosses(fixture, VD_INGRESS_PORT, y, &back, MAC_GATEWAY, MAC_B, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, y, &back, MAC_GATEWAY, MAC_B, 63);
 	assert_int_equal(flow.output_ifindex, fixture->ifindex_b);
 	drop(fixture, fixture->ifindex_a, &other, VD_DROP_REASON_BLACKHOLE);
 	other.destination = "172.23.0.9";
@@ -129,12 +129,12 @@ static void test_out_by_tunnel(void **state)
 	struct packet_spec back = udp(MAC_Y, "10.4.0.2", "10.0.0.4");
 	struct vd_flow flow;
 
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v4, MAC_OF_RED, MAC_Z, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v4, MAC_OF_RED, MAC_Z, 63);
 	assert_int_equal(flow.output, VD_OUTPUT_TUNNEL);
 	assert_int_equal(flow.vni, 400);
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v6, MAC_OF_RED, MAC_Z, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v6, MAC_OF_RED, MAC_Z, 63);
 	assert_int_equal(flow.vni, 400);
-	assert_crosses(fixture, VD_INGRESS_PORT, y, &back, MAC_OF_GREEN, MAC_D, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, y, &back, MAC_OF_GREEN, MAC_D, 63);
 	assert_int_equal(flow.vni, 100);
 }
 
@@ -150,12 +150,12 @@ static void test_in_by_tunnel(void **state)
 
 	v4.destination_mac = v6.destination_mac = pod.destination_mac = MAC_A;
 	to_green.destination_mac = MAC_Y;
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &v4, MAC_GATEWAY, MAC_A, 64, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &v4, MAC_GATEWAY, MAC_A, 64);
 	assert_int_equal(flow.output_ifindex, fixture->ifindex_a);
 	assert_true(find_connection(fixture, RED, &v4, &connection));
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &v6, MAC_GATEWAY, MAC_A, 64, &flow);
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &pod, MAC_GATEWAY, MAC_A, 64, &flow);
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 400, &to_green, MAC_GATEWAY, MAC_Y, 64, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &v6, MAC_GATEWAY, MAC_A, 64);
+	flow = assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &pod, MAC_GATEWAY, MAC_A, 64);
+	flow = assert_crosses(fixture, VD_INGRESS_TUNNEL, 400, &to_green, MAC_GATEWAY, MAC_Y, 64);
 	assert_int_equal(flow.domain, RED);
 	assert_true(find_connection(fixture, RED, &to_green, &connection));
 	assert_false(find_connection(fixture, GREEN, &to_green, &connection));
@@ -247,7 +247,7 @@ static void test_errors_cross(void **state)
 	struct packet asked, packet;
 
 	packet_build(&question, &asked);
-	spec = error_about(MAC_Y, "10.4.0.2", "10.0.0.2", 0x0303, &asked);
+	spec = packet_error_spec(MAC_Y, "10.4.0.2", "10.0.0.2", 0x0303, &asked);
 	drop(fixture, y, &spec, VD_DROP_REASON_ICMP_UNRELATED);
 	pass(fixture, fixture->ifindex_a, &question);
 	packet_build(&spec, &packet);
@@ -255,13 +255,13 @@ static void test_errors_cross(void **state)
 	assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_A));
 	packet_build(&v6, &asked);
 	pass(fixture, fixture->ifindex_a, &v6);
-	spec = error_about(MAC_Y, "fd04::2", "fd00:0:0:a::2", 0x0104, &asked);
+	spec = packet_error_spec(MAC_Y, "fd04::2", "fd00:0:0:a::2", 0x0104, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, y, &packet), VERDICT_REDIRECT);
 	/* Of a machine on the way to a container, whose address neither VPC knows. */
 	packet_build(&far, &asked);
 	pass(fixture, fixture->ifindex_a, &far);
-	spec = error_about(MAC_OF_GREEN, "192.168.77.1", "10.0.0.2", 0x0b00, &asked);
+	spec = packet_error_spec(MAC_OF_GREEN, "192.168.77.1", "10.0.0.2", 0x0b00, &asked);
 	spec.destination_mac = MAC_A;
 	packet_build(&spec, &packet);
 	assert_int_equal(run_tunnel(fixture, 100, HOST2, &packet), VERDICT_REDIRECT);
@@ -281,7 +281,7 @@ static void test_senders_router_answers(void **state)
 	assert_true(packet_has_macs(&fixture->out, MAC_A, MAC_GATEWAY));
 	assert_int_equal(packet_ttl(&fixture->out), 1);
 	packet_build(&old, &asked);
-	spec = error_about(MAC_GATEWAY, "10.0.1.1", "10.0.0.2", 0x0b00, &asked);
+	spec = packet_error_spec(MAC_GATEWAY, "10.0.1.1", "10.0.0.2", 0x0b00, &asked);
 	packet_build(&spec, &packet);
 	assert_int_equal(run_port(fixture, fixture->ifindex_service, &packet), VERDICT_REDIRECT);
 	assert_true(packet_has_source(&fixture->out, "10.0.0.1"));
@@ -314,7 +314,7 @@ static void test_senders_router_answers_on_either_side(void **state)
 		packet_build(&cases[i], &asked);
 		assert_int_equal(run_port(fixture, y, &asked), VERDICT_REDIRECT);
 		assert_true(packet_has_macs(&fixture->out, MAC_Y, MAC_GATEWAY));
-		spec = error_about(MAC_GATEWAY, gateways[i], cases[i].source, i ? 0x0300 : 0x0b00, &asked);
+		spec = packet_error_spec(MAC_GATEWAY, gateways[i], cases[i].source, i ? 0x0300 : 0x0b00, &asked);
 		packet_build(&spec, &packet);
 		assert_int_equal(run_port(fixture, service, &packet), VERDICT_REDIRECT);
 		assert_true(packet_has_macs(&fixture->out, MAC_GATEWAY, MAC_Y));
@@ -339,7 +339,7 @@ static void test_peers_gateway_answers_where_it_is(void **state)
 	drop(fixture, fixture->ifindex_a, &ping, VD_DROP_REASON_UNREACHABLE_PORT);
 	PUT(fixture->bpf->maps.vd_port, service, port);
 	set_service(fixture, GREEN, service);
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &ping, MAC_A, MAC_GATEWAY, 64, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &ping, MAC_A, MAC_GATEWAY, 64);
 	assert_int_equal(flow.output_ifindex, service);
 	answer.source_mac = MAC_GATEWAY;
 	answer.source = "10.4.0.1";
@@ -383,15 +383,14 @@ static void test_changes_reach_the_next_packet(void **state)
 	struct fixture *fixture = *state;
 	struct packet_spec out = udp(MAC_A, "10.0.0.2", "10.4.0.2"), pod = udp(MAC_A, "10.0.0.2", "172.20.0.9");
 	struct packet_spec in = udp(MAC_OF_GREEN, "10.4.0.3", "10.0.0.2");
-	struct vd_flow flow;
 
 	in.destination_mac = MAC_A;
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &pod, MAC_GATEWAY, MAC_Y, 63, &flow);
+	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &pod, MAC_GATEWAY, MAC_Y, 63);
 	put_route_by(fixture, "172.20.0.0", VD_ROUTE_TYPE_NEXT_HOP, 70, "10.4.0.3");
 	bump(fixture, vd_slot_table(GREEN, 0));
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &pod, MAC_OF_RED, MAC_Z, 63, &flow);
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &out, MAC_GATEWAY, MAC_Y, 63, &flow);
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &in, MAC_GATEWAY, MAC_A, 64, &flow);
+	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &pod, MAC_OF_RED, MAC_Z, 63);
+	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &out, MAC_GATEWAY, MAC_Y, 63);
+	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &in, MAC_GATEWAY, MAC_A, 64);
 	/* z moves to host 3 */
 	{
 		struct vd_endpoint_value endpoint = {.port_id = PORT_Z, .subnet = 14, .host = 3, .place = VD_ENDPOINT_PLACE_HOST};

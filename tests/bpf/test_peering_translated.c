@@ -115,11 +115,11 @@ static void test_both_ends_change_on_one_host(void **state)
 		struct packet_spec question = of_protocol(udp(MAC_A, view->a, view->y_seen), protocols[i / 2]);
 		struct packet_spec answer = echo_reply_to(&question, MAC_Y, view->y, view->a_seen);
 
-		assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &question, MAC_GATEWAY, MAC_Y, 63, &flow);
+		flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &question, MAC_GATEWAY, MAC_Y, 63);
 		assert_addresses(fixture, view->a_seen, view->y);
 		assert_int_equal(flow.output_ifindex, y);
 		assert_int_equal(flow.domain, RED);
-		assert_crosses(fixture, VD_INGRESS_PORT, y, &answer, MAC_GATEWAY, MAC_A, 63, &flow);
+		flow = assert_crosses(fixture, VD_INGRESS_PORT, y, &answer, MAC_GATEWAY, MAC_A, 63);
 		assert_addresses(fixture, view->y_seen, view->a);
 		assert_int_equal(flow.domain, RED);
 		if (protocols[i / 2] == IPPROTO_ICMP)
@@ -148,13 +148,13 @@ static void test_out_by_tunnel(void **state)
 	struct packet_spec back = udp(MAC_Y, "10.0.0.2", "100.64.0.4");
 	struct vd_flow flow;
 
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v4, MAC_OF_RED, MAC_Z, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v4, MAC_OF_RED, MAC_Z, 63);
 	assert_addresses(fixture, "100.64.0.2", "10.0.0.4");
 	assert_int_equal(flow.output, VD_OUTPUT_TUNNEL);
 	assert_int_equal(flow.vni, 400);
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v6, MAC_OF_RED, MAC_Z, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &v6, MAC_OF_RED, MAC_Z, 63);
 	assert_addresses(fixture, "fd64:0:0:a::2", "fd00:0:0:a::4");
-	assert_crosses(fixture, VD_INGRESS_PORT, y, &back, MAC_OF_GREEN, MAC_D, 63, &flow);
+	flow = assert_crosses(fixture, VD_INGRESS_PORT, y, &back, MAC_OF_GREEN, MAC_D, 63);
 	assert_addresses(fixture, "100.65.0.2", "10.0.0.4");
 	assert_int_equal(flow.vni, 100);
 }
@@ -193,16 +193,15 @@ static void test_in_by_tunnel(void **state)
 				     .source_port = 5353,
 				     .destination_port = 1000};
 	struct vd_connection connection, touched;
-	struct vd_flow flow;
 	uint64_t misses;
 
 	to_red.destination_mac = to_red6.destination_mac = MAC_A;
 	to_green.destination_mac = MAC_Y;
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &to_red, MAC_GATEWAY, MAC_A, 64, &flow);
+	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &to_red, MAC_GATEWAY, MAC_A, 64);
 	assert_addresses(fixture, "100.65.0.4", "10.0.0.2");
 	assert_true(find_connection(fixture, RED, &to_red, &connection));
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &to_red6, MAC_GATEWAY, MAC_A, 64, &flow);
-	assert_crosses(fixture, VD_INGRESS_TUNNEL, 400, &to_green, MAC_GATEWAY, MAC_Y, 64, &flow);
+	assert_crosses(fixture, VD_INGRESS_TUNNEL, 100, &to_red6, MAC_GATEWAY, MAC_A, 64);
+	assert_crosses(fixture, VD_INGRESS_TUNNEL, 400, &to_green, MAC_GATEWAY, MAC_Y, 64);
 	assert_addresses(fixture, "100.64.0.4", "10.0.0.2");
 	assert_true(find_connection(fixture, RED, &known, &connection));
 	assert_false(find_connection(fixture, RED, &to_green, &connection));
@@ -328,7 +327,7 @@ static void test_errors_cross(void **state)
 		packet_build(&question, &arrived);
 		assert_int_equal(run_port(fixture, fixture->ifindex_a, &arrived), VERDICT_REDIRECT);
 		arrived = fixture->out;
-		spec = error_about(MAC_Y, view->y, view->a_seen, i % 2 ? 0x0104 : 0x0303, &arrived);
+		spec = packet_error_spec(MAC_Y, view->y, view->a_seen, i % 2 ? 0x0104 : 0x0303, &arrived);
 		pass(fixture, y, &spec);
 		assert_addresses(fixture, view->y_seen, view->a);
 		assert_quotes(fixture, view->a, view->y_seen);
@@ -337,7 +336,7 @@ static void test_errors_cross(void **state)
 	far = udp(MAC_Y, "10.0.0.2", "100.64.0.4");
 	pass(fixture, y, &far);
 	packet_build(&far, &arrived);
-	spec = error_about(MAC_OF_RED, "192.168.77.1", "10.0.0.2", 0x0b00, &arrived);
+	spec = packet_error_spec(MAC_OF_RED, "192.168.77.1", "10.0.0.2", 0x0b00, &arrived);
 	spec.destination_mac = MAC_Y;
 	pass_from_tunnel(fixture, 400, &spec);
 	assert_addresses(fixture, "192.168.77.1", "10.0.0.2");
@@ -357,7 +356,7 @@ static void test_error_between_those_without_alias_crosses(void **state)
 	pass(fixture, fixture->ifindex_b, &question);
 	assert_addresses(fixture, "172.16.0.9", "10.0.0.2");
 	arrived = fixture->out;
-	spec = error_about(MAC_Y, "192.168.77.1", "172.16.0.9", 0x0b00, &arrived);
+	spec = packet_error_spec(MAC_Y, "192.168.77.1", "172.16.0.9", 0x0b00, &arrived);
 	pass(fixture, y, &spec);
 	assert_addresses(fixture, "192.168.77.1", "172.16.0.9");
 	assert_quotes(fixture, "172.16.0.9", "100.65.0.2");
@@ -390,7 +389,7 @@ static void test_senders_router_answers(void **state)
 		assert_addresses(fixture, old.source, old.destination);
 		assert_true(packet_checksums_hold(&fixture->out));
 		packet_build(&old, &asked);
-		spec = error_about(MAC_GATEWAY, cases[i].gateway, old.source, i == 2 ? 0x0300 : 0x0b00, &asked);
+		spec = packet_error_spec(MAC_GATEWAY, cases[i].gateway, old.source, i == 2 ? 0x0300 : 0x0b00, &asked);
 		pass(fixture, cases[i].service, &spec);
 		assert_addresses(fixture, cases[i].gateway, old.source);
 		assert_quotes(fixture, old.source, old.destination);
@@ -400,7 +399,7 @@ static void test_senders_router_answers(void **state)
 		struct packet_spec ping = of_protocol(udp(MAC_A, "10.0.0.2", "100.65.0.1"), IPPROTO_ICMP);
 		struct vd_flow flow;
 
-		assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &ping, MAC_A, MAC_GATEWAY, 64, &flow);
+		flow = assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &ping, MAC_A, MAC_GATEWAY, 64);
 		assert_int_equal(flow.output_ifindex, service);
 		assert_addresses(fixture, "100.64.0.2", "10.0.0.1");
 	}
@@ -459,9 +458,8 @@ static void test_another_alias_reaches_the_next_packet(void **state)
 {
 	struct fixture *fixture = *state;
 	struct packet_spec out = udp(MAC_A, "10.0.0.2", "100.65.0.2");
-	struct vd_flow flow;
 
-	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &out, MAC_GATEWAY, MAC_Y, 63, &flow);
+	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &out, MAC_GATEWAY, MAC_Y, 63);
 	translate(fixture, RED, GREEN, "10.0.0.0", "100.70.0.0");
 	bump(fixture, vd_slot_table(RED, 0));
 	bump(fixture, vd_slot_table(GREEN, 0));
