@@ -33,6 +33,13 @@ void vd_check_say(struct vd_check *check, enum vd_check_verdict verdict, const c
 						      text, "advice", advice));
 }
 
+const char *vd_check_text(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text ? text : "";
+}
+
 /* Those hosts whose daemons live. */
 static json_t *alive_hosts(struct vd_api *api)
 {

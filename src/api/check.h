@@ -57,6 +57,9 @@ struct vd_check {
 void vd_check_say(struct vd_check *check, enum vd_check_verdict verdict, const char *what, const char *advice, const char *format,
 		  ...) __attribute__((format(printf, 5, 6)));
 
+/* Of a reply or a line; "" where there is none. */
+const char *vd_check_text(const json_t *object, const char *member);
+
 /* check_end.c: who the two are, and what their status says. */
 void vd_check_ends(struct vd_check *check, const char *from, const char *to);
 

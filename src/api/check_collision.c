@@ -3,8 +3,6 @@
 
 #include "api/peer.h"
 
-#include <string.h>
-
 #define WHAT "collisions"
 #define ADVICE "remove that network or route there, or give it another prefix: what is sent to the address ends in it"
 
@@ -80,15 +78,10 @@ static void end_look(struct looking *looking)
 
 static json_t *guest_ask(const struct vd_check *check, const struct vd_check_end *end)
 {
-	const struct vd_live *live = &check->api->options.live;
 	json_t *arguments = json_pack("{s:s, s:s}", "project", check->project, "port", end->port), *reply = NULL;
 	struct vd_error error;
-	int r;
+	int r = vd_peer_ask(check->api, end->host, "guest", arguments, &reply, &error);
 
-	if (strcmp(end->host, check->api->options.host) != 0)
-		r = vd_peer_call(check->api, end->host, "guest", arguments, &reply, &error);
-	else
-		r = live->call(live->userdata, "guest", arguments, &reply, &error);
 	json_decref(arguments);
 	return r ? NULL : reply;
 }

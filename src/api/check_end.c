@@ -8,13 +8,6 @@
 
 #define WHAT "ends"
 
-static const char *text_of(const json_t *object, const char *member)
-{
-	const char *text = json_string_value(json_object_get(object, member));
-
-	return text ? text : "";
-}
-
 static void copy(char ret[VD_NAME_SIZE], const char *text)
 {
 	snprintf(ret, VD_NAME_SIZE, "%s", text ? text : "");
@@ -288,15 +281,15 @@ static void status_say(struct vd_check *check, const struct vd_model *model, con
 		       const char *const *bad, const char *what, const char *advice)
 {
 	json_t *status = vd_compile_status_alive(model, resource, check->alive);
-	const char *state = text_of(status, "state"), *reason = text_of(status, "reason");
+	const char *state = vd_check_text(status, "state"), *reason = vd_check_text(status, "reason");
 	enum vd_check_verdict verdict = *reason ? VD_CHECK_WARNING : VD_CHECK_OK;
 
 	for (; *bad; bad++)
 		if (!strcmp(state, *bad))
 			verdict = VD_CHECK_BLOCKED;
 	vd_check_say(check, verdict, what, verdict == VD_CHECK_OK ? NULL : advice, "%s %s: %s%s%s%s%s",
-		     vd_kind_word(resource->kind), resource->name, state, *text_of(status, "host") ? " on host " : "",
-		     text_of(status, "host"), *reason ? ": " : "", reason);
+		     vd_kind_word(resource->kind), resource->name, state, *vd_check_text(status, "host") ? " on host " : "",
+		     vd_check_text(status, "host"), *reason ? ": " : "", reason);
 	json_decref(status);
 }
 
@@ -333,7 +326,7 @@ static void container_status_say(struct vd_check *check, const struct vd_model *
 	if (end->port[0])
 		port_status_say(check, model, end->port);
 	status = vd_compile_status_alive(model, &search.block->head, check->alive);
-	is_colliding = !strcmp(text_of(status, "state"), "colliding");
+	is_colliding = !strcmp(vd_check_text(status, "state"), "colliding");
 	json_decref(status);
 	status_say(check, model, &search.block->head, bad_blocks, is_colliding ? "collisions" : WHAT,
 		   is_colliding ? "remove the one, or let the node leave and join again for another block"
@@ -368,11 +361,11 @@ struct between {
 static void complaint_say(const struct between *between, const struct vd_resource *resource, const char *advice)
 {
 	json_t *status = vd_compile_status_alive(between->model, resource, between->check->alive);
-	const char *reason = text_of(status, "reason");
+	const char *reason = vd_check_text(status, "reason");
 
 	if (*reason)
 		vd_check_say(between->check, VD_CHECK_WARNING, "routes", advice, "%s %s: %s: %s", vd_kind_word(resource->kind),
-			     resource->name, text_of(status, "state"), reason);
+			     resource->name, vd_check_text(status, "state"), reason);
 	json_decref(status);
 }
 

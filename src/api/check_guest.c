@@ -13,24 +13,12 @@
 
 #define AGE_MAX 60.0 /* seconds: what is older tells of another time */
 
-static const char *text_of(const json_t *object, const char *member)
-{
-	const char *text = json_string_value(json_object_get(object, member));
-
-	return text ? text : "";
-}
-
 static json_t *connections_ask(const struct vd_check *check, const char *host)
 {
-	const struct vd_live *live = &check->api->options.live;
 	json_t *arguments = json_object(), *reply = NULL;
 	struct vd_error error;
-	int r;
+	int r = vd_peer_ask(check->api, host, "flows", arguments, &reply, &error);
 
-	if (strcmp(host, check->api->options.host) != 0)
-		r = vd_peer_call(check->api, host, "flows", arguments, &reply, &error);
-	else
-		r = live->call(live->userdata, "flows", arguments, &reply, &error);
 	json_decref(arguments);
 	return r ? NULL : reply;
 }
@@ -39,17 +27,17 @@ static json_t *connections_ask(const struct vd_check *check, const char *host)
 static bool is_asked_for(const struct vd_check *check, const json_t *connection)
 {
 	char seen[VD_ADDRESS_TEXT], to[VD_ADDRESS_TEXT];
-	const char *port = text_of(connection, "to_port");
+	const char *port = vd_check_text(connection, "to_port");
 	size_t size = strlen(check->project);
 
 	if (!strncmp(port, check->project, size) && port[size] == '/')
 		port += size + 1;
 	if (check->to.type == VD_CHECK_TYPE_PORT
 		    ? strcmp(port, check->to.port) != 0
-		    : strcmp(text_of(connection, "destination"), vd_address_format(&check->to.address, to)) != 0)
+		    : strcmp(vd_check_text(connection, "destination"), vd_address_format(&check->to.address, to)) != 0)
 		return false;
-	return !strcmp(text_of(connection, "source"), vd_address_format(&check->seen, seen)) &&
-	       !strncmp(text_of(connection, "protocol"), check->protocol, strlen(check->protocol)) &&
+	return !strcmp(vd_check_text(connection, "source"), vd_address_format(&check->seen, seen)) &&
+	       !strncmp(vd_check_text(connection, "protocol"), check->protocol, strlen(check->protocol)) &&
 	       (!check->port || json_integer_value(json_object_get(connection, "destination_port")) == check->port);
 }
 
@@ -77,7 +65,7 @@ void vd_check_guest(struct vd_check *check)
 	const json_t *newest = newest_find(check, reply);
 	double age = json_number_value(json_object_get(newest, "age"));
 
-	if (newest && !strcmp(text_of(newest, "state"), "new"))
+	if (newest && !strcmp(vd_check_text(newest, "state"), "new"))
 		vd_check_say(check, VD_CHECK_WARNING, "guest",
 			     "look at its own firewall, at its routes, and whether anybody listens there; then try again",
 			     "what %s began %.0f s ago was delivered to %s, and the guest is silent", check->from.text, age,

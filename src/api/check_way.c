@@ -24,30 +24,12 @@ struct way {
 	bool is_told;             /* how it ends was said */
 };
 
-static const char *text_of(const json_t *object, const char *member)
-{
-	const char *text = json_string_value(json_object_get(object, member));
-
-	return text ? text : "";
-}
-
 static const char *title(const struct way *way)
 {
 	return way->is_back ? "back" : "there";
 }
 
 /* ---- asking ---- */
-
-static int host_ask(const struct vd_check *check, const char *host, const char *verb, const json_t *arguments, json_t **ret,
-		    struct vd_error *error)
-{
-	const struct vd_live *live = &check->api->options.live;
-
-	*ret = NULL;
-	if (host[0] && strcmp(host, check->api->options.host) != 0)
-		return vd_peer_call(check->api, host, verb, arguments, ret, error);
-	return live->call(live->userdata, verb, arguments, ret, error);
-}
 
 static json_t *arguments_new(const struct way *way, const char *from, bool has_source)
 {
@@ -73,7 +55,7 @@ static json_t *arguments_new(const struct way *way, const char *from, bool has_s
 
 static void reply_take(struct way *way, json_t *reply)
 {
-	const char *source = text_of(json_object_get(reply, "packet"), "source");
+	const char *source = vd_check_text(json_object_get(reply, "packet"), "source");
 
 	/* Translated on the way, it is somebody else to those behind. */
 	if (*source)
@@ -94,14 +76,14 @@ static int trace_follow(struct way *way, const char *host, json_t *arguments, st
 
 	for (int hosts = 0; !r && arguments && asked; hosts++) {
 		r = hosts == HOSTS_MAX ? vd_error_set(error, -ELOOP, "the packet crosses more than %d hosts: it loops", HOSTS_MAX)
-				       : host_ask(way->check, asked, "trace", arguments, &reply, error);
+				       : vd_peer_ask(way->check->api, asked, "trace", arguments, &reply, error);
 		json_decref(arguments);
 		if (r)
 			break;
 		next = json_object_get(reply, "next");
 		arguments = next ? json_deep_copy(json_object_get(next, "arguments")) : NULL;
 		free(asked);
-		asked = strdup(text_of(next, "host"));
+		asked = strdup(vd_check_text(next, "host"));
 		if (arguments)
 			json_object_set_new(arguments, "goes_on", json_true());
 		reply_take(way, reply);
@@ -119,7 +101,7 @@ static void way_end(struct way *way)
 
 static bool is_dropped(const struct way *way)
 {
-	return !strcmp(text_of(way->last, "verdict"), "dropped");
+	return !strcmp(vd_check_text(way->last, "verdict"), "dropped");
 }
 
 /* Whom nobody can ask, nothing is known of. */
@@ -141,13 +123,13 @@ static char *node_bridge(const struct vd_check *check, const struct vd_check_end
 	char *bridge = NULL;
 	size_t i, j;
 
-	if (host_ask(check, end->node, "status", arguments, &reply, &error) == 0)
+	if (vd_peer_ask(check->api, end->node, "status", arguments, &reply, &error) == 0)
 		json_array_foreach (json_object_get(json_object_get(reply, "nodes"), "networks"), i, network)
 			json_array_foreach (json_object_get(network, "blocks"), j, block)
 				if (!bridge && json_object_get(block, "bridge") &&
-				    vd_prefix_parse(text_of(block, "block"), &prefix) == 0 &&
+				    vd_prefix_parse(vd_check_text(block, "block"), &prefix) == 0 &&
 				    vd_prefix_contains(&prefix, &end->address))
-					bridge = strdup(text_of(block, "bridge"));
+					bridge = strdup(vd_check_text(block, "bridge"));
 	json_decref(arguments);
 	json_decref(reply);
 	return bridge;
@@ -228,7 +210,7 @@ static bool node_leave(struct way *way)
 
 static bool is_port(const json_t *reply, const struct vd_check *check, const char *port)
 {
-	const char *name = text_of(reply, "to_port");
+	const char *name = vd_check_text(reply, "to_port");
 	size_t size = strlen(check->project);
 
 	if (!strncmp(name, check->project, size) && name[size] == '/')
@@ -248,7 +230,7 @@ static void node_enter(struct way *way)
 	snprintf(name, sizeof(name), VD_LIVE_FROM_KERNEL "%s", to->network);
 	if (trace_follow(way, to->node, arguments_new(way, name, true), &error))
 		unasked_say(way, &error);
-	else if (is_dropped(way) && !strcmp(text_of(way->last, "reason"), "no_endpoint")) {
+	else if (is_dropped(way) && !strcmp(vd_check_text(way->last, "reason"), "no_endpoint")) {
 		stranger_say(way, to);
 		way->is_told = true;
 	}
@@ -355,10 +337,10 @@ static void way_begin(struct way *way, struct vd_check *check, bool is_back)
 
 static void rule_advise(const struct vd_check *check, const json_t *refused, char *text, size_t size)
 {
-	bool is_egress = !strcmp(text_of(refused, "reason"), "policy_egress");
+	bool is_egress = !strcmp(vd_check_text(refused, "reason"), "policy_egress");
 	bool is_own = vd_address_equal(&check->seen, &check->from.address);
 	struct vd_prefix remote = is_egress ? check->to.show : is_own ? check->from.show : vd_prefix_of_address(&check->seen);
-	const char *groups = text_of(refused, "groups");
+	const char *groups = vd_check_text(refused, "groups");
 	char prefix[VD_PREFIX_TEXT], ports[24] = "";
 	int first = (int)strcspn(groups, ",");
 
@@ -372,7 +354,8 @@ static void rule_advise(const struct vd_check *check, const json_t *refused, cha
 
 static void refused_say(struct way *way, const json_t *refused)
 {
-	const char *reason = text_of(refused, "reason"), *port = text_of(refused, "port"), *groups = text_of(refused, "groups");
+	const char *reason = vd_check_text(refused, "reason"), *port = vd_check_text(refused, "port"),
+		   *groups = vd_check_text(refused, "groups");
 	struct vd_check *check = way->check;
 	char seen[VD_ADDRESS_TEXT], to[VD_ADDRESS_TEXT], advice[512];
 	bool is_egress = !strcmp(reason, "policy_egress");
@@ -380,7 +363,7 @@ static void refused_say(struct way *way, const json_t *refused)
 	if (!is_egress && strcmp(reason, "policy_ingress") != 0) {
 		vd_check_say(check, VD_CHECK_BLOCKED, "routes",
 			     "an instance that forwards for others needs source_check: false, or allowed_sources",
-			     "%s: port %s: %s", title(way), port, text_of(refused, "sentence"));
+			     "%s: port %s: %s", title(way), port, vd_check_text(refused, "sentence"));
 		return;
 	}
 	/* What answers belongs to a connection that was let in. */
@@ -402,12 +385,12 @@ static void refusals_say(struct way *way)
 	if (way->is_back || json_array_size(way->refused))
 		return;
 	json_array_foreach (way->steps, i, step) {
-		const char *stage = text_of(step, "stage");
+		const char *stage = vd_check_text(step, "stage");
 
 		if (strcmp(stage, "egress_policy") != 0 && strcmp(stage, "ingress_policy") != 0)
 			continue;
 		count++;
-		vd_check_say(way->check, VD_CHECK_OK, "groups", NULL, "%s: %s", stage, text_of(step, "text"));
+		vd_check_say(way->check, VD_CHECK_OK, "groups", NULL, "%s: %s", stage, vd_check_text(step, "text"));
 	}
 	if (!count && way->last && !is_dropped(way))
 		vd_check_say(way->check, VD_CHECK_OK, "groups", NULL, "no security group of the two filters it");
@@ -440,7 +423,7 @@ static const char *last_detail(const struct way *way)
 {
 	const json_t *step = json_array_get(way->steps, json_array_size(way->steps) - 1);
 
-	return text_of(step, "detail");
+	return vd_check_text(step, "detail");
 }
 
 static void path_format(const struct way *way, char *text, size_t size)
@@ -457,15 +440,15 @@ static void path_format(const struct way *way, char *text, size_t size)
 
 static void verdict_say(struct way *way)
 {
-	const char *verdict = text_of(way->last, "verdict"), *to = text_of(way->last, "to_port");
+	const char *verdict = vd_check_text(way->last, "verdict"), *to = vd_check_text(way->last, "to_port");
 	char path[256], source[VD_ADDRESS_TEXT];
 
 	path_format(way, path, sizeof(path));
 	if (is_dropped(way)) {
-		vd_check_say(way->check, VD_CHECK_BLOCKED, "routes", drop_advice(text_of(way->last, "reason")),
-			     "%s: host %s drops it%s%s: %s: %s%s%s%s", title(way), text_of(way->last, "host"),
-			     *way->from->vpc ? " in VPC " : "", way->from->vpc, text_of(way->last, "reason"),
-			     text_of(way->last, "sentence"), *last_detail(way) ? " (" : "", last_detail(way),
+		vd_check_say(way->check, VD_CHECK_BLOCKED, "routes", drop_advice(vd_check_text(way->last, "reason")),
+			     "%s: host %s drops it%s%s: %s: %s%s%s%s", title(way), vd_check_text(way->last, "host"),
+			     *way->from->vpc ? " in VPC " : "", way->from->vpc, vd_check_text(way->last, "reason"),
+			     vd_check_text(way->last, "sentence"), *last_detail(way) ? " (" : "", last_detail(way),
 			     *last_detail(way) ? ")" : "");
 		return;
 	}
@@ -473,12 +456,12 @@ static void verdict_say(struct way *way)
 		vd_check_say(way->check, VD_CHECK_BLOCKED, "routes",
 			     "viaduct get routes: a longer or another route leads elsewhere",
 			     "%s: it does not come to port %s, but is %s%s%s", title(way), way->to->port, verdict,
-			     *to ? " to port " : text_of(way->last, "to_interface"), to);
+			     *to ? " to port " : vd_check_text(way->last, "to_interface"), to);
 		return;
 	}
 	vd_check_say(way->check, VD_CHECK_OK, "data plane", NULL, "%s: %s%s%s, from %s, by host %s", title(way), verdict,
-		     *to ? " to " : "", *to ? to : text_of(way->last, "to_interface"), vd_address_format(&way->source, source),
-		     path);
+		     *to ? " to " : "", *to ? to : vd_check_text(way->last, "to_interface"),
+		     vd_address_format(&way->source, source), path);
 }
 
 /* ---- both ---- */
@@ -498,9 +481,9 @@ static void far_groups_ask(struct way *way)
 	json_object_set_new(arguments, "tunnel",
 			    json_pack("{s:I, s:s, s:s}", "vni", (json_int_t)to->vni, "vtep", vd_address_format(&to->vtep, vtep),
 				      "destination_mac", vd_mac_format(&to->mac, mac)));
-	if (host_ask(way->check, to->host, "trace", arguments, &reply, &error) == 0)
+	if (vd_peer_ask(way->check->api, to->host, "trace", arguments, &reply, &error) == 0)
 		json_array_foreach (json_object_get(reply, "refused"), i, refused)
-			if (!strcmp(text_of(refused, "reason"), "policy_ingress"))
+			if (!strcmp(vd_check_text(refused, "reason"), "policy_ingress"))
 				refused_say(way, refused);
 	json_decref(arguments);
 	json_decref(reply);

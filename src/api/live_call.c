@@ -367,15 +367,11 @@ static int question_lend(struct vd_request *request, struct question *question, 
 
 static int question_call(struct vd_request *request, struct question *question, struct vd_error *error)
 {
-	const struct vd_live *live = &request->api->options.live;
 	json_t *reply = NULL;
 	int r;
 
 	request->has_code = !strncmp(question->verb->name, CONTAINER_PREFIX, strlen(CONTAINER_PREFIX));
-	if (question->host[0])
-		r = vd_peer_call(request->api, question->host, question->verb->name, question->arguments, &reply, error);
-	else
-		r = live->call(live->userdata, question->verb->name, question->arguments, &reply, error);
+	r = vd_peer_ask(request->api, question->host, question->verb->name, question->arguments, &reply, error);
 	if (!r && json_object_get(reply, "lend"))
 		r = question_lend(request, question, &reply, error);
 	return r ? r : vd_request_reply(request, MHD_HTTP_OK, reply ? reply : json_object());

@@ -224,6 +224,16 @@ int vd_peer_call(struct vd_api *api, const char *host, const char *verb, const j
 	return 0;
 }
 
+int vd_peer_ask(struct vd_api *api, const char *host, const char *verb, const json_t *arguments, json_t **ret,
+		struct vd_error *error)
+{
+	const struct vd_live *live = &api->options.live;
+
+	if (host[0] && strcmp(host, api->options.host) != 0)
+		return vd_peer_call(api, host, verb, arguments, ret, error);
+	return live->call(live->userdata, verb, arguments, ret, error);
+}
+
 int vd_peer_stream(struct vd_api *api, const char *host, const char *verb, const json_t *arguments,
 		   bool (*emit)(const json_t *object, void *emit_userdata), void *emit_userdata, struct vd_error *error)
 {
