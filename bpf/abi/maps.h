@@ -113,8 +113,7 @@ enum vd_dependency {
 /*
  * What a hit of any kind reads comes first, in the order in which it does. MACs stand as they do in a frame, the destination's first,
  * so that both are compared and written at once. An element of vd_flow4 is 72 bytes of the kernel's and the key, and this: 256 in all,
- * so that every one stands alike in cache lines, and a hit that is not for a tunnel reads three, where nearly five were read before
- * (with a million flows each is a miss).
+ * so that every one stands alike in cache lines, and a hit that is not for a tunnel reads three.
  */
 struct vd_flow {
 	__u64 generation_sum;

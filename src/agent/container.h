@@ -57,6 +57,8 @@ int vd_container_request_read_reserve(const json_t *arguments, struct vd_contain
 /* Whether this host may have containers of the network; what the model says goes into the request. ret_revision: of its last change. */
 int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
 				 struct vd_error *error);
+/* The subnet of a native network; NULL: of any other, or there is none. The model is locked by the caller, who borrows of it. */
+const struct vd_subnet *vd_container_request_subnet(const struct vd_model *model, const struct vd_container_request *request);
 void vd_container_request_clear(struct vd_container_request *request);
 /* Whether the row is of the same order, rather than of another one by the same key. */
 bool vd_container_is_same(const struct vd_container *row, const struct vd_container_request *request);

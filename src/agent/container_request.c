@@ -188,16 +188,23 @@ static int families_settle(const struct vd_prefix *cidrs, size_t count, struct v
 	return 0;
 }
 
+const struct vd_subnet *vd_container_request_subnet(const struct vd_model *model, const struct vd_container_request *request)
+{
+	const struct vd_container_network *network = (const struct vd_container_network *)vd_model_get(
+		model, VD_KIND_CONTAINER_NETWORK, request->project, request->network);
+
+	return network && network->subnet
+		       ? (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, request->project, network->subnet)
+		       : NULL;
+}
+
 int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
 				 struct vd_error *error)
 {
 	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, ret_revision, NULL);
 	const struct vd_container_network *network = (const struct vd_container_network *)vd_model_get(
 		model, VD_KIND_CONTAINER_NETWORK, request->project, request->network);
-	const struct vd_subnet *subnet =
-		network && network->subnet
-			? (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, request->project, network->subnet)
-			: NULL; /* of a native one */
+	const struct vd_subnet *subnet = vd_container_request_subnet(model, request);
 	int r = 0;
 
 	if (!network)

@@ -15,12 +15,7 @@
 static int gateway_read(struct vd_agent *agent, struct vd_container_request *request, struct vd_error *error)
 {
 	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
-	const struct vd_container_network *network = (const struct vd_container_network *)vd_model_get(
-		model, VD_KIND_CONTAINER_NETWORK, request->project, request->network);
-	const struct vd_subnet *subnet =
-		network && network->subnet
-			? (const struct vd_subnet *)vd_model_get(model, VD_KIND_SUBNET, request->project, network->subnet)
-			: NULL;
+	const struct vd_subnet *subnet = vd_container_request_subnet(model, request);
 	struct vd_container_address *address = &request->container.addresses[0];
 
 	for (size_t i = 0; subnet && i < subnet->cidr_count; i++) {

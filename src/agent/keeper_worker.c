@@ -3,6 +3,7 @@
 
 #include "agent/keeper_rules.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "host/host.h"
 #include "host/node.h"
 #include "host/occupied.h"
@@ -18,7 +19,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_MS 250      /* for what has no events: the older iptables */
@@ -62,14 +62,6 @@ struct vd_keeper_worker {
 	unsigned due, failures;
 	int64_t not_before, looked; /* ms, CLOCK_MONOTONIC */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_node(const struct vd_firewall_rules *rules)
 {
@@ -226,7 +218,7 @@ static void refused(const struct vd_refusal *refusal, void *userdata)
 		return;
 	is_same =
 		worker->refused && !strcmp(worker->refusal.table, refusal->table) && !strcmp(worker->refusal.chain, refusal->chain);
-	worker->refused = now_ms() + REFUSED_MS;
+	worker->refused = vd_clock_ms() + REFUSED_MS;
 	if (is_same)
 		return;
 	worker->refusal = *refusal;
@@ -254,7 +246,7 @@ static void refusals_close(struct vd_keeper_worker *worker)
 /* Somebody changed something: what was dropped before may not be any more, and is told of no longer unless it is seen again. */
 static int refusals_follow(struct vd_keeper_worker *worker, struct vd_error *error)
 {
-	int64_t soon = now_ms() + REFUSED_CHANGED_MS;
+	int64_t soon = vd_clock_ms() + REFUSED_CHANGED_MS;
 
 	if (!vd_firewall_is_watching(worker->firewall)) {
 		refusals_forget(worker);
@@ -375,7 +367,7 @@ static void round_do(struct vd_keeper_worker *worker)
 	struct vd_error error = {"the kernel refused it"};
 	int r = 0;
 
-	worker->looked = now_ms();
+	worker->looked = vd_clock_ms();
 	if (worker->due & (DUE_OCCUPIED | DUE_RULES))
 		r = occupied_look(worker, &error);
 	if (r == 0)
@@ -386,7 +378,7 @@ static void round_do(struct vd_keeper_worker *worker)
 
 		worker->failures++;
 		worker->due |= DUE_ALL;
-		worker->not_before = now_ms() + (pause < RETRY_LAST_MS ? pause : RETRY_LAST_MS);
+		worker->not_before = vd_clock_ms() + (pause < RETRY_LAST_MS ? pause : RETRY_LAST_MS);
 		return;
 	}
 	worker->failures = 0;
@@ -397,7 +389,7 @@ static void round_do(struct vd_keeper_worker *worker)
 
 static void due_add(struct vd_keeper_worker *worker, unsigned due)
 {
-	int64_t now = now_ms(), next = worker->looked + GAP_MS;
+	int64_t now = vd_clock_ms(), next = worker->looked + GAP_MS;
 
 	if (!due)
 		return;
@@ -424,7 +416,7 @@ static void wait_for_news(struct vd_keeper_worker *worker)
 		{.fd = worker->firewall ? vd_firewall_fd(worker->firewall) : -1, .events = POLLIN},
 		{.fd = worker->refusals ? vd_refusals_fd(worker->refusals) : -1, .events = POLLIN},
 	};
-	int64_t now = now_ms();
+	int64_t now = vd_clock_ms();
 	int timeout = worker->due        ? (int)(worker->not_before > now ? worker->not_before - now : 0)
 		      : worker->firewall ? TICK_MS
 					 : -1;
@@ -433,7 +425,7 @@ static void wait_for_news(struct vd_keeper_worker *worker)
 	poll(polled, 4, timeout);
 	if (polled[0].revents && read(worker->wake, &count, sizeof(count)) > 0 && rules_take(worker)) {
 		worker->due |= DUE_RULES;
-		worker->not_before = now_ms();
+		worker->not_before = vd_clock_ms();
 	}
 	if (polled[1].revents)
 		watch_read(worker);
@@ -462,7 +454,7 @@ static void *worker_run(void *userdata)
 	struct vd_keeper_worker *worker = userdata;
 
 	while (!is_stopping(worker)) {
-		if (worker->due && now_ms() >= worker->not_before)
+		if (worker->due && vd_clock_ms() >= worker->not_before)
 			round_do(worker);
 		wait_for_news(worker);
 	}
