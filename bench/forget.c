@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define BATCH 4096
 #define SIZE_MAX_OF_ONE 512 /* of a key, or a value */
@@ -36,7 +37,6 @@ static void map_empty(const char *directory, const char *name)
 	static unsigned char keys[BATCH][SIZE_MAX_OF_ONE];
 	int fd = map_open(directory, name);
 
-	/* By name rather than by batch: an LRU's buckets may be too long for one. */
 	for (;;) {
 		unsigned count = 0;
 		while (count < BATCH && !bpf_map_get_next_key(fd, count ? keys[count - 1] : NULL, keys[count]))
@@ -46,6 +46,22 @@ static void map_empty(const char *directory, const char *name)
 		if (!count)
 			return;
 	}
+}
+
+static void cache_empty(const char *directory, const char *name)
+{
+	struct bpf_map_info info = {};
+	unsigned size = sizeof(info);
+	int fd = map_open(directory, name);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		die(name);
+	size_t room = (size_t)info.max_entries * info.value_size;
+	void *slots = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (slots == MAP_FAILED)
+		die(name);
+	memset(slots, 0, room);
+	munmap(slots, room);
 }
 
 static void queue_empty(const char *directory, const char *name)
@@ -82,7 +98,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: forget PIN-DIRECTORY\n");
 		return 2;
 	}
-	map_empty(argv[1], "vd_flow4");
+	cache_empty(argv[1], "vd_flow4");
 	map_empty(argv[1], "vd_conn4");
 	map_empty(argv[1], "vd_nat4");
 	queue_empty(argv[1], "vd_expire4");

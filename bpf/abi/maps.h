@@ -43,7 +43,7 @@ struct vd_generations {
 	__u32 value[VD_GENERATION_SLOTS];
 };
 
-/* ---- flow cache: LRU, per direction ------------------------------------------------------------------------------------------- */
+/* ---- flow cache: per direction (lib/cache.h) ---------------------------------------------------------------------------------- */
 
 enum vd_ingress {
 	VD_INGRESS_PORT = 1, /* ingress: ifindex */
@@ -112,8 +112,7 @@ enum vd_dependency {
 
 /*
  * What a hit of any kind reads comes first, in the order in which it does. MACs stand as they do in a frame, the destination's first,
- * so that both are compared and written at once. An element of vd_flow4 is 72 bytes of the kernel's and the key, and this: 256 in all,
- * so that every one stands alike in cache lines, and a hit that is not for a tunnel reads three.
+ * so that both are compared and written at once.
  */
 struct vd_flow {
 	__u64 generation_sum;
@@ -140,16 +139,33 @@ struct vd_flow {
 	__u32 identity;                            /* of the source port (VXLAN-GBP), 0 none */
 	__u32 domain;                              /* of the connection it belongs to */
 	__u32 source_port_id, destination_port_id; /* 0: none (tunnel side) */
-	__u32 zero2;
 	union vd_addr translated_destination;
-	__u64 zero3;
+	__u32 zero2;
 #ifdef VD_ABI_NEXT
-	__u64 next[4]; /* the build that tests an upgrade to grown values */
+	__u64 next[8]; /* the build that tests an upgrade to grown values */
 #endif
 };
 
+#define VD_FLOW_KEY_WORDS (sizeof(struct vd_flow6_key) / sizeof(__u32))
+
+/* Of whole cache lines: every one stands alike in them, and a hit that is not for a tunnel reads three. */
+struct vd_flow_slot {
+	__u32 sequence;               /* 0: never used; odd: being written; else that of what stands here */
+	__u32 key[VD_FLOW_KEY_WORDS]; /* struct vd_flow4_key or vd_flow6_key */
+	struct vd_flow flow;
+	__u64 zero[4];
+} __attribute__((aligned(64)));
+
+/* A flow stands in one of so many slots from its home on. With half of the slots taken, one in ten million finds no room. */
+#define VD_FLOW_WINDOW 8
+
+/* Random, not 0; of every word of a key, and one besides. */
+struct vd_flow_seed {
+	__u64 value[VD_FLOW_KEY_WORDS + 1];
+};
+
 #ifndef VD_ABI_NEXT
-_Static_assert(sizeof(struct vd_flow) == 256 - 72, "elements of vd_flow4 are not whole cache lines");
+_Static_assert(sizeof(struct vd_flow_slot) == 256, "a flow takes a cache line more");
 #endif
 
 /* ---- connection table: the truth, per host and domain, both directions in one ------------------------------------------------- */

@@ -60,7 +60,8 @@
 	X(SERVICE_ADDRESS, "service_address", \
 	  "the destination is what a router asks name servers with: it is answered, and never asked") \
 	X(FOREIGN_ALIAS, "foreign_alias", \
-	  "an address that stands for another one in the peered VPC, which translates: it cannot cross as it is")
+	  "an address that stands for another one in the peered VPC, which translates: it cannot cross as it is") \
+	X(FLOW_REPLACED, "flow_replaced", "its cached flow was replaced by another CPU while the packet was being sent")
 
 enum vd_drop_reason {
 #define X(enumerator, name, sentence) VD_DROP_REASON_##enumerator,

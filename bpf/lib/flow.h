@@ -2,6 +2,7 @@
 #ifndef VD_LIB_FLOW_H
 #define VD_LIB_FLOW_H
 
+#include "cache.h"
 #include "connection.h"
 #include "drop.h"
 #include "dependency.h"
@@ -214,13 +215,19 @@ static __always_inline bool vd_flow6_mangle(struct __sk_buff *skb, const struct 
 static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flow4_key *key, bool is_outside, __u32 vtep_fold)
 {
 	struct vd_flow_facts facts;
+	struct vd_flow_slot *slot;
 	struct vd_flow *flow;
+	__u32 sequence;
+	int verdict;
 	__u64 now;
 
 	if (!vd_flow4_read(skb, key, &facts))
 		return -1;
-	flow = bpf_map_lookup_elem(&vd_flow4, key);
-	if (!flow || !vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
+	slot = vd_cache_find(4, key, &sequence);
+	if (!slot)
+		return -1;
+	flow = &slot->flow;
+	if (!vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > vd_touch_interval(key->protocol) && !vd_flow4_touch(flow, key, now))
@@ -233,20 +240,29 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	}
 	if (!vd_rewrite(skb, flow, 4))
 		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
+	verdict = vd_output_set(skb, flow);
+	if (!vd_cache_stands(slot, sequence))
+		return vd_drop_quietly(skb, VD_DROP_REASON_FLOW_REPLACED);
 	vd_flow_count(skb, flow, now);
-	return vd_output(skb, flow);
+	return vd_output_go(skb, verdict);
 }
 
 static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flow6_key *key, bool is_outside, __u32 vtep_fold)
 {
 	struct vd_flow_facts facts;
+	struct vd_flow_slot *slot;
 	struct vd_flow *flow;
+	__u32 sequence;
+	int verdict;
 	__u64 now;
 
 	if (!vd_flow6_read(skb, key, &facts))
 		return -1;
-	flow = bpf_map_lookup_elem(&vd_flow6, key);
-	if (!flow || !vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
+	slot = vd_cache_find(6, key, &sequence);
+	if (!slot)
+		return -1;
+	flow = &slot->flow;
+	if (!vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
 	if (now - flow->touched > vd_touch_interval(key->protocol) && !vd_flow6_touch(flow, key, now))
@@ -259,8 +275,11 @@ static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flo
 	}
 	if (!vd_rewrite(skb, flow, 6))
 		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
+	verdict = vd_output_set(skb, flow);
+	if (!vd_cache_stands(slot, sequence))
+		return vd_drop_quietly(skb, VD_DROP_REASON_FLOW_REPLACED);
 	vd_flow_count(skb, flow, now);
-	return vd_output(skb, flow);
+	return vd_output_go(skb, verdict);
 }
 
 #define VD_FLOW_HEADERS (ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))

@@ -35,7 +35,7 @@ static __always_inline int vd_forward_packet(struct __sk_buff *skb, struct vd_pa
 		return vd_drop(skb, packet, VD_DROP_REASON_INTERNAL);
 	if (packet->waits_for.network && flow->output == VD_OUTPUT_UPLINK)
 		return vd_hold(skb, packet);
-	return vd_output(skb, flow);
+	return vd_output_go(skb, vd_output_set(skb, flow));
 }
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef VD_LIB_INSTALL_H
 #define VD_LIB_INSTALL_H
 
+#include "cache.h"
 #include "dependency.h"
 #include "trace.h"
 
@@ -75,46 +76,52 @@ static __always_inline void vd_install(struct __sk_buff *skb, struct vd_packet *
 		struct vd_flow4_key key;
 
 		vd_install_key4(packet, &key);
-		bpf_map_update_elem(&vd_flow4, &key, flow, BPF_ANY);
+		vd_cache_put(4, &key, flow);
 	} else {
 		struct vd_flow6_key key;
 
 		vd_install_key6(packet, &key);
-		bpf_map_update_elem(&vd_flow6, &key, flow, BPF_ANY);
+		vd_cache_put(6, &key, flow);
 	}
 	counters = vd_counters_here();
 	if (counters)
 		counters->installed++;
 }
 
-static __always_inline struct vd_flow *vd_install_find(const struct vd_packet *packet)
+static __always_inline struct vd_flow_slot *vd_install_find(const struct vd_packet *packet, __u32 *ret_sequence)
 {
 	if (packet->family == 4) {
 		struct vd_flow4_key key;
 
 		vd_install_key4(packet, &key);
-		return bpf_map_lookup_elem(&vd_flow4, &key);
+		return vd_cache_find(4, &key, ret_sequence);
 	} else {
 		struct vd_flow6_key key;
 
 		vd_install_key6(packet, &key);
-		return bpf_map_lookup_elem(&vd_flow6, &key);
+		return vd_cache_find(6, &key, ret_sequence);
 	}
 }
 
 /* For the trace: whether the cache would have answered. Decide says the same at more length, so it goes on either way. */
 static __always_inline void vd_install_trace_hit(const struct vd_packet *packet)
 {
-	struct vd_flow *flow;
+	struct vd_flow_slot *slot;
+	__u32 sequence, source_port_id = 0, domain = 0;
 	bool hits;
 
 	if (!vd_tracing)
 		return;
-	flow = vd_install_find(packet);
-	hits = flow && vd_flow_is_current(flow) &&
-	       (packet->ingress_type == VD_INGRESS_PORT ? vd_mac_equal(flow->expected_source_mac, packet->source_mac)
-							: flow->expected_vtep == packet->vtep_fold);
-	vd_trace_step(VD_STAGE_FLOW, 0, hits, hits ? flow->source_port_id : 0, hits ? flow->domain : 0, 0);
+	slot = vd_install_find(packet, &sequence);
+	hits = slot && vd_flow_is_current(&slot->flow) &&
+	       (packet->ingress_type == VD_INGRESS_PORT ? vd_mac_equal(slot->flow.expected_source_mac, packet->source_mac)
+							: slot->flow.expected_vtep == packet->vtep_fold);
+	if (hits) {
+		source_port_id = slot->flow.source_port_id;
+		domain = slot->flow.domain;
+		hits = vd_cache_stands(slot, sequence);
+	}
+	vd_trace_step(VD_STAGE_FLOW, 0, hits, hits ? source_port_id : 0, hits ? domain : 0, 0);
 }
 
 #endif

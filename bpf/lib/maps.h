@@ -16,7 +16,11 @@
  * The loader pins them and may change max_entries.
  */
 
+#define VD_MAP_ENTRIES_DEFAULT 262144
+
 const volatile __u32 vd_overlay_ifindex __weak = 0; /* the VXLAN device */
+const volatile __u32 vd_flow4_entries __weak = VD_MAP_ENTRIES_DEFAULT;     /* as the maps have */
+const volatile __u32 vd_flow6_entries __weak = VD_MAP_ENTRIES_DEFAULT / 4;
 const volatile bool vd_tracing __weak = false;      /* this is the copy that only explains: no side effects but in vd_trace */
 
 /*
@@ -29,8 +33,6 @@ const volatile bool vd_has_previous __weak = false;
 const volatile __u32 vd_previous_size __weak = 0;
 const volatile __u32 vd_previous_nat_size __weak = 0;
 
-#define VD_MAP_ENTRIES_DEFAULT 262144
-
 #define VD_MAP(name, map_type, key_type, value_type, entries, flags) \
 	struct { \
 		__uint(type, map_type); \
@@ -40,8 +42,10 @@ const volatile __u32 vd_previous_nat_size __weak = 0;
 		__uint(map_flags, flags); \
 	} name SEC(".maps") __weak
 
-VD_MAP(vd_flow4, BPF_MAP_TYPE_LRU_HASH, struct vd_flow4_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT, 0);
-VD_MAP(vd_flow6, BPF_MAP_TYPE_LRU_HASH, struct vd_flow6_key, struct vd_flow, VD_MAP_ENTRIES_DEFAULT / 4, 0);
+/* Mapped by user space to be read, and so that slots begin where cache lines do (lib/cache.h). */
+VD_MAP(vd_flow4, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_slot, VD_MAP_ENTRIES_DEFAULT, BPF_F_MMAPABLE);
+VD_MAP(vd_flow6, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_slot, VD_MAP_ENTRIES_DEFAULT / 4, BPF_F_MMAPABLE);
+VD_MAP(vd_flow_seed, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_seed, 1, 0);
 
 /*
  * IPv4's are preallocated: making one while packets pass costs half a microsecond more with the allocator for BPF. IPv6's are not: as

@@ -75,11 +75,10 @@ static __always_inline int vd_output_link(struct __sk_buff *skb, const struct vd
 	return bpf_redirect_peer(flow->output_ifindex, 0);
 }
 
-/*
- * The same, or round to the uplink's program, for an address of ours on the network that it leaves to. Not in a function that is
- * called: a tail call from there costs stack.
- */
-static __always_inline int vd_output(struct __sk_buff *skb, const struct vd_flow *flow)
+#define VD_OUTPUT_GO_ROUND (-2)
+
+/* The same, or round to the uplink's program, for an address of ours on the network that it leaves to. What it returns is for vd_output_go. */
+static __always_inline int vd_output_set(struct __sk_buff *skb, const struct vd_flow *flow)
 {
 	if (flow->output != VD_OUTPUT_TURN)
 		return vd_output_link(skb, flow);
@@ -88,6 +87,14 @@ static __always_inline int vd_output(struct __sk_buff *skb, const struct vd_flow
 	skb->cb[VD_TURN_IFINDEX] = flow->output_ifindex;
 	skb->cb[VD_TURN_VLAN] = flow->vlan;
 	skb->cb[VD_TURN_COUNT] = 1;
+	return VD_OUTPUT_GO_ROUND;
+}
+
+/* The verdict. Not in a function that is called: a tail call from there costs stack. */
+static __always_inline int vd_output_go(struct __sk_buff *skb, int verdict)
+{
+	if (verdict != VD_OUTPUT_GO_ROUND)
+		return verdict;
 	bpf_tail_call(skb, &vd_programs, VD_PROGRAM_UPLINK);
 	return TC_ACT_SHOT;
 }

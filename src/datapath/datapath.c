@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "base/cleanup.h"
+#include "datapath/cache.h"
 #include "datapath/change.h"
 #include "datapath/state.h"
 #include "datapath/upgrade.h"
@@ -250,9 +251,15 @@ int vd_datapath_deadline_set(struct vd_datapath *datapath, uint64_t ns)
 
 /* ---- status ---- */
 
-static bool is_countable(uint32_t type)
+/* False: nothing that has entries to count. */
+static bool entries_count(const struct vd_datapath *datapath, enum vd_map map, size_t *ret)
 {
-	return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
+	uint32_t type = datapath->definitions[map].type;
+
+	if (map == VD_MAP_FLOW4 || map == VD_MAP_FLOW6)
+		return !vd_cache_count(datapath->maps[map], ret);
+	return (type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LPM_TRIE) &&
+	       !vd_map_entry_count(datapath->maps[map], ret);
 }
 
 json_t *vd_datapath_status(struct vd_datapath *datapath)
@@ -262,7 +269,7 @@ json_t *vd_datapath_status(struct vd_datapath *datapath)
 	for (unsigned i = 0; i < VD_MAP_COUNT; i++) {
 		size_t count;
 
-		if (!is_countable(datapath->definitions[i].type) || vd_map_entry_count(datapath->maps[i], &count))
+		if (!entries_count(datapath, i, &count))
 			continue;
 		json_object_set_new(maps, vd_map_name(i),
 				    json_pack("{s:I, s:I}", "entries", (json_int_t)count, "limit",

@@ -3,6 +3,7 @@
 
 #include "abi/maps.h"
 #include "base/clock.h"
+#include "datapath/cache.h"
 #include "datapath/reason.h"
 #include "datapath/state.h"
 
@@ -251,24 +252,27 @@ static int connection6_visit(const void *key_bytes, const void *value, void *use
 	return json_array_size(listing->list) >= listing->limit;
 }
 
-static json_t *list_maps(struct vd_datapath *datapath, size_t limit, enum vd_map map4, vd_map_visit *visit4, enum vd_map map6,
-			 vd_map_visit *visit6)
+/* Reads a map entry by entry: vd_map_each or vd_cache_each. */
+typedef int map_each(int fd, vd_map_visit *visit, void *userdata);
+
+static json_t *list_maps(struct vd_datapath *datapath, size_t limit, map_each *each, enum vd_map map4, vd_map_visit *visit4,
+			 enum vd_map map6, vd_map_visit *visit6)
 {
 	struct listing listing = {datapath, json_array(), limit, vd_clock_ns(), 4};
 
-	if (limit && !vd_map_each(datapath->maps[map4], visit4, &listing)) {
+	if (limit && !each(datapath->maps[map4], visit4, &listing)) {
 		listing.family = 6;
-		vd_map_each(datapath->maps[map6], visit6, &listing);
+		each(datapath->maps[map6], visit6, &listing);
 	}
 	return listing.list;
 }
 
 json_t *vd_datapath_flows(struct vd_datapath *datapath, size_t limit)
 {
-	return list_maps(datapath, limit, VD_MAP_FLOW4, flow4_visit, VD_MAP_FLOW6, flow6_visit);
+	return list_maps(datapath, limit, vd_cache_each, VD_MAP_FLOW4, flow4_visit, VD_MAP_FLOW6, flow6_visit);
 }
 
 json_t *vd_datapath_connections(struct vd_datapath *datapath, size_t limit)
 {
-	return list_maps(datapath, limit, VD_MAP_CONNECTION4, connection4_visit, VD_MAP_CONNECTION6, connection6_visit);
+	return list_maps(datapath, limit, vd_map_each, VD_MAP_CONNECTION4, connection4_visit, VD_MAP_CONNECTION6, connection6_visit);
 }

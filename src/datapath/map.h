@@ -72,6 +72,7 @@ enum vd_map_role {
 	X(COUNTERS, "vd_counters", KEPT) \
 	X(FLOW4, "vd_flow4", CACHE) \
 	X(FLOW6, "vd_flow6", CACHE) \
+	X(FLOW_SEED, "vd_flow_seed", CACHE) \
 	X(FRAGMENT, "vd_fragment", CACHE) \
 	X(DROP_EVENTS, "vd_drop_events", CACHE) \
 	X(NEIGHBOUR_EVENTS, "vd_neighbour_events", CACHE) \

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/random.h>
 
 static const char *const names[VD_FUNCTION_COUNT] = {
 #define X(enumerator, name) [VD_FUNCTION_##enumerator] = name,
@@ -138,10 +139,10 @@ static int constant_set(struct bpf_object *object, const char *name, const void 
 
 static int constants_set(struct bpf_object *object, const struct vd_program_settings *settings, bool tracing)
 {
-	int r;
-
-	r = constant_set(object, "vd_overlay_ifindex", &settings->overlay_ifindex, sizeof(settings->overlay_ifindex));
-	return r ? r : constant_set(object, "vd_tracing", &tracing, sizeof(tracing));
+	return constant_set(object, "vd_overlay_ifindex", &settings->overlay_ifindex, sizeof(settings->overlay_ifindex))
+		       ?: constant_set(object, "vd_flow4_entries", &settings->flow_entries, sizeof(settings->flow_entries))
+		       ?: constant_set(object, "vd_flow6_entries", &settings->flow6_entries, sizeof(settings->flow6_entries))
+		       ?: constant_set(object, "vd_tracing", &tracing, sizeof(tracing));
 }
 
 static int sizes_set(struct bpf_object *object, const struct vd_program_settings *settings)
@@ -352,6 +353,22 @@ static int tail_calls_set(struct bpf_object *object, bool tracing)
 	return 0;
 }
 
+/* Where flows stand is drawn once, and kept as long as the map is: also by the next build. */
+static int seed_draw(struct bpf_object *object)
+{
+	int map = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_FLOW_SEED));
+	struct vd_flow_seed seed;
+	uint32_t zero = 0;
+
+	if (map < 0 || bpf_map_lookup_elem(map, &zero, &seed))
+		return -errno;
+	if (memcmp(&seed, &(struct vd_flow_seed){}, sizeof(seed)))
+		return 0;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) || bpf_map_update_elem(map, &zero, &seed, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
 static void object_close(struct bpf_object **object)
 {
 	if (*object)
@@ -389,6 +406,9 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 	if (r)
 		return vd_error_set(error, r, "cannot load the data plane's programs (%s); are we root, on Linux 6.1 or later? %s",
 				    strerror(-r), said);
+	r = seed_draw(loaded);
+	if (r)
+		return vd_error_set(error, r, "cannot draw the flow cache's seed: %s", strerror(-r));
 	r = tail_calls_set(loaded, tracing);
 	if (r)
 		return vd_error_set(error, r, "cannot fill the data plane's program array: %s", strerror(-r));

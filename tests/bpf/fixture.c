@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "tunnel.skel.h"
@@ -108,6 +109,15 @@ static void put_topology(struct fixture *fixture)
 	put_route(fixture, RED, "172.16.3.0", 24, VD_ROUTE_TYPE_UNUSABLE, 53, NULL);
 	put_route(fixture, RED, "172.16.4.0", 24, VD_ROUTE_TYPE_NEXT_HOP, 54, "10.0.0.4");
 	put_route(fixture, RED, "fd01::", 64, VD_ROUTE_TYPE_NEXT_HOP, 55, "fd00:0:0:a::3");
+}
+
+static void put_seed(struct fixture *fixture)
+{
+	struct vd_flow_seed seed;
+	uint32_t zero = 0;
+
+	assert_int_equal(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
+	PUT(fixture->bpf->maps.vd_flow_seed, zero, seed);
 }
 
 static void put_programs(struct fixture *fixture)
@@ -223,6 +233,8 @@ static bool load(struct fixture *fixture)
 		return false;
 	shrink_maps(fixture);
 	fixture->bpf->rodata->vd_overlay_ifindex = fixture->ifindex_overlay;
+	fixture->bpf->rodata->vd_flow4_entries = bpf_map__max_entries(fixture->bpf->maps.vd_flow4);
+	fixture->bpf->rodata->vd_flow6_entries = bpf_map__max_entries(fixture->bpf->maps.vd_flow6);
 	if (viaduct_bpf__load(fixture->bpf))
 		return false;
 	loaded = fixture->bpf;
@@ -243,6 +255,7 @@ int fixture_setup(void **state)
 	if (!load(fixture) || !fixture->tunnel)
 		return -1;
 	put_programs(fixture);
+	put_seed(fixture);
 	put_topology(fixture);
 	*state = fixture;
 	return 0;
@@ -350,6 +363,38 @@ uint64_t read_misses(struct fixture *fixture)
 	return read_counter(fixture, offsetof(struct vd_counters, misses));
 }
 
+bool find_flow_of(struct fixture *fixture, unsigned family, const void *key, struct vd_flow *ret)
+{
+	struct bpf_map *map = family == 4 ? fixture->bpf->maps.vd_flow4 : fixture->bpf->maps.vd_flow6;
+	size_t size = family == 4 ? sizeof(struct vd_flow4_key) : sizeof(struct vd_flow6_key);
+	struct vd_flow_slot slot;
+
+	for (uint32_t i = 0; i < bpf_map__max_entries(map); i++) {
+		assert_int_equal(bpf_map__lookup_elem(map, &i, sizeof(i), &slot, sizeof(slot), 0), 0);
+		assert_int_equal(slot.sequence & 1, 0);
+		if (slot.sequence && !memcmp(slot.key, key, size)) {
+			*ret = slot.flow;
+			return true;
+		}
+	}
+	return false;
+}
+
+void age_flows(struct fixture *fixture)
+{
+	struct bpf_map *maps[] = {fixture->bpf->maps.vd_flow4, fixture->bpf->maps.vd_flow6};
+	struct vd_flow_slot slot;
+
+	for (unsigned i = 0; i < 2; i++)
+		for (uint32_t index = 0; index < bpf_map__max_entries(maps[i]); index++) {
+			assert_int_equal(bpf_map__lookup_elem(maps[i], &index, sizeof(index), &slot, sizeof(slot), 0), 0);
+			if (!slot.sequence)
+				continue;
+			slot.flow.touched -= 120000000000ULL; /* also of a machine that was just started */
+			PUT(maps[i], index, slot);
+		}
+}
+
 bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec, struct vd_flow *ret)
 {
 	struct vd_flow4_key key4 = {.ingress = ingress, .ingress_type = type, .protocol = spec->protocol};
@@ -362,13 +407,13 @@ bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, 
 		memcpy(&key4.destination, address, 4);
 		key4.source_port = htons(spec->source_port);
 		key4.destination_port = htons(spec->destination_port);
-		return bpf_map__lookup_elem(fixture->bpf->maps.vd_flow4, &key4, sizeof(key4), ret, sizeof(*ret), 0) == 0;
+		return find_flow_of(fixture, 4, &key4, ret);
 	}
 	text_to_address(spec->source, key6.source.byte);
 	text_to_address(spec->destination, key6.destination.byte);
 	key6.source_port = htons(spec->source_port);
 	key6.destination_port = htons(spec->destination_port);
-	return bpf_map__lookup_elem(fixture->bpf->maps.vd_flow6, &key6, sizeof(key6), ret, sizeof(*ret), 0) == 0;
+	return find_flow_of(fixture, 6, &key6, ret);
 }
 
 void assert_output(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,

@@ -90,6 +90,10 @@ size_t count_drop_samples(struct fixture *fixture);
 /* The flow that a packet of this description from a port (or VNI, type TUNNEL) has; false: none. */
 bool find_flow(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,
 	       struct vd_flow *ret);
+/* The same for a struct vd_flow4_key or vd_flow6_key. */
+bool find_flow_of(struct fixture *fixture, unsigned family, const void *key, struct vd_flow *ret);
+/* As if every flow had told its connection long ago that it lives: the next hit tells it again. */
+void age_flows(struct fixture *fixture);
 bool find_connection(struct fixture *fixture, uint32_t domain, const struct packet_spec *spec, struct vd_connection *ret);
 /* Asserts that the packet's flow is cached and goes to this ifindex. */
 void assert_output(struct fixture *fixture, enum vd_ingress type, uint32_t ingress, const struct packet_spec *spec,

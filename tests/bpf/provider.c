@@ -222,7 +222,7 @@ bool find_uplink_flow(struct provider *provider, uint16_t vlan, const struct pac
 	key4.source = address.word[0];
 	text_to_address(spec->destination, address.byte);
 	key4.destination = address.word[0];
-	return bpf_map__lookup_elem(provider->fixture->bpf->maps.vd_flow4, &key4, sizeof(key4), ret, sizeof(*ret), 0) == 0;
+	return find_flow_of(provider->fixture, 4, &key4, ret);
 }
 
 bool find_neighbour(struct provider *provider, uint32_t network, const char *address, struct vd_neighbour_value *ret)

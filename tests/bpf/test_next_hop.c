@@ -42,23 +42,6 @@ static void assert_unknown(struct provider *provider, const char *destination)
 	assert_dropped(provider->fixture, provider->f, &packet, VD_DROP_REASON_NEXT_HOP_UNKNOWN);
 }
 
-/* Its connection was told of it so long ago that the next hit tells it again. */
-static void age_flow(struct provider *provider, const struct packet_spec *spec)
-{
-	struct vd_flow4_key key = {.ingress = provider->f,
-				   .ingress_type = VD_INGRESS_PORT,
-				   .protocol = spec->protocol,
-				   .source_port = htons(spec->source_port),
-				   .destination_port = htons(spec->destination_port)};
-	struct vd_flow flow;
-
-	inet_pton(AF_INET, spec->source, &key.source);
-	inet_pton(AF_INET, spec->destination, &key.destination);
-	assert_true(find_flow(provider->fixture, VD_INGRESS_PORT, provider->f, spec, &flow));
-	flow.touched -= 31000000000ULL;
-	assert_int_equal(bpf_map__update_elem(provider->fixture->bpf->maps.vd_flow4, &key, sizeof(key), &flow, sizeof(flow), 0), 0);
-}
-
 /* It goes nowhere, and counts as no drop. */
 static void assert_held(struct provider *provider, const char *destination)
 {
@@ -232,7 +215,6 @@ static void test_a_virtual_ip_that_comes_or_goes_is_noticed(void **state)
 static void test_who_is_sent_to_from_the_cache_stays_wanted(void **state)
 {
 	struct provider *provider = *state;
-	struct packet_spec spec = to_gateway("203.0.113.21", "203.0.113.99");
 	struct vd_neighbour_key neighbour_key = {.network = NETWORK};
 	struct timespec tick = {.tv_nsec = 20000000}; /* the clock is coarse */
 	struct vd_neighbour_value neighbour;
@@ -244,7 +226,7 @@ static void test_who_is_sent_to_from_the_cache_stays_wanted(void **state)
 	assert_true(find_neighbour(provider, NETWORK, "203.0.113.99", &neighbour));
 	asked = neighbour.asked;
 	assert_true(asked > 0);
-	age_flow(provider, &spec);
+	age_flows(provider->fixture);
 	nanosleep(&tick, NULL);
 	hits = read_hits(provider->fixture);
 	assert_int_equal(run_to(provider, "203.0.113.99"), VERDICT_REDIRECT);
@@ -255,7 +237,7 @@ static void test_who_is_sent_to_from_the_cache_stays_wanted(void **state)
 	text_to_address("203.0.113.99", neighbour_key.address.byte);
 	assert_int_equal(bpf_map__delete_elem(provider->fixture->bpf->maps.vd_neighbour, &neighbour_key, sizeof(neighbour_key), 0),
 			 0);
-	age_flow(provider, &spec);
+	age_flows(provider->fixture);
 	assert_held(provider, "203.0.113.99");
 }
 

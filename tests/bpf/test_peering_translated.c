@@ -159,25 +159,6 @@ static void test_out_by_tunnel(void **state)
 	assert_int_equal(flow.vni, 100);
 }
 
-/* As if long ago a flow had told its connection that it lives. */
-static void age_flows(struct fixture *fixture)
-{
-	const struct bpf_map *maps[] = {fixture->bpf->maps.vd_flow4, fixture->bpf->maps.vd_flow6};
-	struct vd_flow6_key key, next;
-	struct vd_flow flow;
-
-	for (int i = 0; i < 2; i++) {
-		int fd = bpf_map__fd(maps[i]);
-
-		for (void *previous = NULL; !bpf_map_get_next_key(fd, previous, &next); previous = &key) {
-			key = next;
-			assert_int_equal(bpf_map_lookup_elem(fd, &key, &flow), 0);
-			flow.touched -= 120000000000ULL; /* also of a machine that was just started */
-			assert_int_equal(bpf_map_update_elem(fd, &key, &flow, BPF_EXIST), 0);
-		}
-	}
-}
-
 /* In by the tunnel as it is; the connection, and who tells it that it lives, is that of the lower VPC's view on both sides. */
 static void test_in_by_tunnel(void **state)
 {
