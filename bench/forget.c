@@ -98,6 +98,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: forget PIN-DIRECTORY\n");
 		return 2;
 	}
+	cache_empty(argv[1], "vd_flow4_index");
 	cache_empty(argv[1], "vd_flow4");
 	map_empty(argv[1], "vd_conn4");
 	map_empty(argv[1], "vd_nat4");

@@ -21,6 +21,7 @@
 __u8 header[sizeof(struct ethhdr) + sizeof(struct iphdr)];
 __u32 flow_count; /* 0: each packet is a flow of its own */
 __u32 flow_first;
+__u32 flow_step; /* from one packet's flow to the next one's; 1: in their order */
 __u32 destination_first, destination_count; /* ports */
 __u32 scatter; /* 1: each flow's destination port is another one, all over them; 0: it changes when the source ports are used up */
 __u64 generated; /* one CPU generates */
@@ -42,8 +43,8 @@ int generate(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	__builtin_memcpy(data, &header, sizeof(header));
 
-	__u32 flow = generated++;
-	flow = flow_first + (flow_count ? flow % flow_count : flow);
+	__u64 number = generated++ * flow_step;
+	__u32 flow = flow_first + (flow_count ? number % flow_count : number);
 	__u32 source = flow & ((1 << SOURCE_PORT_BITS) - 1), destination = flow >> SOURCE_PORT_BITS;
 	if (scatter)
 		destination += source * SCATTER >> 8;

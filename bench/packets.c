@@ -126,7 +126,9 @@ static void header_fill(struct packets_bpf *skeleton, int argc, char **argv)
 	sum = ~(sum + (sum >> 16)) & 0xffff;
 	header[24] = sum >> 8;
 	header[25] = sum;
-	skeleton->bss->flow_count = strtoul(argv[8], NULL, 0);
+	char *end;
+	skeleton->bss->flow_count = strtoul(argv[8], &end, 0);
+	skeleton->bss->flow_step = *end == '/' ? strtoul(end + 1, NULL, 0) : 1;
 	skeleton->bss->flow_first = strtoul(argv[9], NULL, 0);
 	skeleton->bss->scatter = argc == 13;
 	skeleton->bss->destination_first = argc == 13 ? strtoul(argv[11], NULL, 0) : DESTINATION_PORT_FIRST;

@@ -153,15 +153,37 @@ struct vd_flow_slot {
 	__u32 sequence;               /* 0: never used; odd: being written; else that of what stands here */
 	__u32 key[VD_FLOW_KEY_WORDS]; /* struct vd_flow4_key or vd_flow6_key */
 	struct vd_flow flow;
-	__u64 zero[4];
+	__u32 bucket; /* of the index that speaks of it */
+	__u32 zero[7];
 } __attribute__((aligned(64)));
 
-/* A flow stands in one of so many slots from its home on. With half of the slots taken, one in ten million finds no room. */
-#define VD_FLOW_WINDOW 8
+#define VD_FLOW_BUCKET_ENTRIES 16
 
-/* Random, not 0; of every word of a key, and one besides. */
-struct vd_flow_seed {
-	__u64 value[VD_FLOW_KEY_WORDS + 1];
+/* A slot's number and 1, within the size's mask, and beside them a tag of the key's hash. 0: none. */
+struct vd_flow_bucket {
+	__u32 entry[VD_FLOW_BUCKET_ENTRIES];
+};
+
+struct vd_flow_size {
+	__u32 slots, buckets;
+	__u32 mask;
+};
+
+/* With two entries for three of the slots' number a bucket is full for one flow in two hundred when all slots are. */
+static inline struct vd_flow_size vd_flow_size_of(__u32 slots)
+{
+	struct vd_flow_size size = {.slots = slots, .buckets = slots / 32 * 3 + 3, .mask = slots};
+
+	for (__u32 i = 1; i < 32; i *= 2)
+		size.mask |= size.mask >> i;
+	return size;
+}
+
+struct vd_flow_head {
+	__u64 seed[VD_FLOW_KEY_WORDS + 1]; /* random: of every word of a key, and one besides */
+	__u64 zero[4];
+	__u32 next4, next6; /* the slots that are taken next, as they are counted on; in another cache line than what all packets read */
+	__u64 zero2[7];
 };
 
 #ifndef VD_ABI_NEXT

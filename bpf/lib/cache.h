@@ -5,18 +5,28 @@
 #include "maps.h"
 
 /*
- * The flow cache: slots of whole cache lines in an array, a flow in one of the VD_FLOW_WINDOW from its home on. The kernel's hash maps
- * find an element by two reads that wait for each other, the bucket's and the element's, and with a million flows neither is in a CPU's
- * cache; here the key alone says where to look. What is lost on the way is decided once more.
+ * The flow cache: flows in slots, in the order in which they came, and an index of buckets that says for a key's hash which slots to look
+ * at. Both of whole cache lines. A hit reads one line of the index, which is a tenth of the flows' size, and the flow; what came
+ * together is mostly used together, and stands together. The kernel's hash maps spend four times the memory on their buckets: with a million
+ * flows that is a miss more, all the way to the memory, for every packet.
  *
- * Any CPU reads and any CPU writes, with a sequence for each slot as in the kernel's seqcount: odd while somebody writes, another one
- * afterwards. Who found a flow asks once more, when everything is read and before the packet leaves, whether it still stands.
+ * A new flow takes the next slot that nobody used for VD_FLOW_IDLE, or of VD_FLOW_CHOICES the one that was used least recently: who stood
+ * there is decided once more if he comes again.
+ *
+ * Any CPU reads and any CPU writes. A slot has a sequence as in the kernel's seqcount: odd while somebody writes, another one
+ * afterwards. Who found a flow asks once more, when everything is read and before the packet leaves, whether it still stands. An entry of
+ * the index is no more than a hint, for the key stands in the slot; it comes and goes while its slot is being written.
  */
 
 #define VD_CACHE_WORDS(family) ((family == 4 ? sizeof(struct vd_flow4_key) : sizeof(struct vd_flow6_key)) / sizeof(__u32))
 
-/* How long nobody asked for a flow before its slot is as good as free, ns. */
-#define VD_FLOW_IDLE (60 * 1000000000ULL)
+#define VD_FLOW_IDLE (60 * 1000000000ULL) /* ns */
+#define VD_FLOW_CHOICES 8
+
+/* Where the index speaks of a key: in which bucket, and the bits of its hash that stand in an entry beside the slot's number. */
+struct vd_cache_place {
+	__u32 bucket, tag;
+};
 
 /* Loads stand in the order of the program on x86; elsewhere an atomic operation is the barrier that BPF has. */
 static __always_inline void vd_read_barrier(void)
@@ -31,28 +41,48 @@ static __always_inline void vd_read_barrier(void)
 #endif
 }
 
-/*
- * The first slot that a key may stand in. Multilinear hashing, strongly universal for secret seeds (Lemire and Kaser, "Strongly universal
- * string hashing is fast", 2014): nobody can choose flows that displace somebody else's.
- */
-static __always_inline __u32 vd_cache_home(__u8 family, const __u32 *key)
+static __always_inline const volatile struct vd_flow_size *vd_cache_size(__u8 family)
 {
-	__u32 zero = 0, i, entries = family == 4 ? vd_flow4_entries : vd_flow6_entries;
-	const struct vd_flow_seed *seed = bpf_map_lookup_elem(&vd_flow_seed, &zero);
-	__u64 hash;
-
-	if (!seed)
-		return 0;
-	hash = seed->value[VD_FLOW_KEY_WORDS];
-#pragma unroll
-	for (i = 0; i < VD_CACHE_WORDS(family); i++)
-		hash += seed->value[i] * key[i];
-	return (hash >> 32) * (entries - VD_FLOW_WINDOW + 1) >> 32;
+	return family == 4 ? &vd_flow4_size : &vd_flow6_size;
 }
 
-static __always_inline struct vd_flow_slot *vd_cache_slot(__u8 family, __u32 index)
+static __always_inline struct vd_flow_slot *vd_cache_slot(__u8 family, __u32 number)
 {
-	return family == 4 ? bpf_map_lookup_elem(&vd_flow4, &index) : bpf_map_lookup_elem(&vd_flow6, &index);
+	return family == 4 ? bpf_map_lookup_elem(&vd_flow4, &number) : bpf_map_lookup_elem(&vd_flow6, &number);
+}
+
+static __always_inline struct vd_flow_bucket *vd_cache_bucket(__u8 family, __u32 number)
+{
+	return family == 4 ? bpf_map_lookup_elem(&vd_flow4_index, &number) : bpf_map_lookup_elem(&vd_flow6_index, &number);
+}
+
+static __always_inline struct vd_flow_head *vd_cache_head(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&vd_flow_head, &zero);
+}
+
+/*
+ * Multilinear hashing, strongly universal in its upper half for secret seeds (Lemire and Kaser, "Strongly universal string hashing is
+ * fast", 2014): nobody can choose flows that displace somebody else's.
+ */
+static __always_inline struct vd_cache_place vd_cache_place(__u8 family, const __u32 *key)
+{
+	const volatile struct vd_flow_size *size = vd_cache_size(family);
+	const struct vd_flow_head *head = vd_cache_head();
+	__u64 hash = 0;
+	__u32 i;
+
+	if (head) {
+		hash = head->seed[VD_FLOW_KEY_WORDS];
+#pragma unroll
+		for (i = 0; i < VD_CACHE_WORDS(family); i++)
+			hash += head->seed[i] * key[i];
+		hash >>= 32;
+	}
+	/* The bucket is of the hash's upper bits, the tag of its lower ones. */
+	return (struct vd_cache_place){.bucket = hash * size->buckets >> 32, .tag = (__u32)(hash << 16) & ~size->mask};
 }
 
 static __always_inline bool vd_cache_key_equal(__u8 family, const __u32 *a, const __u32 *b)
@@ -80,78 +110,125 @@ static __always_inline bool vd_cache_stands(const struct vd_flow_slot *slot, __u
 	return *(const volatile __u32 *)&slot->sequence == sequence;
 }
 
-/* The slot of the key, a struct vd_flow4_key or vd_flow6_key, and its sequence. NULL: none. */
-static __always_inline struct vd_flow_slot *vd_cache_find(__u8 family, const void *key, __u32 *ret_sequence)
+static __always_inline struct vd_flow_slot *vd_cache_find_at(__u8 family, const void *key, struct vd_cache_place place,
+							     __u32 *ret_sequence)
 {
-	__u32 home = vd_cache_home(family, key), i;
+	const struct vd_flow_bucket *bucket = vd_cache_bucket(family, place.bucket);
+	__u32 mask = vd_cache_size(family)->mask, i;
 
-#pragma unroll
-	for (i = 0; i < VD_FLOW_WINDOW; i++) {
-		struct vd_flow_slot *slot = vd_cache_slot(family, home + i);
-		__u32 sequence;
+	if (!bucket)
+		return NULL;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < VD_FLOW_BUCKET_ENTRIES; i++) {
+		__u32 entry = *(const volatile __u32 *)&bucket->entry[i];
+		struct vd_flow_slot *slot;
 
+		if (!entry || (entry & ~mask) != place.tag)
+			continue;
+		slot = vd_cache_slot(family, (entry & mask) - 1);
 		if (!slot)
-			return NULL;
-		sequence = vd_cache_sequence(slot);
-		if (vd_cache_key_equal(family, slot->key, key) && !(sequence & 1)) {
-			*ret_sequence = sequence;
+			continue;
+		*ret_sequence = vd_cache_sequence(slot);
+		asm volatile("" : "+r"(key)); /* else all of it is read before the loop, and there are no registers for it */
+		if (vd_cache_key_equal(family, slot->key, key) && !(*ret_sequence & 1))
 			return slot;
-		}
-		if (!sequence) /* nor does anything stand behind it: a slot that was used stays so */
-			return NULL;
 	}
 	return NULL;
 }
 
-/*
- * Where a flow of that key is to stand: its own slot, or one that never was used, or the first that is idle, or the one that was used
- * least recently. NULL: another CPU writes here, maybe that flow.
- */
-static __always_inline struct vd_flow_slot *vd_cache_choose(__u8 family, const void *key, __u64 now, __u32 *ret_sequence)
+/* The slot of the key, a struct vd_flow4_key or vd_flow6_key, and its sequence. NULL: none. */
+static __always_inline struct vd_flow_slot *vd_cache_find(__u8 family, const void *key, __u32 *ret_sequence)
 {
-	__u32 home = vd_cache_home(family, key), i;
+	return vd_cache_find_at(family, key, vd_cache_place(family, key), ret_sequence);
+}
+
+/* A slot for a new flow, its number and its sequence. */
+static __always_inline struct vd_flow_slot *vd_cache_choose(__u8 family, __u64 now, __u32 *ret_number, __u32 *ret_sequence)
+{
+	struct vd_flow_head *head = vd_cache_head();
 	struct vd_flow_slot *chosen = NULL;
 	__u64 oldest = ~0ULL;
+	__u32 i;
 
-#pragma unroll
-	for (i = 0; i < VD_FLOW_WINDOW; i++) {
-		struct vd_flow_slot *slot = vd_cache_slot(family, home + i);
-		__u64 last_seen;
+	if (!head)
+		return NULL;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < VD_FLOW_CHOICES; i++) {
+		__u32 number = __sync_fetch_and_add(family == 4 ? &head->next4 : &head->next6, 1) % vd_cache_size(family)->slots;
+		struct vd_flow_slot *slot = vd_cache_slot(family, number);
 		__u32 sequence;
 
 		if (!slot)
 			return NULL;
 		sequence = vd_cache_sequence(slot);
-		if (sequence & 1)
-			return NULL;
-		last_seen = sequence ? slot->flow.last_seen : 0;
-		if (sequence && vd_cache_key_equal(family, slot->key, key)) {
-			*ret_sequence = sequence;
-			return slot;
-		}
-		if (last_seen < oldest) {
-			chosen = slot;
-			*ret_sequence = sequence;
-			oldest = now - last_seen > VD_FLOW_IDLE ? 0 : last_seen;
-		}
-		if (!sequence)
+		if ((sequence & 1) || (sequence && slot->flow.last_seen >= oldest))
+			continue;
+		chosen = slot;
+		*ret_number = number;
+		*ret_sequence = sequence;
+		oldest = slot->flow.last_seen;
+		if (!sequence || now - oldest > VD_FLOW_IDLE)
 			break;
 	}
 	return chosen;
 }
 
+static __always_inline void vd_cache_index_remove(__u8 family, __u32 number, __u32 slot_number)
+{
+	struct vd_flow_bucket *bucket = vd_cache_bucket(family, number);
+	__u32 mask = vd_cache_size(family)->mask, i;
+
+	if (!bucket)
+		return;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < VD_FLOW_BUCKET_ENTRIES; i++) {
+		__u32 entry = *(volatile __u32 *)&bucket->entry[i];
+
+		if ((entry & mask) == slot_number + 1) {
+			__sync_val_compare_and_swap(&bucket->entry[i], entry, 0);
+			return;
+		}
+	}
+}
+
+/* In the first place that is free; in a full bucket over somebody, whose slot nobody finds any more. */
+static __always_inline void vd_cache_index_add(__u8 family, struct vd_cache_place place, __u32 slot_number)
+{
+	struct vd_flow_bucket *bucket = vd_cache_bucket(family, place.bucket);
+	__u32 entry = place.tag | (slot_number + 1), i;
+
+	if (!bucket)
+		return;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < VD_FLOW_BUCKET_ENTRIES; i++)
+		if (!*(volatile __u32 *)&bucket->entry[i] && !__sync_val_compare_and_swap(&bucket->entry[i], 0, entry))
+			return;
+	bucket->entry[slot_number % VD_FLOW_BUCKET_ENTRIES] = entry;
+}
+
 /*
- * Has the flow, seen just now, stand there for the key, or does without. Two CPUs that search at the same time may both write one of the
- * same key: the second is not found while the first stands, and afterwards is what any flow is, valid as its generations say.
+ * Has the flow, seen just now, stand there for the key. Does without where another CPU writes to the same slot. Two CPUs that search at the
+ * same time may both write a flow of the same key: the second is not found while the first stands, and afterwards is what any flow is,
+ * valid as its generations say.
  */
 static __always_inline void vd_cache_put(__u8 family, const void *key, const struct vd_flow *flow)
 {
-	__u32 sequence = 0;
-	struct vd_flow_slot *slot = vd_cache_choose(family, key, flow->last_seen, &sequence);
+	struct vd_cache_place place = vd_cache_place(family, key);
+	__u32 sequence = 0, number = 0;
+	struct vd_flow_slot *slot = vd_cache_find_at(family, key, place, &sequence);
+	bool is_new = !slot;
 
+	if (is_new)
+		slot = vd_cache_choose(family, flow->last_seen, &number, &sequence);
 	if (!slot || __sync_val_compare_and_swap(&slot->sequence, sequence, sequence + 1) != sequence)
 		return;
-	__builtin_memcpy(slot->key, key, VD_CACHE_WORDS(family) * sizeof(__u32));
+	if (is_new) {
+		if (sequence)
+			vd_cache_index_remove(family, slot->bucket, number);
+		__builtin_memcpy(slot->key, key, VD_CACHE_WORDS(family) * sizeof(__u32));
+		slot->bucket = place.bucket;
+		vd_cache_index_add(family, place, number);
+	}
 	slot->flow = *flow;
 	/* Not 0 ever again: that says that nothing was here. */
 	__sync_lock_test_and_set(&slot->sequence, sequence + 2 ? sequence + 2 : 2);

@@ -57,8 +57,8 @@ static __always_inline void vd_install_trace(const struct vd_flow *flow)
 		trace->flow = *flow;
 }
 
-/* The stage: the cache learns what decide found out. */
-static __always_inline void vd_install(struct __sk_buff *skb, struct vd_packet *packet)
+/* The stage: the cache learns what decide found out. Not inline: keys and slots have a frame of their own. */
+static __noinline void vd_install(struct __sk_buff *skb, struct vd_packet *packet)
 {
 	struct vd_counters *counters;
 	struct vd_flow *flow = &packet->flow;

@@ -19,8 +19,8 @@
 #define VD_MAP_ENTRIES_DEFAULT 262144
 
 const volatile __u32 vd_overlay_ifindex __weak = 0; /* the VXLAN device */
-const volatile __u32 vd_flow4_entries __weak = VD_MAP_ENTRIES_DEFAULT;     /* as the maps have */
-const volatile __u32 vd_flow6_entries __weak = VD_MAP_ENTRIES_DEFAULT / 4;
+const volatile struct vd_flow_size vd_flow4_size __weak = {0};
+const volatile struct vd_flow_size vd_flow6_size __weak = {0};
 const volatile bool vd_tracing __weak = false;      /* this is the copy that only explains: no side effects but in vd_trace */
 
 /*
@@ -42,10 +42,12 @@ const volatile __u32 vd_previous_nat_size __weak = 0;
 		__uint(map_flags, flags); \
 	} name SEC(".maps") __weak
 
-/* Mapped by user space to be read, and so that slots begin where cache lines do (lib/cache.h). */
+/* Mapped by user space to be read, and so that slots and buckets begin where cache lines do (lib/cache.h). */
 VD_MAP(vd_flow4, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_slot, VD_MAP_ENTRIES_DEFAULT, BPF_F_MMAPABLE);
 VD_MAP(vd_flow6, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_slot, VD_MAP_ENTRIES_DEFAULT / 4, BPF_F_MMAPABLE);
-VD_MAP(vd_flow_seed, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_seed, 1, 0);
+VD_MAP(vd_flow4_index, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_bucket, VD_MAP_ENTRIES_DEFAULT / 8, BPF_F_MMAPABLE);
+VD_MAP(vd_flow6_index, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_bucket, VD_MAP_ENTRIES_DEFAULT / 32, BPF_F_MMAPABLE);
+VD_MAP(vd_flow_head, BPF_MAP_TYPE_ARRAY, __u32, struct vd_flow_head, 1, BPF_F_MMAPABLE);
 
 /*
  * IPv4's are preallocated: making one while packets pass costs half a microsecond more with the allocator for BPF. IPv6's are not: as

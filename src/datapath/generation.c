@@ -126,7 +126,9 @@ static uint32_t entry_slot(const struct vd_entry *entry)
 	case VD_MAP_COUNTERS:
 	case VD_MAP_FLOW4:
 	case VD_MAP_FLOW6:
-	case VD_MAP_FLOW_SEED:
+	case VD_MAP_FLOW4_INDEX:
+	case VD_MAP_FLOW6_INDEX:
+	case VD_MAP_FLOW_HEAD:
 	case VD_MAP_FRAGMENT:
 	case VD_MAP_DROP_EVENTS:
 	case VD_MAP_CAPTURE:

@@ -72,7 +72,9 @@ enum vd_map_role {
 	X(COUNTERS, "vd_counters", KEPT) \
 	X(FLOW4, "vd_flow4", CACHE) \
 	X(FLOW6, "vd_flow6", CACHE) \
-	X(FLOW_SEED, "vd_flow_seed", CACHE) \
+	X(FLOW4_INDEX, "vd_flow4_index", CACHE) \
+	X(FLOW6_INDEX, "vd_flow6_index", CACHE) \
+	X(FLOW_HEAD, "vd_flow_head", CACHE) \
 	X(FRAGMENT, "vd_fragment", CACHE) \
 	X(DROP_EVENTS, "vd_drop_events", CACHE) \
 	X(NEIGHBOUR_EVENTS, "vd_neighbour_events", CACHE) \

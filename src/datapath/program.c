@@ -139,9 +139,11 @@ static int constant_set(struct bpf_object *object, const char *name, const void 
 
 static int constants_set(struct bpf_object *object, const struct vd_program_settings *settings, bool tracing)
 {
+	const struct vd_flow_size size4 = vd_flow_size_of(settings->flow_entries), size6 = vd_flow_size_of(settings->flow6_entries);
+
 	return constant_set(object, "vd_overlay_ifindex", &settings->overlay_ifindex, sizeof(settings->overlay_ifindex))
-		       ?: constant_set(object, "vd_flow4_entries", &settings->flow_entries, sizeof(settings->flow_entries))
-		       ?: constant_set(object, "vd_flow6_entries", &settings->flow6_entries, sizeof(settings->flow6_entries))
+		       ?: constant_set(object, "vd_flow4_size", &size4, sizeof(size4))
+		       ?: constant_set(object, "vd_flow6_size", &size6, sizeof(size6))
 		       ?: constant_set(object, "vd_tracing", &tracing, sizeof(tracing));
 }
 
@@ -153,6 +155,8 @@ static int sizes_set(struct bpf_object *object, const struct vd_program_settings
 	} sizes[] = {
 		{VD_MAP_FLOW4, settings->flow_entries},
 		{VD_MAP_FLOW6, settings->flow6_entries},
+		{VD_MAP_FLOW4_INDEX, vd_flow_size_of(settings->flow_entries).buckets},
+		{VD_MAP_FLOW6_INDEX, vd_flow_size_of(settings->flow6_entries).buckets},
 		{VD_MAP_CONNECTION4, settings->connection_entries},
 		{VD_MAP_CONNECTION6, settings->connection_entries},
 		{VD_MAP_EXPIRE4, settings->connection_entries},
@@ -353,18 +357,18 @@ static int tail_calls_set(struct bpf_object *object, bool tracing)
 	return 0;
 }
 
-/* Where flows stand is drawn once, and kept as long as the map is: also by the next build. */
+/* The flow cache's seed is drawn once, and stays as long as the cache does: also for the next build. */
 static int seed_draw(struct bpf_object *object)
 {
-	int map = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_FLOW_SEED));
-	struct vd_flow_seed seed;
+	int map = bpf_object__find_map_fd_by_name(object, vd_map_name(VD_MAP_FLOW_HEAD));
+	struct vd_flow_head head;
 	uint32_t zero = 0;
 
-	if (map < 0 || bpf_map_lookup_elem(map, &zero, &seed))
+	if (map < 0 || bpf_map_lookup_elem(map, &zero, &head))
 		return -errno;
-	if (memcmp(&seed, &(struct vd_flow_seed){}, sizeof(seed)))
+	if (memcmp(head.seed, (uint64_t[VD_FLOW_KEY_WORDS + 1]){}, sizeof(head.seed)))
 		return 0;
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) || bpf_map_update_elem(map, &zero, &seed, BPF_ANY))
+	if (getrandom(head.seed, sizeof(head.seed), 0) != sizeof(head.seed) || bpf_map_update_elem(map, &zero, &head, BPF_ANY))
 		return -errno;
 	return 0;
 }

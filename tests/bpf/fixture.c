@@ -113,11 +113,11 @@ static void put_topology(struct fixture *fixture)
 
 static void put_seed(struct fixture *fixture)
 {
-	struct vd_flow_seed seed;
+	struct vd_flow_head head = {};
 	uint32_t zero = 0;
 
-	assert_int_equal(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
-	PUT(fixture->bpf->maps.vd_flow_seed, zero, seed);
+	assert_int_equal(getrandom(head.seed, sizeof(head.seed), 0), sizeof(head.seed));
+	PUT(fixture->bpf->maps.vd_flow_head, zero, head);
 }
 
 static void put_programs(struct fixture *fixture)
@@ -233,8 +233,8 @@ static bool load(struct fixture *fixture)
 		return false;
 	shrink_maps(fixture);
 	fixture->bpf->rodata->vd_overlay_ifindex = fixture->ifindex_overlay;
-	fixture->bpf->rodata->vd_flow4_entries = bpf_map__max_entries(fixture->bpf->maps.vd_flow4);
-	fixture->bpf->rodata->vd_flow6_entries = bpf_map__max_entries(fixture->bpf->maps.vd_flow6);
+	fixture->bpf->rodata->vd_flow4_size = vd_flow_size_of(bpf_map__max_entries(fixture->bpf->maps.vd_flow4));
+	fixture->bpf->rodata->vd_flow6_size = vd_flow_size_of(bpf_map__max_entries(fixture->bpf->maps.vd_flow6));
 	if (viaduct_bpf__load(fixture->bpf))
 		return false;
 	loaded = fixture->bpf;

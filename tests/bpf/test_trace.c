@@ -30,8 +30,8 @@ static struct viaduct_bpf *open_tracer(struct fixture *fixture)
 
 	assert_non_null(tracer);
 	tracer->rodata->vd_overlay_ifindex = fixture->ifindex_overlay;
-	tracer->rodata->vd_flow4_entries = fixture->bpf->rodata->vd_flow4_entries;
-	tracer->rodata->vd_flow6_entries = fixture->bpf->rodata->vd_flow6_entries;
+	tracer->rodata->vd_flow4_size = fixture->bpf->rodata->vd_flow4_size;
+	tracer->rodata->vd_flow6_size = fixture->bpf->rodata->vd_flow6_size;
 	tracer->rodata->vd_tracing = true;
 	bpf_object__for_each_map(map, tracer->obj)
 	{
