@@ -169,7 +169,7 @@ struct vd_flow_size {
 	__u32 mask;
 };
 
-/* With two entries for three of the slots' number a bucket is full for one flow in two hundred when all slots are. */
+/* Three entries for two slots: when all are taken, one flow in two hundred finds its bucket full. */
 static inline struct vd_flow_size vd_flow_size_of(__u32 slots)
 {
 	struct vd_flow_size size = {.slots = slots, .buckets = slots / 32 * 3 + 3, .mask = slots};

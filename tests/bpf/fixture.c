@@ -134,9 +134,12 @@ static void put_programs(struct fixture *fixture)
 	PUT(fixture->tunnel->maps.next, zero, fd);
 }
 
+uint32_t fixture_flow_slots = 4096;
+
 /* The real sizes would make every test wait for memory. */
 static void shrink_maps(struct fixture *fixture)
 {
+	struct vd_flow_size size = vd_flow_size_of(fixture_flow_slots);
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, fixture->bpf->obj)
@@ -144,6 +147,11 @@ static void shrink_maps(struct fixture *fixture)
 		if (bpf_map__type(map) != BPF_MAP_TYPE_RINGBUF && bpf_map__max_entries(map) > 4096)
 			bpf_map__set_max_entries(map, map == fixture->bpf->maps.vd_nat4 ? 65536 : 4096); /* all ports */
 	}
+	bpf_map__set_max_entries(fixture->bpf->maps.vd_flow4, size.slots);
+	bpf_map__set_max_entries(fixture->bpf->maps.vd_flow6, size.slots);
+	bpf_map__set_max_entries(fixture->bpf->maps.vd_flow4_index, size.buckets);
+	bpf_map__set_max_entries(fixture->bpf->maps.vd_flow6_index, size.buckets);
+	fixture->bpf->rodata->vd_flow4_size = fixture->bpf->rodata->vd_flow6_size = size;
 }
 
 /* What a test's packets left behind. The size of a value may be that of all CPUs. */
@@ -233,8 +241,6 @@ static bool load(struct fixture *fixture)
 		return false;
 	shrink_maps(fixture);
 	fixture->bpf->rodata->vd_overlay_ifindex = fixture->ifindex_overlay;
-	fixture->bpf->rodata->vd_flow4_size = vd_flow_size_of(bpf_map__max_entries(fixture->bpf->maps.vd_flow4));
-	fixture->bpf->rodata->vd_flow6_size = vd_flow_size_of(bpf_map__max_entries(fixture->bpf->maps.vd_flow6));
 	if (viaduct_bpf__load(fixture->bpf))
 		return false;
 	loaded = fixture->bpf;

@@ -69,6 +69,9 @@ struct fixture {
 };
 
 /* For cmocka: *state is a struct fixture. */
+/* How many flows of each family are cached; for the programs that are loaded afterwards. */
+extern uint32_t fixture_flow_slots;
+
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 /* Enters a network namespace with the links of the topology; 77 (skip) without root. Once, in main. */
