@@ -21,7 +21,7 @@ INSIDE, OUTSIDE = "10.91.0.2", "203.0.113.1"
 VIP, ELASTIC = "203.0.113.10", "203.0.113.20"
 MEASURES = ("exit_one_flow", "exit_10000_flows", "exit_new_flows")
 MILLION = 1000000
-MILLION_MEASURES = ("million_one_flow", "million_flows")
+MILLION_MEASURES = ("million_one_flow", "million_flows", "million_mixed")
 # Half of the table is a VPC's share. A power of two: the kernel rounds a table's buckets up to one.
 MILLION_CONNECTIONS = 1 << 21
 CONNTRACK = "/proc/sys/net/netfilter/nf_conntrack_"

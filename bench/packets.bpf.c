@@ -21,7 +21,7 @@
 __u8 header[sizeof(struct ethhdr) + sizeof(struct iphdr)];
 __u32 flow_count; /* 0: each packet is a flow of its own */
 __u32 flow_first;
-__u32 flow_step; /* from one packet's flow to the next one's; 1: in their order */
+__u32 flow_step;                            /* from one packet's flow to the next one's; 1: in their order */
 __u32 destination_first, destination_count; /* ports */
 __u32 scatter; /* 1: each flow's destination port is another one, all over them; 0: it changes when the source ports are used up */
 __u64 generated; /* one CPU generates */

@@ -21,7 +21,7 @@
 const volatile __u32 vd_overlay_ifindex __weak = 0; /* the VXLAN device */
 const volatile struct vd_flow_size vd_flow4_size __weak = {0};
 const volatile struct vd_flow_size vd_flow6_size __weak = {0};
-const volatile bool vd_tracing __weak = false;      /* this is the copy that only explains: no side effects but in vd_trace */
+const volatile bool vd_tracing __weak = false; /* this is the copy that only explains: no side effects but in vd_trace */
 
 /*
  * The build that ours replaces keeps connections of another size; of a value there we know so many bytes, and so many of a claim's

@@ -274,5 +274,6 @@ json_t *vd_datapath_flows(struct vd_datapath *datapath, size_t limit)
 
 json_t *vd_datapath_connections(struct vd_datapath *datapath, size_t limit)
 {
-	return list_maps(datapath, limit, vd_map_each, VD_MAP_CONNECTION4, connection4_visit, VD_MAP_CONNECTION6, connection6_visit);
+	return list_maps(datapath, limit, vd_map_each, VD_MAP_CONNECTION4, connection4_visit, VD_MAP_CONNECTION6,
+			 connection6_visit);
 }

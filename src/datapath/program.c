@@ -208,13 +208,22 @@ static int map_find(const struct bpf_map *map, const char *directory)
 }
 
 /*
- * Connections, their expiry queue and their claims are shared together or not at all: two timers must not empty one queue for two
- * tables, nor one of them take back the claim of a connection that goes on in the other's.
+ * What is shared together or not at all, each row ended by VD_MAP_COUNT. Connections, their expiry queue and their claims: two timers must
+ * not empty one queue for two tables, nor one of them take back the claim of a connection that goes on in the other's. The flow cache:
+ * one index must not speak of two builds' slots, nor be asked by two seeds.
  */
-static const enum vd_map companions[][3] = {
-	{VD_MAP_CONNECTION4, VD_MAP_EXPIRE4, VD_MAP_NAT4},
-	{VD_MAP_CONNECTION6, VD_MAP_EXPIRE6, VD_MAP_NAT6},
+static const enum vd_map companions[][6] = {
+	{VD_MAP_CONNECTION4, VD_MAP_EXPIRE4, VD_MAP_NAT4, VD_MAP_COUNT},
+	{VD_MAP_CONNECTION6, VD_MAP_EXPIRE6, VD_MAP_NAT6, VD_MAP_COUNT},
+	{VD_MAP_FLOW4, VD_MAP_FLOW4_INDEX, VD_MAP_FLOW6, VD_MAP_FLOW6_INDEX, VD_MAP_FLOW_HEAD, VD_MAP_COUNT},
 };
+
+static bool is_among(const enum vd_map *maps, enum vd_map id)
+{
+	while (*maps != VD_MAP_COUNT && *maps != id)
+		maps++;
+	return *maps == id;
+}
 
 static int object_map_find(struct bpf_object *object, enum vd_map id, const char *directory)
 {
@@ -223,11 +232,11 @@ static int object_map_find(struct bpf_object *object, enum vd_map id, const char
 	return map ? map_find(map, directory) : -EINVAL;
 }
 
-/* 0 when the others can be shared that belong to a map. */
-static int companions_find(struct bpf_object *object, const enum vd_map maps[3], const char *directory)
+/* 0 when all of them can be shared. */
+static int companions_find(struct bpf_object *object, const enum vd_map *maps, const char *directory)
 {
-	for (unsigned i = 0; i < 3; i++) {
-		VD_CLOSE int fd = object_map_find(object, maps[i], directory);
+	for (; *maps != VD_MAP_COUNT; maps++) {
+		VD_CLOSE int fd = object_map_find(object, *maps, directory);
 
 		if (fd < 0)
 			return fd;
@@ -238,13 +247,12 @@ static int companions_find(struct bpf_object *object, const enum vd_map maps[3],
 /* The pinned map that ours shall be, -ENOENT: we make our own. */
 static int map_share_find(struct bpf_object *object, enum vd_map id, const char *directory)
 {
-	for (unsigned family = 0; family < 2; family++)
-		for (unsigned i = 0; i < 3; i++) {
-			int r = companions[family][i] == id ? companions_find(object, companions[family], directory) : 0;
+	for (size_t i = 0; i < sizeof(companions) / sizeof(companions[0]); i++) {
+		int r = is_among(companions[i], id) ? companions_find(object, companions[i], directory) : 0;
 
-			if (r)
-				return r;
-		}
+		if (r)
+			return r;
+	}
 	return object_map_find(object, id, directory);
 }
 

@@ -98,7 +98,8 @@ static void next_set(struct fixture *fixture, uint32_t number)
 
 	assert_int_equal(bpf_map__lookup_elem(fixture->bpf->maps.vd_flow_head, &zero, sizeof(zero), &head, sizeof(head), 0), 0);
 	head.next4 = number;
-	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_flow_head, &zero, sizeof(zero), &head, sizeof(head), BPF_ANY), 0);
+	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_flow_head, &zero, sizeof(zero), &head, sizeof(head), BPF_ANY),
+			 0);
 }
 
 /* All of it is used, by flows of ports 1000 and up, and every one is found. */
@@ -289,7 +290,8 @@ static void test_cpus_never_mix_flows(void **state)
 	pthread_t threads[2];
 
 	new_drops(fixture, VD_DROP_REASON_FLOW_REPLACED);
-	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_share, &domain, sizeof(domain), &share, sizeof(share), BPF_ANY), 0);
+	assert_int_equal(bpf_map__update_elem(fixture->bpf->maps.vd_share, &domain, sizeof(domain), &share, sizeof(share), BPF_ANY),
+			 0);
 	for (int i = 0; i < 2; i++) {
 		senders[i].program = bpf_program__fd(fixture->bpf->progs.vd_port_ingress);
 		senders[i].ifindex = fixture->ifindex_a;
