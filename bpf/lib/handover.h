@@ -111,36 +111,50 @@ static __noinline int vd_handover_claim(struct vd_packet *packet, struct vd_conn
 	return 0;
 }
 
-/* Takes over the connection of the packet (of the one that an error speaks of), if the previous build knows it. */
-static __noinline int vd_handover_recall(const struct vd_packet *packet)
+static __always_inline int vd_handover_recall4(const struct vd_packet *packet, struct vd_connection *connection)
 {
-	const struct vd_tuple *tuple = vd_connection_tuple(packet);
+	struct vd_expire4_value entry = {};
 	__u32 zero = 0;
-	struct vd_connection connection = {};
-	struct vd_expire4_value entry4 = {};
-	struct vd_expire6_value entry6 = {};
-	void *previous;
+	void *previous = bpf_map_lookup_elem(&vd_previous4, &zero);
 
-	if (packet->family == 4) {
-		previous = bpf_map_lookup_elem(&vd_previous4, &zero);
-		if (!previous)
-			return 0;
-		vd_connection4_key_set(&entry4.key, packet->flow.domain, tuple);
-		if (!vd_handover_copy(&connection, bpf_map_lookup_elem(previous, &entry4.key)))
-			return 0;
-		if (!bpf_map_update_elem(&vd_conn4, &entry4.key, &connection, BPF_NOEXIST))
-			bpf_map_push_elem(&vd_expire4, &entry4, 0);
-		return 1;
-	}
-	previous = bpf_map_lookup_elem(&vd_previous6, &zero);
 	if (!previous)
 		return 0;
-	vd_connection6_key_set(&entry6.key, packet->flow.domain, tuple);
-	if (!vd_handover_copy(&connection, bpf_map_lookup_elem(previous, &entry6.key)))
+	vd_connection4_key_set(&entry.key, packet->flow.domain, vd_connection_tuple(packet));
+	if (!vd_handover_copy(connection, bpf_map_lookup_elem(previous, &entry.key)))
 		return 0;
-	if (!bpf_map_update_elem(&vd_conn6, &entry6.key, &connection, BPF_NOEXIST))
-		bpf_map_push_elem(&vd_expire6, &entry6, 0);
+	if (!bpf_map_update_elem(&vd_conn4, &entry.key, connection, BPF_NOEXIST))
+		bpf_map_push_elem(&vd_expire4, &entry, 0);
 	return 1;
+}
+
+static __always_inline int vd_handover_recall6(const struct vd_packet *packet, struct vd_connection *connection)
+{
+	struct vd_expire6_value entry = {};
+	__u32 zero = 0;
+	void *previous = bpf_map_lookup_elem(&vd_previous6, &zero);
+
+	if (!previous)
+		return 0;
+	vd_connection6_key_set(&entry.key, packet->flow.domain, vd_connection_tuple(packet));
+	if (!vd_handover_copy(connection, bpf_map_lookup_elem(previous, &entry.key)))
+		return 0;
+	if (!bpf_map_update_elem(&vd_conn6, &entry.key, connection, BPF_NOEXIST))
+		bpf_map_push_elem(&vd_expire6, &entry, 0);
+	return 1;
+}
+
+/* Takes over the connection of the packet (of the one that an error speaks of), if the previous build knows it: 1. */
+VD_STAGE int vd_handover_recall(void)
+{
+	const struct vd_packet *packet = vd_packet_here();
+	__u32 zero = 0;
+	struct vd_handover_value *value = bpf_map_lookup_elem(&vd_scratch_handover, &zero); /* the stack has no room */
+
+	if (!packet || !value)
+		return 0;
+	__builtin_memset(&value->connection, 0, sizeof(value->connection));
+	return packet->family == 4 ? vd_handover_recall4(packet, &value->connection)
+				   : vd_handover_recall6(packet, &value->connection);
 }
 
 /* The connection of the packet (of the one that an error speaks of), ours or the previous build's. As vd_connection_find. */
@@ -152,7 +166,7 @@ static __always_inline struct vd_connection *vd_handover_find(struct vd_packet *
 	/* Twice in a packet's time is 50 ns for nothing: if another CPU makes it meanwhile, so it is as if it did so a moment later. */
 	if (!packet->is_stranger)
 		connection = vd_connection_find(packet->family, packet->flow.domain, tuple, ret_is_high);
-	if (connection || !vd_has_previous || vd_tracing || !vd_handover_recall(packet))
+	if (connection || !vd_has_previous || vd_tracing || !vd_handover_recall())
 		return connection;
 	connection = vd_connection_find(packet->family, packet->flow.domain, tuple, ret_is_high);
 	if (connection)

@@ -80,7 +80,7 @@ static __always_inline int vd_inward_vip(struct vd_packet *packet, const struct 
 		way->is_known = true;
 		return 0;
 	}
-	reason = vd_forward_find(packet, vip, tuple->protocol);
+	reason = vd_forward_find(vip, tuple->protocol);
 	if (reason != VD_DROP_REASON_VIP_UNSERVED) {
 		way->translation = VD_TRANSLATION_FORWARD;
 		return reason;

@@ -164,15 +164,19 @@ static __always_inline __u8 *vd_policy_memory_find(const struct vd_policy_query 
 	return memory ? &memory->length[(place ^ remote->direction) & (VD_POLICY_MEMORY - 1)] : NULL;
 }
 
-/* A trace asks in order: it tells the first rule. */
-static __noinline int vd_policy_walk_word(struct vd_policy_query *query, __u64 lengths, __u32 base, bool only_spans)
+/* Of the query of the packet at hand. A trace asks in order: it tells the first rule. */
+VD_STAGE int vd_policy_walk_word(__u64 lengths, __u32 base, bool only_spans)
 {
-	struct vd_policy_walk walk = {.query = query, .left = lengths, .base = base, .only_spans = only_spans};
-	__u8 *memory = vd_tracing ? NULL : vd_policy_memory_find(query);
+	struct vd_packet *packet = vd_packet_here();
+	struct vd_policy_walk walk = {.left = lengths, .base = base, .only_spans = only_spans};
+	struct vd_policy_query *query;
+	__u8 *memory;
 	__u32 likely;
 
-	if (!lengths || query->rule)
+	if (!packet || !lengths || packet->query.rule)
 		return 0;
+	walk.query = query = &packet->query;
+	memory = vd_tracing ? NULL : vd_policy_memory_find(query);
 	walk.next = vd_bit_lowest(lengths);
 	if (memory) {
 		likely = *memory - 1 - base;
@@ -280,11 +284,11 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	query->key.protocol = query->protocol;
 	only_spans = vd_policy_only_spans(query, policy, false);
 	if (query->family == 4) {
-		vd_policy_walk_word(query, policy->lengths4, 0, only_spans);
+		vd_policy_walk_word(policy->lengths4, 0, only_spans);
 	} else {
-		vd_policy_walk_word(query, policy->lengths6[0], 0, only_spans);
-		vd_policy_walk_word(query, policy->lengths6[1], 64, only_spans);
-		vd_policy_walk_word(query, policy->lengths6[2], 128, only_spans);
+		vd_policy_walk_word(policy->lengths6[0], 0, only_spans);
+		vd_policy_walk_word(policy->lengths6[1], 64, only_spans);
+		vd_policy_walk_word(policy->lengths6[2], 128, only_spans);
 	}
 	if (query->rule || (!is_remote_sender && packet->to_next_hop && !packet->is_icmp_error))
 		return query->rule != 0;
@@ -299,11 +303,11 @@ static __noinline int vd_policy_allows(struct vd_packet *packet, __u32 identity,
 	query->key.remote.remote_identity = query->remote_identity;
 	only_spans = vd_policy_only_spans(query, policy, true);
 	if (query->family == 4) {
-		vd_policy_walk_word(query, policy->identity_lengths4, 0, only_spans);
+		vd_policy_walk_word(policy->identity_lengths4, 0, only_spans);
 	} else {
-		vd_policy_walk_word(query, policy->identity_lengths6[0], 0, only_spans);
-		vd_policy_walk_word(query, policy->identity_lengths6[1], 64, only_spans);
-		vd_policy_walk_word(query, policy->identity_lengths6[2], 128, only_spans);
+		vd_policy_walk_word(policy->identity_lengths6[0], 0, only_spans);
+		vd_policy_walk_word(policy->identity_lengths6[1], 64, only_spans);
+		vd_policy_walk_word(policy->identity_lengths6[2], 128, only_spans);
 	}
 	return query->rule != 0;
 }
@@ -333,7 +337,7 @@ static __always_inline void vd_policy_remote_set(struct vd_packet *packet, bool 
 }
 
 /* One of the two ends: the sender's policy about the destination, or the receiver's about the source. */
-static __noinline int vd_policy_judge(struct vd_packet *packet, bool is_egress, bool of_sender)
+static __always_inline int vd_policy_judge_packet(struct vd_packet *packet, bool is_egress, bool of_sender)
 {
 	__u32 identity = of_sender ? packet->port.policy : packet->delivery_policy;
 	__u32 port_id = of_sender ? packet->port.id : packet->flow.destination_port_id;
@@ -352,6 +356,13 @@ static __noinline int vd_policy_judge(struct vd_packet *packet, bool is_egress, 
 	vd_trace_step(is_egress ? VD_STAGE_EGRESS_POLICY : VD_STAGE_INGRESS_POLICY, reason, packet->query.rule, identity,
 		      packet->query.remote_identity, port_id);
 	return reason && vd_trace_goes_on() ? 0 : reason;
+}
+
+VD_STAGE int vd_policy_judge(bool is_egress, bool of_sender)
+{
+	struct vd_packet *packet = vd_packet_here();
+
+	return packet ? vd_policy_judge_packet(packet, is_egress, of_sender) : VD_DROP_REASON_INTERNAL;
 }
 
 /* What a reply of this type answers. */
@@ -413,9 +424,9 @@ static __noinline int vd_policy_stage(struct vd_packet *packet, bool from_initia
 	vd_policy_query_set(packet, from_initiator);
 	if (vd_policy_is_exempt(packet, from_initiator))
 		return 0;
-	reason = vd_policy_judge(packet, true, from_initiator);
+	reason = vd_policy_judge(true, from_initiator);
 	if (!reason)
-		reason = vd_policy_judge(packet, false, !from_initiator);
+		reason = vd_policy_judge(false, !from_initiator);
 	return reason;
 }
 

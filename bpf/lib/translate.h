@@ -72,18 +72,14 @@ static __always_inline bool vd_forward_allows(const struct vd_forward_value *for
 	return true;
 }
 
-/* The forward of a port of the virtual IP packet->way.vip: its inner end in claim->value. 0, or the reason. */
-static __noinline int vd_forward_find(struct vd_packet *packet, const struct vd_vip_value *vip, __u8 protocol)
+static __always_inline int vd_forward_find_packet(struct vd_packet *packet, __u32 lengths, __u32 domain, __u8 protocol)
 {
 	struct vd_forward_key *key = &packet->forward_key;
-	struct vd_forward_walk walk = {.key = key, .port = bpf_ntohs(packet->way.vip_port)};
+	struct vd_forward_walk walk = {.key = key, .left = lengths, .port = bpf_ntohs(packet->way.vip_port)};
 	const struct vd_tuple *tuple = vd_translate_tuple(packet);
 	/* A reply is asked about too, and goes to whom the forward has to allow; errors speak of packets that went the other way. */
 	bool is_inner_source = packet->is_icmp_error ? packet->way.is_in : packet->way.is_out;
 
-	walk.left = protocol == IPPROTO_TCP ? vip->forward_lengths_tcp : protocol == IPPROTO_UDP ? vip->forward_lengths_udp : 0;
-	if (!walk.left)
-		return VD_DROP_REASON_VIP_UNSERVED;
 	__builtin_memset(key, 0, sizeof(*key));
 	key->network = packet->way.segment;
 	key->vip = packet->way.vip;
@@ -93,11 +89,26 @@ static __noinline int vd_forward_find(struct vd_packet *packet, const struct vd_
 		return VD_DROP_REASON_VIP_UNSERVED;
 	packet->claim.value.inner = walk.value.inner;
 	packet->claim.value.inner_port = bpf_htons(walk.to_port);
-	packet->claim.value.domain = vip->domain;
+	packet->claim.value.domain = domain;
 	packet->route_id = walk.id;
 	if (!vd_forward_allows(&walk.value, is_inner_source ? &tuple->destination : &tuple->source))
 		return VD_DROP_REASON_FORWARD_SOURCE;
 	return 0;
+}
+
+VD_STAGE int vd_forward_find_stage(__u32 lengths, __u32 domain, __u8 protocol)
+{
+	struct vd_packet *packet = vd_packet_here();
+
+	return packet ? vd_forward_find_packet(packet, lengths, domain, protocol) : VD_DROP_REASON_INTERNAL;
+}
+
+/* The forward of a port of vip, which is packet->way.vip: its inner end in packet->claim.value. 0, or the reason. */
+static __always_inline int vd_forward_find(const struct vd_vip_value *vip, __u8 protocol)
+{
+	__u32 lengths = protocol == IPPROTO_TCP ? vip->forward_lengths_tcp : protocol == IPPROTO_UDP ? vip->forward_lengths_udp : 0;
+
+	return lengths ? vd_forward_find_stage(lengths, vip->domain, protocol) : VD_DROP_REASON_VIP_UNSERVED;
 }
 
 /* ---- bindings ---- */
@@ -134,7 +145,7 @@ static __noinline int vd_binding_holds(struct vd_packet *packet, const struct vd
 		return 0;
 	if (connection->translation != VD_TRANSLATION_FORWARD)
 		return 1;
-	reason = vd_forward_find(packet, vip, tuple->protocol);
+	reason = vd_forward_find(vip, tuple->protocol);
 	return !reason && packet->claim.value.inner_port == inner_port && vd_addr_equal(&packet->claim.value.inner, inner);
 }
 
