@@ -48,9 +48,11 @@ int fixture_setup(void **state)
 	}
 	/* Links that come up solicit routers by themselves: packets that no test sent. */
 	fixture_run("for i in all default; do echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done");
-	fixture_run("ip link set lo up && ip link add overlay type vxlan external dstport 4789 && ip link set overlay up");
-	for (unsigned i = 1; i <= FIXTURE_PORTS; i++)
-		fixture_run("ip link add p%u type veth peer name i%u && ip link set p%u up && ip link set i%u up", i, i, i, i);
+	fixture_run(
+		"{ echo 'link set lo up\nlink add overlay type vxlan external dstport 4789\nlink set overlay up';"
+		"for i in $(seq %u); do echo \"link add p$i type veth peer name i$i\nlink set p$i up\nlink set i$i up\"; done; } |"
+		"ip -batch -",
+		FIXTURE_PORTS);
 	return 0;
 }
 
