@@ -9,7 +9,7 @@
  *   a port (its flags, table, MAC, opened sources)           vd_slot_port
  *   an endpoint changed or removed, or added where a custom
  *   route or a wider prefix could have answered before       vd_slot_endpoint
- *   a route added, changed or removed                        vd_slot_table
+ *   a route added, changed or removed                        vd_slot_table of its table and the domain's main one
  *   a domain (VNI, MTU, service port) or a subnet of it, and
  *   for every domain here: a host's tunnel address           vd_slot_domain
  *   a domain, for what comes from its peers                  vd_slot_table of its main table

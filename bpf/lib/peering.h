@@ -110,6 +110,27 @@ static __always_inline int vd_peering_find(struct vd_packet *packet, __u32 peer,
 	return vd_peering_judge(route);
 }
 
+/*
+ * The receiver's table has to lead back to the sender's VPC: whoever may send from any address must not speak as somebody the receiver
+ * knows by another way, its own addresses first. As from a tunnel (below), where the receiver's host asks. What changes in any table of a
+ * domain bumps that of the main one, too (abi/generation.h). 0, or the reason.
+ */
+static __always_inline int vd_peering_back(struct vd_packet *packet, __u32 peer)
+{
+	const union vd_addr *source = packet->is_icmp_error ? &packet->seen_embedded.destination : &packet->seen.source;
+	struct vd_route_value *route;
+
+	if (packet->flow.output == VD_OUTPUT_TUNNEL ||
+	    vd_trace_goes_on()) /* who asks for all that is in the way asks the way back, too */
+		return 0;
+	route = vd_route_find(packet->family, peer, packet->delivery_table, source);
+	if (route && route->type == VD_ROUTE_TYPE_PEER && route->target == packet->domain)
+		return 0;
+	vd_trace_step(VD_STAGE_PEER_SOURCE, VD_DROP_REASON_NO_ROUTE, source->word[0], source->word[1], source->word[2],
+		      source->word[3]);
+	return VD_DROP_REASON_NO_ROUTE;
+}
+
 /* Where a route to a peer leads. One hop, whichever way it goes on. */
 static __noinline int vd_peering_follow(struct vd_packet *packet, __u32 peer)
 {
@@ -126,6 +147,8 @@ static __noinline int vd_peering_follow(struct vd_packet *packet, __u32 peer)
 		reason = vd_route_endpoint(packet, &packet->seen.destination, false);
 	else
 		reason = vd_route_endpoint(packet, &route.next_hop, true);
+	if (!reason)
+		reason = vd_peering_back(packet, peer);
 	return reason ? reason : vd_peering_translate(packet, true);
 }
 

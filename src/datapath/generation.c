@@ -219,14 +219,31 @@ static void add_alias_change(struct vd_slots *slots, const struct vd_entry *entr
 	vd_slots_add(slots, vd_slot_table(key.peer, 0));
 }
 
-/* Its first limit, or none any more: who sends to it depends on its endpoints, and nothing here says which. */
-static bool begins_or_ends_limit(const struct vd_entry *before, const struct vd_entry *after)
+/*
+ * What comes from a peer depends on the receiver's table, whichever it is, and says so of the main one. 0: the main one itself, or no
+ * route.
+ */
+static uint32_t main_table_slot(const struct vd_entry *entry)
+{
+	struct vd_route4_key key; /* of IPv6 it is the beginning, too */
+
+	if (entry->map != VD_MAP_ROUTE4 && entry->map != VD_MAP_ROUTE6)
+		return 0;
+	memcpy(&key, entry->key, sizeof(key));
+	return key.table ? vd_slot_table(key.domain, 0) : 0;
+}
+
+/*
+ * Its first limit, or none any more; or another table, which has to lead back to who sends: that depends on its endpoints, and nothing here
+ * says which.
+ */
+static bool concerns_senders(const struct vd_entry *before, const struct vd_entry *after)
 {
 	struct vd_port_value was, is;
 
 	memcpy(&was, before->value, sizeof(was));
 	memcpy(&is, after->value, sizeof(is));
-	return (was.flags ^ is.flags) & VD_PORT_FLAG_RATE_IN;
+	return ((was.flags ^ is.flags) & VD_PORT_FLAG_RATE_IN) || was.table != is.table;
 }
 
 /* A container's address: to one that nobody had, packets went to the node's kernel. */
@@ -260,6 +277,8 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 		add_alias_change(slots, before ? before : after);
 		return;
 	}
+	if (main_table_slot(before ? before : after))
+		vd_slots_add(slots, main_table_slot(before ? before : after));
 	if (!before) {
 		if (matters_when_new(map) || is_container_endpoint(after))
 			vd_slots_add(slots, entry_slot(after));
@@ -277,7 +296,7 @@ void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, 
 		 * what an instance forwards has addresses that are no endpoints. The same goes for an uplink.
 		 */
 		slots->all = true;
-	} else if (map == VD_MAP_PORT && after && begins_or_ends_limit(before, after)) {
+	} else if (map == VD_MAP_PORT && after && concerns_senders(before, after)) {
 		slots->all = true;
 	} else if (entry_slot(before)) {
 		vd_slots_add(slots, entry_slot(before));

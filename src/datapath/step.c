@@ -287,13 +287,18 @@ static void peering_text(const struct vd_datapath *datapath, const uint32_t *det
 }
 
 /* As the other VPC sees one end; a drop says why. */
-static void peer_address_text(const struct vd_trace_request *request, const struct vd_address *address, const uint32_t *detail,
-			      char *text)
+static void peer_address_text(const struct vd_trace_request *request, const struct vd_address *address,
+			      const struct vd_trace_step *step, char *text)
 {
-	const union vd_addr words = {{detail[0], detail[1], detail[2], detail[3]}};
+	const union vd_addr words = {{step->detail[0], step->detail[1], step->detail[2], step->detail[3]}};
 	const struct vd_address other = vd_decode_address(&words, request->source.family);
 	char before[VD_ADDRESS_TEXT], after[VD_ADDRESS_TEXT];
 
+	if (step->reason == VD_DROP_REASON_NO_ROUTE) {
+		snprintf(text, TEXT_SIZE, "the receiver's table does not lead back to %s in this VPC",
+			 vd_address_format(&other, after));
+		return;
+	}
 	snprintf(text, TEXT_SIZE, "%s is %s in the peer", vd_address_format(address, before), vd_address_format(&other, after));
 }
 
@@ -366,10 +371,10 @@ static void step_text(const struct vd_datapath *datapath, const struct vd_trace_
 		peering_text(datapath, step->detail, text);
 		return;
 	case VD_STAGE_PEER_SOURCE:
-		peer_address_text(request, &request->source, step->detail, text);
+		peer_address_text(request, &request->source, step, text);
 		return;
 	case VD_STAGE_PEER_DESTINATION:
-		peer_address_text(request, &request->destination, step->detail, text);
+		peer_address_text(request, &request->destination, step, text);
 		return;
 	case VD_STAGE_RATE:
 		rate_text(datapath, step->detail, text);

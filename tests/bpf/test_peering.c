@@ -122,6 +122,27 @@ static void test_peering_does_not_pass_through(void **state)
 	drop(fixture, fixture->ifindex_x, &spec, VD_DROP_REASON_NO_ROUTE);
 }
 
+/* Who may send from any address still speaks for nobody that the receiver knows by another way. */
+static void test_forged_sources_drop(void **state)
+{
+	struct fixture *fixture = *state;
+	struct packet_spec own = udp(MAC_A, "10.4.0.3", "10.4.0.2"), far = udp(MAC_A, "198.51.100.9", "10.4.0.2");
+	struct packet_spec behind = udp(MAC_A, "172.16.0.9", "10.4.0.2"), tunnel = udp(MAC_A, "10.4.0.2", "10.4.0.3");
+	struct packet_spec own6 = udp(MAC_A, "fd04::3", "fd04::2");
+
+	change_port_flags(fixture, fixture->ifindex_a, 0, VD_PORT_FLAG_SOURCE_CHECK);
+	drop(fixture, fixture->ifindex_a, &own, VD_DROP_REASON_NO_ROUTE);
+	drop(fixture, fixture->ifindex_a, &own6, VD_DROP_REASON_NO_ROUTE);
+	drop(fixture, fixture->ifindex_a, &far, VD_DROP_REASON_NO_ROUTE);
+	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &behind, MAC_GATEWAY, MAC_Y, 63);
+	/* To another host it goes, and is refused there (test_in_from_elsewhere_drops). */
+	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &tunnel, MAC_OF_RED, MAC_Z, 63);
+	/* The way back is gone: so is what was cached. */
+	put_route(fixture, GREEN, "172.16.0.0", 14, VD_ROUTE_TYPE_BLACKHOLE, 0, NULL);
+	bump(fixture, vd_slot_table(GREEN, 0));
+	drop(fixture, fixture->ifindex_a, &behind, VD_DROP_REASON_NO_ROUTE);
+}
+
 static void test_out_by_tunnel(void **state)
 {
 	struct fixture *fixture = *state;
@@ -413,6 +434,7 @@ int main(void)
 		TEST(test_peers_on_one_host),
 		TEST(test_peers_routes_lead_on),
 		TEST(test_peering_does_not_pass_through),
+		TEST(test_forged_sources_drop),
 		TEST(test_out_by_tunnel),
 		TEST(test_in_by_tunnel),
 		TEST(test_in_from_elsewhere_drops),

@@ -442,6 +442,7 @@ static void test_another_alias_reaches_the_next_packet(void **state)
 
 	assert_crosses(fixture, VD_INGRESS_PORT, fixture->ifindex_a, &out, MAC_GATEWAY, MAC_Y, 63);
 	translate(fixture, RED, GREEN, "10.0.0.0", "100.70.0.0");
+	put_peer(fixture, GREEN, "100.70.0.0", 16, 0, RED);
 	bump(fixture, vd_slot_table(RED, 0));
 	bump(fixture, vd_slot_table(GREEN, 0));
 	pass(fixture, fixture->ifindex_a, &out);

@@ -146,6 +146,11 @@ struct vd_plan *fixture_plan(void)
 
 void fixture_plan_port(struct vd_plan *plan, unsigned port, uint32_t ifindex)
 {
+	fixture_plan_port_in(plan, port, ifindex, 0);
+}
+
+void fixture_plan_port_in(struct vd_plan *plan, unsigned port, uint32_t ifindex, uint32_t table)
+{
 	struct vd_plan_record record;
 	struct vd_mac mac = {{2, 0, 0, 0, 0, (uint8_t)port}};
 	char address[32];
@@ -155,6 +160,7 @@ void fixture_plan_port(struct vd_plan *plan, unsigned port, uint32_t ifindex)
 	record.port.domain = 7;
 	record.port.subnet = 8;
 	record.port.ifindex = ifindex;
+	record.port.table = table;
 	record.port.type = VD_PLAN_PORT_TYPE_VETH;
 	record.port.source_check = true;
 	record.port.mtu = 1450;

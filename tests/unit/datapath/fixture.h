@@ -31,6 +31,8 @@ void fixture_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct vd_plan *fixture_plan(void);
 /* Port n (id 100 + n, 10.0.1.<10 + n>, fd00::<10 + n>) and its endpoints. */
 void fixture_plan_port(struct vd_plan *plan, unsigned port, uint32_t ifindex);
+/* The same in another route table than the main one. */
+void fixture_plan_port_in(struct vd_plan *plan, unsigned port, uint32_t ifindex, uint32_t table);
 void fixture_plan_route(struct vd_plan *plan, const char *destination, uint32_t id, enum vd_plan_route_type type,
 			const char *next_hop);
 void fixture_plan_remote(struct vd_plan *plan, const char *address, uint32_t port);

@@ -471,6 +471,39 @@ static void test_peers_meet(void **state)
 	vd_datapath_close(datapath);
 }
 
+/* What comes from a peer depends on the receiver's table, of which it knows no more than its domain's main one, or its port. */
+static void test_other_tables_concern_peers(void **state)
+{
+	struct vd_datapath *datapath = fixture_open();
+	struct vd_plan *plan = fixture_plan(), *routed = fixture_plan(), *moved = fixture_plan();
+	const uint32_t slots[] = {vd_slot_table(7, 5), vd_slot_table(7, 0), vd_slot_domain(99)};
+	struct vd_plan_record record;
+	uint32_t before[3];
+
+	vd_plan_record_init(&record, VD_PLAN_KIND_ROUTE);
+	record.route.domain = 7;
+	record.route.table = 5;
+	record.route.type = VD_PLAN_ROUTE_TYPE_BLACKHOLE;
+	assert_int_equal(vd_prefix_parse("10.9.0.0/16", &record.route.destination), 0);
+	put(routed, &record);
+	put(moved, &record);
+	fixture_plan_port(routed, FIXTURE_PORTS, fixture_ifindex(FIXTURE_PORTS));
+	fixture_plan_port_in(moved, FIXTURE_PORTS, fixture_ifindex(FIXTURE_PORTS), 5);
+	fixture_sync(datapath, plan);
+	for (int i = 0; i < 3; i++)
+		before[i] = generation(datapath, slots[i]);
+	fixture_apply(datapath, plan, routed);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(generation(datapath, slots[i]), before[i] + (i < 2));
+	fixture_apply(datapath, routed, moved);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(generation(datapath, slots[i]), before[i] + (i < 2) + 1);
+	vd_plan_free(plan);
+	vd_plan_free(routed);
+	vd_plan_free(moved);
+	vd_datapath_close(datapath);
+}
+
 static void put_alias(struct vd_plan *plan, uint32_t domain, uint32_t peer, const char *prefix, const char *as)
 {
 	struct vd_plan_record record;
@@ -557,6 +590,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_real_packets_reach_the_kernel_and_back, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_trace_says_which_way, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_peers_meet, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_other_tables_concern_peers, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_peers_are_translated, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_containers_have_names_of_their_own, fixture_setup, fixture_teardown),
 	};
