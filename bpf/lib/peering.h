@@ -120,8 +120,8 @@ static __always_inline int vd_peering_back(struct vd_packet *packet, __u32 peer)
 	const union vd_addr *source = packet->is_icmp_error ? &packet->seen_embedded.destination : &packet->seen.source;
 	struct vd_route_value *route;
 
-	if (packet->flow.output == VD_OUTPUT_TUNNEL ||
-	    vd_trace_goes_on()) /* who asks for all that is in the way asks the way back, too */
+	/* Who asks for all that is in the way asks the way back by itself. */
+	if (packet->flow.output == VD_OUTPUT_TUNNEL || vd_trace_goes_on())
 		return 0;
 	route = vd_route_find(packet->family, peer, packet->delivery_table, source);
 	if (route && route->type == VD_ROUTE_TYPE_PEER && route->target == packet->domain)
