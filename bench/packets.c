@@ -3,9 +3,9 @@
  * Sends 64-byte packets from one namespace's interface and counts them at another's: one line of JSON.
  * usage: packets FROM-NETNS IFNAME SOURCE DESTINATION-MAC TO-NETNS IFNAME DESTINATION FLOWS FIRST-FLOW SECONDS|=PACKETS [PORT COUNT]
  * SOURCE and DESTINATION are IPv4 addresses; FLOWS 0: each packet a new flow; FLOWS "N/STEP": every STEPth of N follows; FLOWS "socket":
- * one flow, sent as a process does it, by sendmmsg(2), rather than by the XDP generator. With PORT COUNT the flows' destination ports are scattered over COUNT ones from PORT
- * on. The whole run stays on one CPU, softirqs included, so that packets per second are the inverse of what a packet costs from
- * generation to the end.
+ * one flow, sent as a process does it, by sendmmsg(2), rather than by the XDP generator. With PORT COUNT the flows' destination ports are
+ * scattered over COUNT ones from PORT on. The whole run stays on one CPU, softirqs included, so that packets per second are the inverse of
+ * what a packet costs from generation to the end.
  */
 #include "packets.skel.h"
 

@@ -182,8 +182,8 @@ static inline struct vd_flow_size vd_flow_size_of(__u32 slots)
 struct vd_flow_head {
 	__u64 seed[VD_FLOW_KEY_WORDS + 1]; /* random: of every word of a key, and one besides */
 	__u64 zero[4];
-	__u32 next4,
-		next6; /* the slots that are taken next, as they are counted on; in another cache line than what all packets read */
+	/* The slots that are taken next, as they are counted on. In another cache line than what all packets read. */
+	__u32 next4, next6;
 	__u64 zero2[7];
 };
 

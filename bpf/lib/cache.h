@@ -2,7 +2,7 @@
 #ifndef VD_LIB_CACHE_H
 #define VD_LIB_CACHE_H
 
-#include "maps.h"
+#include "packet.h"
 
 /*
  * The flow cache: flows in slots, in the order in which they came, and an index of buckets that says for a key's hash which slots to look
@@ -19,7 +19,7 @@
 
 #define VD_CACHE_WORDS(family) ((family == 4 ? sizeof(struct vd_flow4_key) : sizeof(struct vd_flow6_key)) / sizeof(__u32))
 
-#define VD_FLOW_IDLE (60 * 1000000000ULL) /* ns */
+#define VD_FLOW_IDLE (60 * VD_SECOND)
 #define VD_FLOW_CHOICES 8
 
 /* Where the index speaks of a key: in which bucket, and the bits of its hash that stand in an entry beside the slot's number. */

@@ -211,34 +211,35 @@ static __always_inline bool vd_flow6_mangle(struct __sk_buff *skb, const struct 
 			 is_source ? key->source_port : key->destination_port);
 }
 
-/* The verdict, or -1: decide. key's ingress is set; vtep_fold is 0 but for tunnels. */
-static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flow4_key *key, bool is_outside, __u32 vtep_fold)
+/* What becomes of a packet whose key, a struct vd_flow4_key or vd_flow6_key, and facts were read. The verdict, or -1: decide. */
+static __always_inline int vd_flow_follow(struct __sk_buff *skb, __u8 family, const void *key, const struct vd_flow_facts *facts,
+					  bool is_outside, __u32 vtep_fold)
 {
-	struct vd_flow_facts facts;
-	struct vd_flow_slot *slot;
-	struct vd_flow *flow;
+	const struct vd_flow4_key *key4 = key;
+	const struct vd_flow6_key *key6 = key;
 	__u32 sequence;
+	struct vd_flow_slot *slot = vd_cache_find(family, key, &sequence);
+	struct vd_flow *flow;
 	int verdict;
 	__u64 now;
 
-	if (!vd_flow4_read(skb, key, &facts))
-		return -1;
-	slot = vd_cache_find(4, key, &sequence);
 	if (!slot)
 		return -1;
 	flow = &slot->flow;
-	if (!vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
+	if (!vd_flow_holds(skb, flow, facts, is_outside, vtep_fold))
 		return -1;
 	now = bpf_ktime_get_coarse_ns();
-	if (now - flow->touched > vd_touch_interval(key->protocol) && !vd_flow4_touch(flow, key, now))
+	if (now - flow->touched > vd_touch_interval(family == 4 ? key4->protocol : key6->protocol) &&
+	    !(family == 4 ? vd_flow4_touch(flow, key4, now) : vd_flow6_touch(flow, key6, now)))
 		return -1;
 	if (flow->flags & (VD_FLOW_TRANSLATES | VD_FLOW_RATES)) {
-		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts.header_size))
+		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts->header_size))
 			return vd_drop_quietly(skb, VD_DROP_REASON_RATE_LIMIT);
-		if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow4_mangle(skb, flow, key))
+		if (flow->flags & VD_FLOW_TRANSLATES &&
+		    !(family == 4 ? vd_flow4_mangle(skb, flow, key4) : vd_flow6_mangle(skb, flow, key6)))
 			return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	}
-	if (!vd_rewrite(skb, flow, 4))
+	if (!vd_rewrite(skb, flow, family))
 		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
 	verdict = vd_output_set(skb, flow);
 	if (!vd_cache_stands(slot, sequence))
@@ -247,39 +248,23 @@ static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flo
 	return vd_output_go(skb, verdict);
 }
 
+/* The verdict, or -1: decide. key's ingress is set; vtep_fold is 0 but for tunnels. */
+static __always_inline int vd_flow4_forward(struct __sk_buff *skb, struct vd_flow4_key *key, bool is_outside, __u32 vtep_fold)
+{
+	struct vd_flow_facts facts;
+
+	if (!vd_flow4_read(skb, key, &facts))
+		return -1;
+	return vd_flow_follow(skb, 4, key, &facts, is_outside, vtep_fold);
+}
+
 static __always_inline int vd_flow6_forward(struct __sk_buff *skb, struct vd_flow6_key *key, bool is_outside, __u32 vtep_fold)
 {
 	struct vd_flow_facts facts;
-	struct vd_flow_slot *slot;
-	struct vd_flow *flow;
-	__u32 sequence;
-	int verdict;
-	__u64 now;
 
 	if (!vd_flow6_read(skb, key, &facts))
 		return -1;
-	slot = vd_cache_find(6, key, &sequence);
-	if (!slot)
-		return -1;
-	flow = &slot->flow;
-	if (!vd_flow_holds(skb, flow, &facts, is_outside, vtep_fold))
-		return -1;
-	now = bpf_ktime_get_coarse_ns();
-	if (now - flow->touched > vd_touch_interval(key->protocol) && !vd_flow6_touch(flow, key, now))
-		return -1;
-	if (flow->flags & (VD_FLOW_TRANSLATES | VD_FLOW_RATES)) {
-		if (flow->flags & VD_FLOW_RATES && !vd_rate_pass(skb, flow, facts.header_size))
-			return vd_drop_quietly(skb, VD_DROP_REASON_RATE_LIMIT);
-		if (flow->flags & VD_FLOW_TRANSLATES && !vd_flow6_mangle(skb, flow, key))
-			return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
-	}
-	if (!vd_rewrite(skb, flow, 6))
-		return vd_drop_quietly(skb, VD_DROP_REASON_INTERNAL);
-	verdict = vd_output_set(skb, flow);
-	if (!vd_cache_stands(slot, sequence))
-		return vd_drop_quietly(skb, VD_DROP_REASON_FLOW_REPLACED);
-	vd_flow_count(skb, flow, now);
-	return vd_output_go(skb, verdict);
+	return vd_flow_follow(skb, 6, key, &facts, is_outside, vtep_fold);
 }
 
 #define VD_FLOW_HEADERS (ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr))

@@ -16,10 +16,8 @@
  * The loader pins them and may change max_entries.
  */
 
-#define VD_MAP_ENTRIES_DEFAULT 262144
-
-const volatile __u32 vd_overlay_ifindex __weak = 0; /* the VXLAN device */
-const volatile struct vd_flow_size vd_flow4_size __weak = {0};
+const volatile __u32 vd_overlay_ifindex __weak = 0;            /* the VXLAN device */
+const volatile struct vd_flow_size vd_flow4_size __weak = {0}; /* what vd_flow_size_of says of the maps' entries */
 const volatile struct vd_flow_size vd_flow6_size __weak = {0};
 const volatile bool vd_tracing __weak = false; /* this is the copy that only explains: no side effects but in vd_trace */
 
@@ -32,6 +30,8 @@ const volatile bool vd_tracing __weak = false; /* this is the copy that only exp
 const volatile bool vd_has_previous __weak = false;
 const volatile __u32 vd_previous_size __weak = 0;
 const volatile __u32 vd_previous_nat_size __weak = 0;
+
+#define VD_MAP_ENTRIES_DEFAULT 262144
 
 #define VD_MAP(name, map_type, key_type, value_type, entries, flags) \
 	struct { \

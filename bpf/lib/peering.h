@@ -110,6 +110,14 @@ static __always_inline int vd_peering_find(struct vd_packet *packet, __u32 peer,
 	return vd_peering_judge(route);
 }
 
+/* Whether a table of a domain leads to peer for this address. */
+static __always_inline bool vd_peering_leads(__u8 family, __u32 domain, __u32 table, const union vd_addr *address, __u32 peer)
+{
+	struct vd_route_value *route = vd_route_find(family, domain, table, address);
+
+	return route && route->type == VD_ROUTE_TYPE_PEER && route->target == peer;
+}
+
 /*
  * The receiver's table has to lead back to the sender's VPC: whoever may send from any address must not speak as somebody the receiver
  * knows by another way, its own addresses first. As from a tunnel (below), where the receiver's host asks. What changes in any table of a
@@ -118,13 +126,11 @@ static __always_inline int vd_peering_find(struct vd_packet *packet, __u32 peer,
 static __always_inline int vd_peering_back(struct vd_packet *packet, __u32 peer)
 {
 	const union vd_addr *source = packet->is_icmp_error ? &packet->seen_embedded.destination : &packet->seen.source;
-	struct vd_route_value *route;
 
 	/* Who asks for all that is in the way asks the way back by itself. */
 	if (packet->flow.output == VD_OUTPUT_TUNNEL || vd_trace_goes_on())
 		return 0;
-	route = vd_route_find(packet->family, peer, packet->delivery_table, source);
-	if (route && route->type == VD_ROUTE_TYPE_PEER && route->target == packet->domain)
+	if (vd_peering_leads(packet->family, peer, packet->delivery_table, source, packet->domain))
 		return 0;
 	vd_trace_step(VD_STAGE_PEER_SOURCE, VD_DROP_REASON_NO_ROUTE, source->word[0], source->word[1], source->word[2],
 		      source->word[3]);
@@ -161,13 +167,11 @@ static __noinline int vd_peering_from_tunnel(struct vd_packet *packet, __u32 tab
 	const union vd_addr *source = packet->is_icmp_error ? &packet->embedded.destination : &packet->tuple.source;
 	__u32 peer = vd_mac_id(packet->source_mac), host_id;
 	struct vd_endpoint_value *endpoint;
-	struct vd_route_value *route;
 	struct vd_host_value *host;
 	int reason;
 
 	vd_depend(packet, VD_DEPENDENCY_TABLE, vd_slot_table(packet->domain, table));
-	route = vd_route_find(packet->family, packet->domain, table, source);
-	if (!route || route->type != VD_ROUTE_TYPE_PEER || route->target != peer)
+	if (!vd_peering_leads(packet->family, packet->domain, table, source, peer))
 		return VD_DROP_REASON_NO_ROUTE;
 	vd_depend(packet, VD_DEPENDENCY_TRANSLATION, vd_slot_table(peer, 0));
 	reason = vd_peering_see(packet, peer);

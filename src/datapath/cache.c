@@ -44,14 +44,8 @@ int vd_cache_each(int fd, vd_map_visit *visit, void *userdata)
 	return r;
 }
 
-static int count_visit(const void *key, const void *value, void *userdata)
-{
-	(*(size_t *)userdata)++;
-	return 0;
-}
-
 int vd_cache_count(int fd, size_t *ret)
 {
 	*ret = 0;
-	return vd_cache_each(fd, count_visit, ret);
+	return vd_cache_each(fd, vd_map_count_visit, ret);
 }

@@ -266,19 +266,20 @@ static bool matters_when_new(enum vd_map map)
 
 void vd_slots_add_change(struct vd_slots *slots, const struct vd_entry *before, const struct vd_entry *after)
 {
-	enum vd_map map = (before ? before : after)->map;
+	const struct vd_entry *either = before ? before : after;
+	enum vd_map map = either->map;
 
 	if (map == VD_MAP_VIP || map == VD_MAP_ELASTIC) {
-		for (const struct vd_entry *entry = before ? before : after; entry; entry = entry == after ? NULL : after)
+		for (const struct vd_entry *entry = either; entry; entry = entry == after ? NULL : after)
 			(map == VD_MAP_VIP ? add_vip_change : add_elastic_change)(slots, entry);
 		return;
 	}
 	if (map == VD_MAP_ALIAS4 || map == VD_MAP_ALIAS6) {
-		add_alias_change(slots, before ? before : after);
+		add_alias_change(slots, either);
 		return;
 	}
-	if (main_table_slot(before ? before : after))
-		vd_slots_add(slots, main_table_slot(before ? before : after));
+	if (main_table_slot(either))
+		vd_slots_add(slots, main_table_slot(either));
 	if (!before) {
 		if (matters_when_new(map) || is_container_endpoint(after))
 			vd_slots_add(slots, entry_slot(after));

@@ -109,7 +109,7 @@ int vd_map_each(int fd, vd_map_visit *visit, void *userdata)
 	return 0;
 }
 
-static int count_visit(const void *key, const void *value, void *userdata)
+int vd_map_count_visit(const void *key, const void *value, void *userdata)
 {
 	(*(size_t *)userdata)++;
 	return 0;
@@ -118,7 +118,7 @@ static int count_visit(const void *key, const void *value, void *userdata)
 int vd_map_entry_count(int fd, size_t *ret)
 {
 	size_t count = 0;
-	int r = vd_map_each(fd, count_visit, &count);
+	int r = vd_map_each(fd, vd_map_count_visit, &count);
 
 	if (!r)
 		*ret = count;

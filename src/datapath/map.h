@@ -112,6 +112,8 @@ size_t vd_map_value_bytes(const struct vd_map_definition *definition);
  */
 typedef int vd_map_visit(const void *key, const void *value, void *userdata);
 int vd_map_each(int fd, vd_map_visit *visit, void *userdata);
+/* A visit that counts, in a size_t. */
+vd_map_visit vd_map_count_visit;
 int vd_map_entry_count(int fd, size_t *ret);
 
 /* Copies every entry; a longer value is zero at its end, a shorter one loses it. Keys must be of one size (-EINVAL). */
