@@ -141,16 +141,22 @@ struct named {
 	uint64_t ticket;  /* of the link that goes; 0: none */
 	char native[160]; /* its network, when it is a port and goes as one; "": no */
 	const char *netns, *ifname;
+	int64_t since; /* only one of that age; 0: any */
 	const struct vd_container *found;
 	json_t *reply;
 };
+
+static bool is_younger(const struct named *named, const struct vd_container *row)
+{
+	return named->since && row->since != named->since;
+}
 
 static int delete_on_loop(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct named *named = userdata;
 	const struct vd_container *row = vd_journal_find(agent->journal, named->key);
 
-	if (!row)
+	if (!row || is_younger(named, row))
 		return 0;
 	if (row->state == VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is a reservation's: release it", named->key);
@@ -191,6 +197,8 @@ static int release_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 	} releasing = {agent, named->key};
 	int r;
 
+	if (row && is_younger(named, row))
+		return 0;
 	if (row && row->state != VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is no reservation's: delete it", named->key);
 	if (row && row->native) {
@@ -401,7 +409,8 @@ static int verb_by_key(struct vd_agent *agent, const json_t *arguments,
 		       struct vd_error *error)
 {
 	struct named named = {.netns = json_string_value(json_object_get(arguments, "netns")),
-			      .ifname = json_string_value(json_object_get(arguments, "ifname"))};
+			      .ifname = json_string_value(json_object_get(arguments, "ifname")),
+			      .since = json_integer_value(json_object_get(arguments, "since"))};
 	int r = key_of(arguments, &named.key, error);
 
 	if (r == 0)
@@ -409,7 +418,7 @@ static int verb_by_key(struct vd_agent *agent, const json_t *arguments,
 	if (r == 0 && named.ticket)
 		r = vd_agent_removal_wait(agent, named.ticket, error);
 	if (r == 0 && named.native[0])
-		r = function == release_on_loop ? vd_container_native_release(agent, named.key, named.native, error)
+		r = function == release_on_loop ? vd_container_native_release(agent, named.key, named.native, named.since, error)
 						: vd_container_native_remove(agent, named.key, named.native, error);
 	if (r == 0)
 		*ret = named.reply ? named.reply : json_object();

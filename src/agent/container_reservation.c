@@ -2,7 +2,8 @@
 /*
  * Addresses of native networks without a link: each is held by a port of the subnet, which the container that takes the reservation becomes.
  * The port comes first, as nobody knows the address before it; until the row knows the port its name is of an order under way, so that it is
- * no leftover (container_leftover.c).
+ * no leftover (container_leftover.c). It goes first, too: a row may outlive its port, by a moment or, when somebody dies in between, until it
+ * is released once more. Its address is free then, and the next reservation that the store gives it to takes the row's place.
  */
 #include "agent/container_native.h"
 #include "base/cleanup.h"
@@ -55,11 +56,19 @@ static int row_fill(struct vd_container_request *request, const char *key, const
 	return 0;
 }
 
+/* The store gives an address to one port: who has it now says that the other one's is gone. */
+static bool is_outlived(const struct vd_container *row, const struct vd_container *made)
+{
+	return row->native && row->state == VD_CONTAINER_STATE_RESERVED && row->domain == made->domain && row->port != made->port &&
+	       vd_address_equal(&row->addresses[0].prefix.address, &made->addresses[0].prefix.address);
+}
+
 static int reservation_put(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct vd_container_request *request = userdata;
+	const struct vd_container *row = vd_journal_find(agent->journal, request->container.key);
 
-	if (vd_journal_find(agent->journal, request->container.key))
+	if (row && !is_outlived(row, &request->container))
 		return vd_error_set(error, -EEXIST, "reservation %s: it stands already", request->container.key);
 	return vd_journal_put(agent->journal, &request->container, error);
 }
@@ -105,7 +114,16 @@ int vd_container_native_reserve(struct vd_agent *agent, struct vd_container_requ
 	return r < 0 ? vd_error_prefix(error, r, "reservation %s", key) : 0;
 }
 
-int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, struct vd_error *error)
+/* Unless another one has taken its place, or a container it. */
+static int released_remove(struct vd_agent *agent, void *userdata, struct vd_error *error)
+{
+	const struct vd_container_request *request = userdata;
+	const struct vd_container *row = vd_journal_find(agent->journal, request->key);
+
+	return row && row->port == request->container.port ? vd_journal_remove(agent->journal, request->key, error) : 0;
+}
+
+int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, int64_t since, struct vd_error *error)
 {
 	VD_CLEANUP(vd_container_request_clear) struct vd_container_request request = {.key = key};
 	struct vd_native_port port = {.agent = agent, .project = request.project, .network = request.network};
@@ -116,11 +134,14 @@ int vd_container_native_release(struct vd_agent *agent, const char *key, const c
 	if (r < 0)
 		return r;
 	r = vd_native_row_find(agent, &request, error);
-	if (r == 0 && request.container.state == VD_CONTAINER_STATE_RESERVED &&
-	    vd_native_name_find(agent, request.project, request.container.port, port.name) == 0)
-		r = vd_native_port_write(&port, error);
-	if (r == 0 || r == -ENOENT)
-		r = vd_native_row_remove(agent, key, error);
+	if (r == 0 && (request.container.state != VD_CONTAINER_STATE_RESERVED || (since && request.container.since != since)))
+		r = -ENOENT;
+	else if (r == 0) {
+		if (vd_native_name_find(agent, request.project, request.container.port, port.name) == 0)
+			r = vd_native_port_write(&port, error);
+		if (r == 0 || r == -ENOENT)
+			r = vd_agent_on_loop(agent, released_remove, &request, error);
+	}
 	vd_native_order_end(agent, &request);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }

@@ -50,9 +50,10 @@
  * container_reserve  {network, key, address? | family?: 4 | 6, gateway?: true} -> {"address": "10.0.2.5/24", "gateway", "key"}: no
  *                    link. A key that ends with "/" gets the address behind it. gateway: the address is the gateway's own, and nothing
  *                    is taken. Of a native network it is a port of the subnet, which the container then has.
- * container_release  {key} -> {}   of a reservation; one that is not there is released already
+ * container_release  {key, since?} -> {}   of a reservation; one that is not there is released already. since: as the list said it: one that
+ *                    has come in its place stays
  * container_check    {key, netns?, ifname?} -> as add: all that it made stands; else the sentence says what does not
- * container_delete   {key} -> {}: link, map entries and addresses are gone; unknown is success
+ * container_delete   {key, since?} -> {}: link, map entries and addresses are gone; unknown is success
  * container_list     {network?} -> {"containers": [{"key", "network", "state": "up" | "reserved", "addresses", "mac"?, "ifname"?,
  *                    "peer_ifname"?, "netns"?, "hostname"?, "since": unix seconds, "bandwidth"?:
  *                    as given, and "ingress_dropped", "egress_dropped": packets}]}

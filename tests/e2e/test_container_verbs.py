@@ -550,6 +550,43 @@ def test_a_reservation_that_is_killed_leaves_nothing(native, holding):
     wait_until(lambda: holding() == [], "the port that no row knows is deleted")
 
 
+def test_reservation_whose_port_is_gone_is_in_nobodys_way(native, holding):
+    """R-CTR-2: who dies between a release's two halves leaves a row for an address that is free: the next one to get it takes the row's place."""
+    h1, _ = native
+    given = [ask(h1, "reserve", network=holding.network, key="r/", family=family) for family in holding.families]
+    stood = {one["key"]: one["since"] for one in h1.ask("GET", "/v1/containers")["containers"]}
+    for item in h1.ask("GET", "/v1/ports")["items"]:
+        h1.viaduct("delete", "--wait", "port", item["name"])
+    assert set(listed(h1)) == {one["key"] for one in given}
+    time.sleep(1.1)  # rows know their age in seconds
+    for one, family in zip(given, holding.families):
+        assert ask(h1, "reserve", network=holding.network, key="r/", family=family) == one
+        assert refused(h1, "reserve", network=holding.network, key=one["key"], family=family), "another address, by a name that stands"
+        ask(h1, "release", key=one["key"], since=stood[one["key"]])
+    assert len(listed(h1)) == len(holding()) == len(given), "that was about the one before"
+    for one in given:
+        ask(h1, "release", key=one["key"])
+    assert holding() == [] and listed(h1) == {}
+
+
+def test_addresses_go_from_hand_to_hand(native, holding):
+    """R-CTR-2: what is released is reserved by the next one at once, in no release's way."""
+    h1, _ = native
+    held, twice = {}, []
+
+    def live(number):
+        for family in holding.families * 10:
+            one = ask(h1, "reserve", network=holding.network, key="r/", family=family)
+            if held.setdefault(one["address"], number) != number:
+                twice.append(one)
+            held.pop(one["address"], None)
+            ask(h1, "release", key=one["key"])
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(live, range(8)))
+    assert not twice and holding() == [] and listed(h1) == {}
+
+
 def refused(host, verb, **arguments):
     return host.request("POST", f"/v1/containers/{verb}", arguments)[0] >= 400
 

@@ -17,6 +17,7 @@ static int ask(void *userdata, enum vd_docker_question question, const json_t *a
 {
 	strcat(asked, question == VD_DOCKER_QUESTION_DELETE ? "delete " : "release ");
 	strcat(asked, json_string_value(json_object_get(arguments, "key")));
+	assert_int_equal(json_integer_value(json_object_get(arguments, "since")), 100);
 	strcat(asked, "; ");
 	*ret = json_object();
 	return 0;
