@@ -231,8 +231,8 @@ def test_two_hundred_containers_with_kills_leave_nothing(nodes):
     def live(number):
         name, network, deadline = f"k{number}", ("pods", "web")[number % 2], time.monotonic() + 120
         # What fails while somebody is dead is started again, as Docker's restart policy does.
-        while node.engine.attempt("run", "-d", "--name", name, "--net", network, IMAGE).returncode:
-            assert time.monotonic() < deadline, f"{name} never started"
+        while (tried := node.engine.attempt("run", "-d", "--name", name, "--net", network, IMAGE)).returncode:
+            assert time.monotonic() < deadline, f"{name} never started: {tried.stderr}"
             node.remove(name)
             time.sleep(0.1)
         address = node.engine.address(name, network)
@@ -245,7 +245,7 @@ def test_two_hundred_containers_with_kills_leave_nothing(nodes):
         node.remove(name)
 
     def kill():
-        while not stop.wait(random.uniform(2, 4)):
+        while not stop.wait(random.uniform(1, 3)):
             node.host.kill9()
             node.host.start()
             node.driver.kill9()
