@@ -110,7 +110,8 @@ int vd_container_native_remove(struct vd_agent *agent, const char *key, const ch
 int vd_container_native_reserve(struct vd_agent *agent, struct vd_container_request *request, bool is_gateway,
 				struct vd_error *error);
 /* Of one that no container has taken. since: only the one that has stood since then; 0: any. */
-int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, int64_t since, struct vd_error *error);
+int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, int64_t since,
+				struct vd_error *error);
 
 /* ---- container_leftover.c: any thread but the loop ---- */
 /* Takes away what crashes and reboots have left of containers of native networks. */

@@ -59,8 +59,8 @@ int vd_docker_sweep_rest(const struct vd_docker_daemon *daemon, const json_t *co
 		if (r < 0 || !is_old(container, now) || is_known(key_of(container), known, &is_address))
 			continue;
 		r = vd_docker_ask(daemon, is_address ? VD_DOCKER_QUESTION_RELEASE : VD_DOCKER_QUESTION_DELETE,
-				  json_pack("{s:s, s:O}", "key", key_of(container), "since", json_object_get(container, "since")), NULL,
-				  error);
+				  json_pack("{s:s, s:O}", "key", key_of(container), "since", json_object_get(container, "since")),
+				  NULL, error);
 	}
 	return r;
 }
