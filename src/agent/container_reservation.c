@@ -123,25 +123,30 @@ static int released_remove(struct vd_agent *agent, void *userdata, struct vd_err
 	return row && row->port == request->container.port ? vd_journal_remove(agent->journal, request->key, error) : 0;
 }
 
+static int release(struct vd_agent *agent, struct vd_container_request *request, int64_t since, struct vd_error *error)
+{
+	struct vd_native_port port = {.agent = agent, .project = request->project, .network = request->network};
+	int r = vd_native_row_find(agent, request, error);
+
+	if (r < 0)
+		return r;
+	if (request->container.state != VD_CONTAINER_STATE_RESERVED || (since && request->container.since != since))
+		return 0;
+	if (vd_native_name_find(agent, request->project, request->container.port, port.name) == 0)
+		r = vd_native_port_write(&port, error);
+	return r == 0 || r == -ENOENT ? vd_agent_on_loop(agent, released_remove, request, error) : r;
+}
+
 int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, int64_t since, struct vd_error *error)
 {
 	VD_CLEANUP(vd_container_request_clear) struct vd_container_request request = {.key = key};
-	struct vd_native_port port = {.agent = agent, .project = request.project, .network = request.network};
 	int r = vd_native_network_split(network, &request);
 
 	if (r == 0)
 		r = vd_native_order_begin(agent, &request, error);
 	if (r < 0)
 		return r;
-	r = vd_native_row_find(agent, &request, error);
-	if (r == 0 && (request.container.state != VD_CONTAINER_STATE_RESERVED || (since && request.container.since != since)))
-		r = -ENOENT;
-	else if (r == 0) {
-		if (vd_native_name_find(agent, request.project, request.container.port, port.name) == 0)
-			r = vd_native_port_write(&port, error);
-		if (r == 0 || r == -ENOENT)
-			r = vd_agent_on_loop(agent, released_remove, &request, error);
-	}
+	r = release(agent, &request, since, error);
 	vd_native_order_end(agent, &request);
 	return r == -ENOENT ? 0 : r;
 }
