@@ -108,14 +108,11 @@ def check_text(path, text):
 
 def format_findings(root, paths):
     """What clang-format would change, one sentence a file."""
-    findings = []
-    for path in paths:
-        if path.suffix not in (".c", ".h"):
-            continue
-        done = subprocess.run(["clang-format", "--dry-run", "--Werror", str(path)], capture_output=True, cwd=root)
-        if done.returncode:
-            findings.append(f"{path.relative_to(root)}: not as clang-format writes it (./test format --fix)")
-    return findings
+    names = [path.relative_to(root).as_posix() for path in paths if path.suffix in (".c", ".h")]
+    done = subprocess.run(["clang-format", "--dry-run", "--Werror", "--ferror-limit=1", *names], capture_output=True, cwd=root, text=True)
+    wrong = sorted({line.split(":", 1)[0] for line in done.stderr.splitlines() if ": error: " in line})
+    findings = [f"{name}: not as clang-format writes it (./test format --fix)" for name in wrong]
+    return findings if findings or not done.returncode else [f"clang-format: exit {done.returncode}: {done.stderr.strip()}"]
 
 
 def main():
