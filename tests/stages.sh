@@ -25,7 +25,7 @@ report_junit() {
 # meson_test TREE: runs its tests and reports them; what failed is shown. Half of their time they wait for something: two a core.
 meson_test() {
 	local log=$results/$stage.log
-	meson test -C "$root/$1" --no-rebuild --num-processes $((2 * $(nproc))) --print-errorlogs --timeout-multiplier 2 2>&1 | tee "$log" | grep -vE ' OK +[0-9.]+s'
+	meson test -C "$root/$1" --no-rebuild --num-processes $((2 * $(nproc))) --print-errorlogs --timeout-multiplier 5 2>&1 | tee "$log" | grep -vE ' OK +[0-9.]+s'
 	report $(awk '
 		/^(Ok|Expected Fail):/ { passed += $NF }
 		/^(Fail|Unexpected Pass|Timeout):/ { failed += $NF }
