@@ -109,7 +109,13 @@ int vd_container_native_remove(struct vd_agent *agent, const char *key, const ch
 /* An address of a native network without a link, or only its gateway's; into the request's container. */
 int vd_container_native_reserve(struct vd_agent *agent, struct vd_container_request *request, bool is_gateway,
 				struct vd_error *error);
-/* Of one that no container has taken. since: only the one that has stood since then; 0: any. */
+/* Whether a row is the one that a list spoke of: since as it was said there, 0: whichever stands. */
+static inline bool vd_container_is_since(const struct vd_container *row, int64_t since)
+{
+	return !since || row->since == since;
+}
+
+/* Of one that no container has taken. since: as above. */
 int vd_container_native_release(struct vd_agent *agent, const char *key, const char *network, int64_t since,
 				struct vd_error *error);
 

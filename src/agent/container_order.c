@@ -141,22 +141,17 @@ struct named {
 	uint64_t ticket;  /* of the link that goes; 0: none */
 	char native[160]; /* its network, when it is a port and goes as one; "": no */
 	const char *netns, *ifname;
-	int64_t since; /* only one of that age; 0: any */
+	int64_t since; /* vd_container_is_since */
 	const struct vd_container *found;
 	json_t *reply;
 };
-
-static bool is_younger(const struct named *named, const struct vd_container *row)
-{
-	return named->since && row->since != named->since;
-}
 
 static int delete_on_loop(struct vd_agent *agent, void *userdata, struct vd_error *error)
 {
 	struct named *named = userdata;
 	const struct vd_container *row = vd_journal_find(agent->journal, named->key);
 
-	if (!row || is_younger(named, row))
+	if (!row || !vd_container_is_since(row, named->since))
 		return 0;
 	if (row->state == VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is a reservation's: release it", named->key);
@@ -197,7 +192,7 @@ static int release_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 	} releasing = {agent, named->key};
 	int r;
 
-	if (row && is_younger(named, row))
+	if (row && !vd_container_is_since(row, named->since))
 		return 0;
 	if (row && row->state != VD_CONTAINER_STATE_RESERVED)
 		return vd_error_set(error, -EEXIST, "container %s: that key is no reservation's: delete it", named->key);

@@ -130,7 +130,7 @@ static int release(struct vd_agent *agent, struct vd_container_request *request,
 
 	if (r < 0)
 		return r;
-	if (request->container.state != VD_CONTAINER_STATE_RESERVED || (since && request->container.since != since))
+	if (request->container.state != VD_CONTAINER_STATE_RESERVED || !vd_container_is_since(&request->container, since))
 		return 0;
 	if (vd_native_name_find(agent, request->project, request->container.port, port.name) == 0)
 		r = vd_native_port_write(&port, error);
