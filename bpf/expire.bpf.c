@@ -127,20 +127,22 @@ static int vd_expire_tick(void *map, __u32 *key, struct vd_expire_clock *expire_
 	return 0;
 }
 
-/* 0 when the timer ticks. */
+/* 0 when the timer ticks, else a positive errno: the loader tries again when there was no memory at this moment. */
 SEC("tc")
 int vd_expire_start(struct __sk_buff *skb)
 {
 	__u32 zero = 0;
 	struct vd_expire_clock *expire_clock = bpf_map_lookup_elem(&vd_clock, &zero);
+	long r;
 
 	if (!expire_clock)
-		return 1;
-	/* Fails with -EBUSY where it is initialised already: then only the callback changes. */
-	bpf_timer_init(&expire_clock->timer, &vd_clock, 1 /* CLOCK_MONOTONIC */);
-	if (bpf_timer_set_callback(&expire_clock->timer, vd_expire_tick))
-		return 2;
-	return bpf_timer_start(&expire_clock->timer, VD_EXPIRE_TICK, 0) ? 3 : 0;
+		return ENOENT;
+	r = bpf_timer_init(&expire_clock->timer, &vd_clock, 1 /* CLOCK_MONOTONIC */);
+	if (!r || r == -EBUSY) /* busy: it is initialised already, only the callback changes */
+		r = bpf_timer_set_callback(&expire_clock->timer, vd_expire_tick);
+	if (!r)
+		r = bpf_timer_start(&expire_clock->timer, VD_EXPIRE_TICK, 0);
+	return -r;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -218,7 +218,7 @@ static __noinline int vd_connection_create(struct vd_packet *packet, __u64 now)
 		return 0;
 	}
 	vd_share_give(packet->flow.domain);
-	return error == -VD_EEXIST ? 0 : VD_DROP_REASON_CONNECTION_TABLE_FULL;
+	return error == -EEXIST ? 0 : VD_DROP_REASON_CONNECTION_TABLE_FULL;
 }
 
 /*

@@ -10,7 +10,6 @@
  * owner whatever other CPUs do; deleted with the connection that they belong to. packet->claim holds the key and value at hand.
  */
 
-#define VD_EEXIST 17
 #define VD_NAT_PORTS (VD_NAT_PORT_LAST - VD_NAT_PORT_FIRST + 1)
 #define VD_NAT_FULL_PAUSE (VD_SECOND / 10)
 
@@ -148,31 +147,31 @@ static __noinline bool vd_nat_take_previous(struct vd_claim *claim)
 		if (previous)
 			error = bpf_map_update_elem(previous, &claim->key6, copy, BPF_NOEXIST);
 	}
-	if (error != -VD_EEXIST)
+	if (error != -EEXIST)
 		return true;
 	held = vd_nat_recall(claim);
 	return held && vd_nat_is_ours(claim, held);
 }
 
-/* 0: it is ours now; 1: it was already; -VD_EEXIST: it is somebody else's; another negative errno: no room. */
+/* 0: it is ours now; 1: it was already; -EEXIST: it is somebody else's; another negative errno: no room. */
 static __noinline int vd_nat_take(struct vd_claim *claim)
 {
 	struct vd_nat_value *held;
-	long error = -VD_EEXIST;
+	long error = -EEXIST;
 
 	if (vd_has_previous && !vd_tracing && !vd_nat_take_previous(claim))
-		return -VD_EEXIST;
+		return -EEXIST;
 	/* To insert is to look as well, and new flows find their port free nearly always. */
 	if (!vd_tracing && claim->family == 4)
 		error = bpf_map_update_elem(&vd_nat4, &claim->key4, &claim->value, BPF_NOEXIST);
 	else if (!vd_tracing)
 		error = bpf_map_update_elem(&vd_nat6, &claim->key6, &claim->value, BPF_NOEXIST);
-	if (error != -VD_EEXIST)
+	if (error != -EEXIST)
 		return error;
 	held = vd_nat_find(claim);
 	if (!held)
-		return vd_tracing ? 0 : -VD_EEXIST;
-	return vd_nat_is_ours(claim, held) ? 1 : -VD_EEXIST;
+		return vd_tracing ? 0 : -EEXIST;
+	return vd_nat_is_ours(claim, held) ? 1 : -EEXIST;
 }
 
 /* Lets go of the claim at hand, if it is ours. */
@@ -206,7 +205,7 @@ static long vd_nat_search_step(__u32 index, void *context)
 
 	vd_nat_port_set(search->claim, vd_nat_port(search->start + index));
 	search->result = vd_nat_take(search->claim);
-	if (search->result == -VD_EEXIST)
+	if (search->result == -EEXIST)
 		return 0;
 	search->start = (search->start + index) % VD_NAT_PORTS;
 	return 1;
@@ -226,7 +225,7 @@ static __always_inline __u32 vd_nat_first(const struct vd_claim *claim)
 
 static __noinline int vd_nat_search_all(struct vd_claim *claim)
 {
-	struct vd_nat_search search = {.claim = claim, .result = -VD_EEXIST};
+	struct vd_nat_search search = {.claim = claim, .result = -EEXIST};
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct vd_nat_cursor *cursor, fresh = {};
 
@@ -243,7 +242,7 @@ static __noinline int vd_nat_search_all(struct vd_claim *claim)
 		return VD_DROP_REASON_SNAT_PORTS;
 	search.start = cursor->next % VD_NAT_PORTS;
 	bpf_loop(VD_NAT_PORTS, vd_nat_search_step, &search, 0);
-	if (search.result == -VD_EEXIST) {
+	if (search.result == -EEXIST) {
 		cursor->full_until = now + VD_NAT_FULL_PAUSE;
 		return VD_DROP_REASON_SNAT_PORTS;
 	}
@@ -266,7 +265,7 @@ static __noinline int vd_nat_claim(struct vd_claim *claim, bool is_own)
 	claim->is_new = !result;
 	if (result >= 0)
 		return 0;
-	if (result != -VD_EEXIST)
+	if (result != -EEXIST)
 		return VD_DROP_REASON_NAT_TABLE_FULL;
 	return port && !is_own ? vd_nat_search_all(claim) : VD_DROP_REASON_SNAT_PORTS;
 }

@@ -63,10 +63,12 @@ static void note(struct change *change, const struct vd_entry *entry, int r)
 
 	if (!r || change->result)
 		return;
-	if (r == -E2BIG || r == -ENOSPC || r == -ENOMEM)
+	if (r == -E2BIG || r == -ENOSPC)
 		change->result = vd_error_set(change->error, r,
 					      "the data plane's map %s is full (%u entries): the host carries more than it can",
 					      map, change->datapath->definitions[entry->map].max_entries);
+	else if (r == -ENOMEM)
+		change->result = vd_error_set(change->error, r, "the machine has no memory for the data plane's map %s", map);
 	else
 		change->result = vd_error_set(change->error, r, "cannot write the data plane's map %s: %s", map, strerror(-r));
 }

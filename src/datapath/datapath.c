@@ -211,7 +211,7 @@ int vd_datapath_update(struct vd_datapath *datapath, const struct vd_entry *entr
 	}
 	memcpy(room, entry->value, sizeof(entry->value));
 	datapath->writes++;
-	return bpf_map_update_elem(datapath->maps[entry->map], entry->key, block ? block : room, flags) ? -errno : 0;
+	return vd_map_update(datapath->maps[entry->map], entry->key, block ? block : room, flags);
 }
 
 int vd_datapath_delete(struct vd_datapath *datapath, const struct vd_entry *entry)

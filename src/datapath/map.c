@@ -2,6 +2,7 @@
 #include "datapath/map.h"
 
 #include "base/cleanup.h"
+#include "datapath/memory.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -125,6 +126,17 @@ int vd_map_entry_count(int fd, size_t *ret)
 	return r;
 }
 
+int vd_map_update(int fd, const void *key, const void *value, uint64_t flags)
+{
+	struct vd_memory_wait wait = {};
+	int r;
+
+	do
+		r = bpf_map_update_elem(fd, key, value, flags) ? -errno : 0;
+	while (r == -ENOMEM && vd_memory_wait(&wait));
+	return r;
+}
+
 struct copy {
 	int to;
 	size_t size_from, size_to;
@@ -136,7 +148,7 @@ static int copy_visit(const void *key, const void *value, void *userdata)
 	struct copy *copy = userdata;
 
 	memcpy(copy->value, value, copy->size_from < copy->size_to ? copy->size_from : copy->size_to);
-	return bpf_map_update_elem(copy->to, key, copy->value, BPF_ANY) ? -errno : 0;
+	return vd_map_update(copy->to, key, copy->value, BPF_ANY);
 }
 
 /* Arrays have every key; those per CPU exchange one value, rounded up to eight bytes, for each possible CPU. */

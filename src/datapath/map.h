@@ -116,6 +116,9 @@ int vd_map_each(int fd, vd_map_visit *visit, void *userdata);
 vd_map_visit vd_map_count_visit;
 int vd_map_entry_count(int fd, size_t *ret);
 
+/* As bpf_map_update_elem, 0 or a negative errno; a moment's want of memory is waited out (datapath/memory.h). */
+int vd_map_update(int fd, const void *key, const void *value, uint64_t flags);
+
 /* Copies every entry; a longer value is zero at its end, a shorter one loses it. Keys must be of one size (-EINVAL). */
 int vd_map_copy(int from, int to);
 

@@ -4,6 +4,7 @@
 #include "abi/maps.h"
 #include "base/cleanup.h"
 #include "datapath/map.h"
+#include "datapath/memory.h"
 #ifdef VD_ABI_NEXT
 #include "viaduct_next.skel.h"
 #else
@@ -460,9 +461,13 @@ int vd_program_expiry_start(int program_fd)
 	char packet[64] = {};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet));
 
-	if (bpf_prog_test_run_opts(program_fd, &run))
-		return -errno;
-	return run.retval ? -EIO : 0;
+	struct vd_memory_wait wait = {};
+	int r;
+
+	do
+		r = bpf_prog_test_run_opts(program_fd, &run) ? -errno : -(int)run.retval;
+	while (r == -ENOMEM && vd_memory_wait(&wait));
+	return r;
 }
 
 /* ---- attaching ---- */

@@ -197,16 +197,18 @@ static int claim_make(const struct carrying *carrying, const void *key, const st
 	struct vd_nat6_key wide;
 	struct vd_nat4_key narrow;
 	const void *claim;
+	int r;
 
 	if (carrying->claims < 0 || !claim_of(carrying, key, connection, &wide, &value))
 		return CLAIM_STANDS;
 	claim = claim_key(carrying, &wide, &narrow);
-	if (!bpf_map_update_elem(carrying->claims, claim, &value, BPF_NOEXIST))
+	r = vd_map_update(carrying->claims, claim, &value, BPF_NOEXIST);
+	if (!r)
 		return CLAIM_MADE;
-	if (errno == E2BIG || errno == ENOMEM)
+	if (r == -E2BIG || r == -ENOMEM)
 		return CLAIM_TAKEN;
-	if (errno != EEXIST)
-		return -errno;
+	if (r != -EEXIST)
+		return r;
 	if (bpf_map_lookup_elem(carrying->claims, claim, &held))
 		return errno == ENOENT ? CLAIM_TAKEN : -errno;
 	return memcmp(&held, &value, sizeof(held)) ? CLAIM_TAKEN : CLAIM_STANDS;
@@ -231,16 +233,17 @@ static bool binding_equal(const struct vd_connection *a, const struct vd_connect
 /* The claim, the queue, the connection: what stands in the table has both. */
 static int carry_new(const struct carrying *carrying, const void *key, const struct vd_connection *connection)
 {
-	int claim = claim_make(carrying, key, connection);
+	int claim = claim_make(carrying, key, connection), r;
 
 	if (claim < 0 || claim == CLAIM_TAKEN)
 		return claim < 0 ? claim : 0;
 	memcpy(carrying->element, key, carrying->key_size);
-	if (!bpf_map_update_elem(carrying->queue, NULL, carrying->element, BPF_ANY) &&
-	    !bpf_map_update_elem(carrying->to, key, carrying->value, BPF_NOEXIST))
+	r = vd_map_update(carrying->queue, NULL, carrying->element, BPF_ANY)
+		    ?: vd_map_update(carrying->to, key, carrying->value, BPF_NOEXIST);
+	if (!r)
 		return 0;
-	if (errno != EEXIST && errno != E2BIG && errno != ENOMEM)
-		return -errno;
+	if (r != -EEXIST && r != -E2BIG && r != -ENOMEM)
+		return r;
 	if (claim == CLAIM_MADE)
 		claim_take_back(carrying, key, connection);
 	return 0;
@@ -269,7 +272,8 @@ static int carry_visit(const void *key, const void *value, void *userdata)
 		return r;
 	if (held->last_seen >= old->last_seen)
 		return 0;
-	return bpf_map_update_elem(carrying->to, key, carrying->value, BPF_EXIST) && errno != ENOENT ? -errno : 0;
+	r = vd_map_update(carrying->to, key, carrying->value, BPF_EXIST);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int connections_carry(int from, int to, int queue, int claims, uint64_t since)
@@ -400,21 +404,25 @@ static int share_count_visit(const void *key, const void *value, void *userdata)
 	struct vd_share_value share;
 	const int *shares = userdata;
 	uint32_t domain;
+	int r;
 
 	memcpy(&domain, key, sizeof(domain)); /* first in the keys of both families */
 	if (bpf_map_lookup_elem(*shares, &domain, &share))
 		return 0;
 	share.used++;
-	return bpf_map_update_elem(*shares, &domain, &share, BPF_EXIST) && errno != ENOENT ? -errno : 0;
+	r = vd_map_update(*shares, &domain, &share, BPF_EXIST);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int share_clear_visit(const void *key, const void *value, void *userdata)
 {
 	struct vd_share_value share;
+	int r;
 
 	memcpy(&share, value, sizeof(share));
 	share.used = 0;
-	return bpf_map_update_elem(*(int *)userdata, key, &share, BPF_EXIST) && errno != ENOENT ? -errno : 0;
+	r = vd_map_update(*(int *)userdata, key, &share, BPF_EXIST);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* While two tables stood each expired its own copies; what a domain uses now is what the new one holds. */

@@ -130,7 +130,7 @@ static void start(void)
 	fixture_sync(datapath, plan);
 	vd_plan_free(plan);
 	memcpy(value.mac, router_mac.bytes, sizeof(value.mac));
-	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_NEIGHBOUR], &key, &value, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(datapath->maps[VD_MAP_NEIGHBOUR], &key, &value, BPF_ANY), 0);
 	assert_int_equal(vd_datapath_deadline_set(datapath, UINT64_MAX), 0);
 	assert_int_equal(vd_datapath_uplink_attach(datapath, fixture_ifindex(UPLINK), NULL), 0);
 	vd_datapath_close(datapath);
@@ -353,7 +353,7 @@ static void port_is_given_once(const char *old, const char *new, unsigned swappe
 	if (swapped == UPLINK)
 		return;
 	key4.vip_port = key6.vip_port = htons(first);
-	assert_int_equal(bpf_map_update_elem(claims, key, &other, BPF_NOEXIST), 0);
+	assert_int_equal(vd_map_update(claims, key, &other, BPF_NOEXIST), 0);
 	swap(new, swapped);
 	assert_int_not_equal(go_out(1001), first);
 }

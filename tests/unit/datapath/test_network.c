@@ -176,10 +176,10 @@ static void test_sync_repairs_the_networks_maps(void **state)
 	uint64_t writes;
 
 	fixture_sync(datapath, plan);
-	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_VIP], &stray, &stray_value, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(datapath->maps[VD_MAP_VIP], &stray, &stray_value, BPF_ANY), 0);
 	assert_int_equal(bpf_map_lookup_elem(datapath->maps[VD_MAP_POLICY_ROUTES], &table, &value), 0);
 	value.route[0].route.type = VD_ROUTE_TYPE_LOCAL;
-	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_POLICY_ROUTES], &table, &value, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(datapath->maps[VD_MAP_POLICY_ROUTES], &table, &value, BPF_ANY), 0);
 	writes = vd_datapath_writes(datapath);
 	fixture_sync(datapath, plan);
 	assert_int_equal(vd_datapath_writes(datapath) - writes, 5); /* two entries; the VIP's two generations, the table's */
@@ -451,7 +451,7 @@ static void test_neighbour_learnt_is_kept(void **state)
 	fixture_sync(datapath, plan);
 	assert_int_equal(vd_datapath_neighbour_each(datapath, neighbour_find, &wanted), 1);
 	assert_false(wanted.known);
-	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_NEIGHBOUR], &key, &learnt, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(datapath->maps[VD_MAP_NEIGHBOUR], &key, &learnt, BPF_ANY), 0);
 	fixture_sync(datapath, plan);
 	vd_datapath_close(datapath);
 	datapath = fixture_open();
@@ -552,7 +552,7 @@ static struct vd_datapath *open_for_packets(struct vd_plan **ret_plan)
 	plan_network_route(plan, "203.0.113.0/24", NULL);
 	plan_network_route(plan, "0.0.0.0/0", "203.0.113.1");
 	fixture_sync(datapath, plan);
-	assert_int_equal(bpf_map_update_elem(datapath->maps[VD_MAP_NEIGHBOUR], &key, &learnt, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(datapath->maps[VD_MAP_NEIGHBOUR], &key, &learnt, BPF_ANY), 0);
 	assert_int_equal(vd_datapath_deadline_set(datapath, UINT64_MAX), 0);
 	*ret_plan = plan;
 	return datapath;

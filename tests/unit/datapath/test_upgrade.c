@@ -94,7 +94,7 @@ static void connection_put(const char *directory, const struct vd_connection4_ke
 	assert_int_equal(vd_map_definition_read(map, &definition), 0);
 	value = calloc(1, definition.value_size);
 	memcpy(value, &connection, sizeof(connection));
-	assert_int_equal(bpf_map_update_elem(map, key, value, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(map, key, value, BPF_ANY), 0);
 }
 
 /* When it was last seen; 0: there is no such connection. */
@@ -369,7 +369,7 @@ static void snat_put(const char *directory, uint64_t last_seen)
 	assert_int_equal(vd_map_definition_read(map, &definition), 0);
 	value = calloc(1, definition.value_size);
 	memcpy(value, &connection, sizeof(connection));
-	assert_int_equal(bpf_map_update_elem(map, &connection_key, value, BPF_ANY), 0);
+	assert_int_equal(vd_map_update(map, &connection_key, value, BPF_ANY), 0);
 }
 
 static void assert_claimed(const char *directory)
@@ -440,7 +440,7 @@ static void test_port_that_is_taken_is_not_claimed_twice(void **state)
 		VD_CLOSE int claims = pinned(versions.items[1].path, "vd_nat4");
 		VD_CLOSE int connections = pinned(versions.items[1].path, "vd_conn4");
 
-		assert_int_equal(bpf_map_update_elem(claims, &claim_key, &other, BPF_ANY), 0);
+		assert_int_equal(vd_map_update(claims, &claim_key, &other, BPF_ANY), 0);
 		assert_int_equal(bpf_map_delete_elem(connections, &connection_key), 0);
 		snat_put(versions.items[0].path, seen + 1);
 		run_until(&next, VD_UPGRADE_STEP_COUNT);
