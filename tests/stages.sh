@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stages of ./test. Each is a function stage_<name> that calls `report PASSED FAILED` as its last act; one that dies before
-# counts as failed. $root, $results (a scratch directory) and $quick are set.
+# counts as failed. What failed goes into $results/$stage.failed, a line each, which ./test shows at its end. $root, $results (a scratch
+# directory) and $quick are set.
 
 report() {
 	echo "$1 $2" >"$results/$stage.count"
@@ -8,12 +9,16 @@ report() {
 
 # report_junit FILE…: adds up what pytest wrote.
 report_junit() {
-	report $(/usr/bin/python3 - "$@" <<-'END'
+	report $(/usr/bin/python3 - "$results/$stage.failed" "$@" <<-'END'
 		import sys, xml.etree.ElementTree as tree
 		passed = failed = skipped = 0
-		for path in sys.argv[1:]:
+		for path in sys.argv[2:]:
 		    for suite in tree.parse(path).iter("testsuite"):
 		        bad, away = int(suite.get("failures", 0)) + int(suite.get("errors", 0)), int(suite.get("skipped", 0))
+		        for case in suite.iter("testcase"):
+		            for reason in case.findall("failure") + case.findall("error"):
+		                words = " ".join((reason.get("message") or "").split())[:300]
+		                print(f"{case.get('classname')}.{case.get('name')}: {words}", file=open(sys.argv[1], "a"))
 		        failed, skipped, passed = failed + bad, skipped + away, passed + int(suite.get("tests", 0)) - bad - away
 		if skipped:
 		    print(f"{skipped} skipped", file=sys.stderr)
@@ -25,7 +30,8 @@ report_junit() {
 # meson_test TREE: runs its tests and reports them; what failed is shown. Half of their time they wait for something: two a core.
 meson_test() {
 	local log=$results/$stage.log
-	meson test -C "$root/$1" --no-rebuild --num-processes $((2 * $(nproc))) --print-errorlogs --timeout-multiplier 5 2>&1 | tee "$log" | grep -vE ' OK +[0-9.]+s'
+	meson test -C "$root/$1" --no-rebuild --num-processes $((2 * $(nproc))) --print-errorlogs --timeout-multiplier 5 2>&1 | tee "$log" | grep -vE ' OK +[0-9.]+s|^\[( RUN|       OK)'
+	awk '/^ *[0-9]+\/[0-9]+ .* (FAIL|TIMEOUT|ERROR|UNEXPECTEDPASS) |^ERROR: |^\[  ERROR / && !seen[$0]++' "$log" >"$results/$stage.failed"
 	report $(awk '
 		/^(Ok|Expected Fail):/ { passed += $NF }
 		/^(Fail|Unexpected Pass|Timeout):/ { failed += $NF }
@@ -122,6 +128,7 @@ stage_e2e() {
 stage_kernel61() {
 	local log=$results/kernel61.log
 	"$root/tests/kernel61/run" 2>&1 | tee "$log"
+	grep '^FAIL ' "$log" >"$results/$stage.failed"
 	report $(grep -c '^PASS ' "$log") $(grep -c '^FAIL ' "$log")
 	[ -n "$(grep '^PASS ' "$log")" ]
 }
