@@ -109,6 +109,11 @@ int vd_container_native_remove(struct vd_agent *agent, const char *key, const ch
 /* An address of a native network without a link, or only its gateway's; into the request's container. */
 int vd_container_native_reserve(struct vd_agent *agent, struct vd_container_request *request, bool is_gateway,
 				struct vd_error *error);
+/*
+ * Names a reservation: by key, with the first address behind one that ends with '/'. Who names reservations by their addresses cannot
+ * know the name before. -EINVAL: too long.
+ */
+int vd_container_reservation_name(struct vd_container *row, const char *key, struct vd_error *error);
 /* Whether a row is the one that a list spoke of: since as it was said there, 0: whichever stands. */
 static inline bool vd_container_is_since(const struct vd_container *row, int64_t since)
 {

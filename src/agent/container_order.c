@@ -97,25 +97,15 @@ static int reserve_on_loop(struct vd_agent *agent, void *userdata, struct vd_err
 {
 	struct vd_container_request *request = userdata;
 	struct vd_container row = {0};
-	size_t length = strlen(request->key);
 	int r;
 
-	snprintf(row.key, sizeof(row.key), "%s", request->key);
 	snprintf(row.network, sizeof(row.network), "%s/%s", request->project, request->network);
 	row.domain = request->domain;
 	row.state = VD_CONTAINER_STATE_RESERVED;
 	row.since = (int64_t)time(NULL);
 	r = vd_container_addresses_choose(agent, request, &row, error);
-	if (r == 0 && request->key[length - 1] == '/') {
-		char text[VD_ADDRESS_TEXT];
-
-		/* Who names reservations by their addresses cannot know the name before. */
-		vd_address_format(&row.addresses[0].prefix.address, text);
-		if (length + strlen(text) > VD_CONTAINER_KEY_MAX)
-			r = vd_error_set(error, -EINVAL, "key: too long with the address behind it");
-		else
-			strcpy(row.key + length, text);
-	}
+	if (r == 0)
+		r = vd_container_reservation_name(&row, request->key, error);
 	if (r == 0 && vd_journal_find(agent->journal, row.key))
 		r = vd_error_set(error, -EEXIST, "reservation %s: it stands already", row.key);
 	if (r == 0)
@@ -403,11 +393,14 @@ static int verb_by_key(struct vd_agent *agent, const json_t *arguments,
 		       int (*function)(struct vd_agent *agent, void *userdata, struct vd_error *error), json_t **ret,
 		       struct vd_error *error)
 {
+	const json_t *since = json_object_get(arguments, "since");
 	struct named named = {.netns = json_string_value(json_object_get(arguments, "netns")),
 			      .ifname = json_string_value(json_object_get(arguments, "ifname")),
-			      .since = json_integer_value(json_object_get(arguments, "since"))};
+			      .since = json_integer_value(since)};
 	int r = key_of(arguments, &named.key, error);
 
+	if (r == 0 && since && !json_is_integer(since))
+		r = vd_error_set(error, -EINVAL, "since: unix seconds, as container_list tells them");
 	if (r == 0)
 		r = vd_agent_on_loop(agent, function, &named, error);
 	if (r == 0 && named.ticket)

@@ -31,12 +31,23 @@ static int gateway_read(struct vd_agent *agent, struct vd_container_request *req
 		       : vd_error_set(error, -ENONET, "container_network %s: its subnet is gone", request->network);
 }
 
+int vd_container_reservation_name(struct vd_container *row, const char *key, struct vd_error *error)
+{
+	size_t length = strlen(key);
+	char text[VD_ADDRESS_TEXT] = "";
+
+	if (key[length - 1] == '/')
+		vd_address_format(&row->addresses[0].prefix.address, text);
+	if (length + strlen(text) > VD_CONTAINER_KEY_MAX)
+		return vd_error_set(error, -EINVAL, "key: too long with the address behind it");
+	snprintf(row->key, sizeof(row->key), "%s%s", key, text);
+	return 0;
+}
+
 /* One address, of the family that was asked for, by the name that was. */
 static int row_fill(struct vd_container_request *request, const char *key, const struct vd_container *port, struct vd_error *error)
 {
 	struct vd_container *row = &request->container;
-	size_t length = strlen(key);
-	char text[VD_ADDRESS_TEXT] = "";
 
 	row->domain = request->domain;
 	row->state = VD_CONTAINER_STATE_RESERVED;
@@ -47,13 +58,7 @@ static int row_fill(struct vd_container_request *request, const char *key, const
 	for (size_t i = 0; i < VD_CONTAINER_ADDRESSES; i++)
 		if (port->addresses[i].prefix.address.family == request->family)
 			row->addresses[0] = port->addresses[i];
-	/* Who names reservations by their addresses cannot know the name before. */
-	if (key[length - 1] == '/')
-		vd_address_format(&row->addresses[0].prefix.address, text);
-	if (length + strlen(text) > VD_CONTAINER_KEY_MAX)
-		return vd_error_set(error, -EINVAL, "key: too long with the address behind it");
-	snprintf(row->key, sizeof(row->key), "%s%s", key, text);
-	return 0;
+	return vd_container_reservation_name(row, key, error);
 }
 
 /* The store gives an address to one port: who has it now says that the other one's is gone. */

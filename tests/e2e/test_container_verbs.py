@@ -565,6 +565,7 @@ def test_reservation_whose_port_is_gone_is_in_nobodys_way(native, holding):
         ask(h1, "release", key=one["key"], since=stood[one["key"]])
     assert len(listed(h1)) == len(holding()) == len(given), "that was about the one before"
     for one in given:
+        assert refused(h1, "release", key=one["key"], since="a while ago")
         ask(h1, "release", key=one["key"])
     assert holding() == [] and listed(h1) == {}
 
