@@ -12,13 +12,14 @@ report_junit() {
 	report $(/usr/bin/python3 - "$results/$stage.failed" "$@" <<-'END'
 		import sys, xml.etree.ElementTree as tree
 		passed = failed = skipped = 0
+		reasons = open(sys.argv[1], "w")
 		for path in sys.argv[2:]:
 		    for suite in tree.parse(path).iter("testsuite"):
 		        bad, away = int(suite.get("failures", 0)) + int(suite.get("errors", 0)), int(suite.get("skipped", 0))
 		        for case in suite.iter("testcase"):
 		            for reason in case.findall("failure") + case.findall("error"):
 		                words = " ".join((reason.get("message") or "").split())[:300]
-		                print(f"{case.get('classname')}.{case.get('name')}: {words}", file=open(sys.argv[1], "a"))
+		                print(f"{case.get('classname')}.{case.get('name')}: {words}", file=reasons)
 		        failed, skipped, passed = failed + bad, skipped + away, passed + int(suite.get("tests", 0)) - bad - away
 		if skipped:
 		    print(f"{skipped} skipped", file=sys.stderr)

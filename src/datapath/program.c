@@ -460,7 +460,6 @@ int vd_program_expiry_start(int program_fd)
 {
 	char packet[64] = {};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet));
-
 	struct vd_memory_wait wait = {};
 	int r;
 

@@ -57,8 +57,10 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 /* Pins every map and program of a loaded object in directory. */
 int vd_program_pin(struct bpf_object *object, const char *directory, struct vd_error *error);
 
-/* Runs vd_expire_start: from here on a timer in the kernel lets idle connections expire, by this build. Again is no harm. A
- * moment's want of memory is waited out. */
+/*
+ * Runs vd_expire_start: from here on a timer in the kernel lets idle connections expire, by this build. Again is no harm. A moment's
+ * want of memory is waited out (datapath/memory.h).
+ */
 int vd_program_expiry_start(int program_fd);
 
 /*

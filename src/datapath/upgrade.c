@@ -133,6 +133,14 @@ struct carrying {
 	uint8_t *value, *held, *element;
 };
 
+/* An entry that the programs may have let go of meanwhile: then nothing is done. */
+static int entry_replace(int map, const void *key, const void *value)
+{
+	int r = vd_map_update(map, key, value, BPF_EXIST);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 /* The claim that a connection's translation stands on, from its binding: what comes back is known by it. False: it has none. */
 static bool claim_of(const struct carrying *carrying, const void *key_bytes, const struct vd_connection *connection,
 		     struct vd_nat6_key *ret_key, struct vd_nat_value *ret_value)
@@ -272,8 +280,7 @@ static int carry_visit(const void *key, const void *value, void *userdata)
 		return r;
 	if (held->last_seen >= old->last_seen)
 		return 0;
-	r = vd_map_update(carrying->to, key, carrying->value, BPF_EXIST);
-	return r == -ENOENT ? 0 : r;
+	return entry_replace(carrying->to, key, carrying->value);
 }
 
 static int connections_carry(int from, int to, int queue, int claims, uint64_t since)
@@ -404,25 +411,21 @@ static int share_count_visit(const void *key, const void *value, void *userdata)
 	struct vd_share_value share;
 	const int *shares = userdata;
 	uint32_t domain;
-	int r;
 
 	memcpy(&domain, key, sizeof(domain)); /* first in the keys of both families */
 	if (bpf_map_lookup_elem(*shares, &domain, &share))
 		return 0;
 	share.used++;
-	r = vd_map_update(*shares, &domain, &share, BPF_EXIST);
-	return r == -ENOENT ? 0 : r;
+	return entry_replace(*shares, &domain, &share);
 }
 
 static int share_clear_visit(const void *key, const void *value, void *userdata)
 {
 	struct vd_share_value share;
-	int r;
 
 	memcpy(&share, value, sizeof(share));
 	share.used = 0;
-	r = vd_map_update(*(int *)userdata, key, &share, BPF_EXIST);
-	return r == -ENOENT ? 0 : r;
+	return entry_replace(*(int *)userdata, key, &share);
 }
 
 /* While two tables stood each expired its own copies; what a domain uses now is what the new one holds. */
