@@ -19,6 +19,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define LOADS_MAX 20
+
 static const char *const names[VD_FUNCTION_COUNT] = {
 #define X(enumerator, name) [VD_FUNCTION_##enumerator] = name,
 	VD_FUNCTIONS(X)
@@ -388,8 +390,8 @@ static void object_close(struct bpf_object **object)
 		bpf_object__close(*object);
 }
 
-int vd_program_load(const struct vd_object *object, const struct vd_program_settings *settings, const char *directory, bool tracing,
-		    struct bpf_object **ret, struct vd_error *error)
+static int object_load(const struct vd_object *object, const struct vd_program_settings *settings, const char *directory,
+		       bool tracing, struct bpf_object **ret, struct vd_error *error)
 {
 	VD_CLEANUP(object_close) struct bpf_object *loaded = NULL;
 	VD_CLEANUP(previous_done) struct previous previous = {{-1, -1, -1, -1}};
@@ -427,6 +429,20 @@ int vd_program_load(const struct vd_object *object, const struct vd_program_sett
 		return vd_error_set(error, r, "cannot fill the data plane's program array: %s", strerror(-r));
 	*ret = VD_TAKE(loaded);
 	return 0;
+}
+
+int vd_program_load(const struct vd_object *object, const struct vd_program_settings *settings, const char *directory, bool tracing,
+		    struct bpf_object **ret, struct vd_error *error)
+{
+	int r = -EAGAIN;
+
+	/*
+	 * A signal ends the kernel's verification with -EAGAIN, also one that only stops us, or a control group that is frozen. libbpf
+	 * asks five times; then its object cannot be loaded any more.
+	 */
+	for (unsigned i = 0; i < LOADS_MAX && r == -EAGAIN; i++)
+		r = object_load(object, settings, directory, tracing, ret, error);
+	return r;
 }
 
 static int pin(int fd, const char *directory, const char *name, struct vd_error *error)
