@@ -263,10 +263,10 @@ def mounts_below(directory):
 
 
 def wait_until(condition, what, seconds=30.0, step=0.05):
-    """What condition() returned once it was true; a LabError that says what never became so."""
+    """What condition() returned once it was true; a LabError that says what never became so, a text or what makes it then."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise LabError(f"not within {seconds} s: {what}")
+            raise LabError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(step)
     return value

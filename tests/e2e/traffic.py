@@ -2,6 +2,7 @@
 """Traffic that keeps its own books: what was sent, what arrived, and when."""
 
 import contextlib
+import dataclasses
 import re
 import select
 import socket
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 
+from conversation import datagrams
 from lab.world import wait_until
 
 # Offsets in struct tcp_info (linux/tcp.h).
@@ -230,3 +232,51 @@ class Datagrams:
         self.receiver.close()
         self.sender.close()
         return self
+
+
+@dataclasses.dataclass
+class Bucket:
+    """A limit under test, in bits a second and bits."""
+
+    rate: int
+    burst: int
+    dropped: object  # how many packets it has dropped, as its owner says
+
+    def passes(self, times, size):
+        """How many packets of that size, sent at those times, such a bucket lets through when it is full before."""
+        passed, level, last = 0, self.burst, times[0]
+        for now in times:
+            level, last = min(self.burst, level + (now - last) * self.rate), now
+            if level >= 0:
+                level -= size
+                passed += 1
+        return passed
+
+
+def share_passed(source, target, address, bucket, seconds=1.5, port=7200):
+    """What arrives of five times as many packets as may, as a share of what should at the times when they were sent: a sender that is
+    paused asks for nothing. Each packet is counted, as arrived or as dropped by the bucket.
+    """
+    payload, wire = bytes(1200), 8 * (1200 + 14 + 20 + 8)  # with headers, from the Ethernet one on
+    step = wire / bucket.rate / 5
+    count = int(seconds / step)
+    with datagrams(source, target, address, port) as (sender, receiver):
+        receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+        receiver.setblocking(False)
+        arrived, before, times, start = 0, bucket.dropped(), [], time.monotonic()
+        for number in range(count):
+            if (early := start + number * step - time.monotonic()) > 0:
+                time.sleep(early)
+            times.append(time.monotonic())
+            sender.send(payload)
+
+        def all_known():
+            nonlocal arrived
+            with contextlib.suppress(BlockingIOError):
+                while receiver.recv(2048):
+                    arrived += 1
+            return arrived + bucket.dropped() - before == count
+
+        wait_until(all_known, lambda: f"of {count} packets, {arrived} arrived and {bucket.dropped() - before} were dropped by the limit")
+    assert arrived < count, "the limit was not reached"
+    return arrived / bucket.passes(times, wire)
