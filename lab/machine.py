@@ -74,8 +74,9 @@ class Machine:
         # Slave: what ends on the machine (another lab's namespace) ends here too; nothing of ours gets out.
         self.holder = subprocess.Popen([*self.node.command(["unshare", "--mount", "--propagation", "slave", "sleep", "infinity"])],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        own, deadline = os.readlink("/proc/self/ns/mnt"), time.monotonic() + 10
-        while os.readlink(f"/proc/{self.holder.pid}/ns/mnt") == own:
+        # It becomes sleep once its mounts are its own, and not before: until then the script would unmount other labs for everybody.
+        deadline = time.monotonic() + 10
+        while not pathlib.Path(f"/proc/{self.holder.pid}/cmdline").read_bytes().startswith(b"sleep\0"):
             if self.holder.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"machine {self.node.title}: no mount namespace")
             time.sleep(0.005)
@@ -90,12 +91,9 @@ class Machine:
 
     def show_namespace(self, namespace):
         """Its path holds inside the machine too, which has a /run/netns of its own."""
-        witness = namespace.launch("sleep", "60")
-        try:
-            self.node.run("sh", "-c", 'touch "$1" && mount --bind "/proc/$2/ns/net" "$1"', "show", namespace.path, witness.pid)
-        finally:
-            witness.kill()
-            witness.wait()
+        # As it is (-c): the path behind the link is another file in there.
+        with open(namespace.path) as opened:
+            self.node.run("sh", "-c", 'touch "$1" && mount -c --bind "/proc/$2/fd/$3" "$1"', "show", namespace.path, os.getpid(), opened.fileno())
 
 
 def kill_containers(directory):
