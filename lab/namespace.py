@@ -20,6 +20,7 @@ NETNS = pathlib.Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 # <linux/if_packet.h>
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 1 << 4
+ETH_P_ALL = 3  # <linux/if_ether.h>
 LIBC = ctypes.CDLL(None, use_errno=True)
 # What a namespace of the lab must not take over from the machine.
 QUIET = ["net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0", "net.ipv6.conf.default.accept_dad=0",
@@ -46,6 +47,22 @@ class Ping:
     @property
     def lost(self):
         return self.sent - self.received
+
+
+class Frames(list):
+    """What a capture has heard. Whoever waits for a frame asks now() again and again."""
+
+    def __init__(self, opened):
+        super().__init__()
+        self.opened = opened
+
+    def now(self):
+        """Itself, with all that has come by now."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data, notes, _, _ = self.opened.recvmsg(1 << 17, 256)
+                self.append(with_tag(data, notes))
+        return self
 
 
 class Namespace:
@@ -142,29 +159,28 @@ class Namespace:
 
     @contextlib.contextmanager
     def capture(self, ifname):
-        """Yields a list that holds the frames (bytes, with VLAN tags) that passed the interface, once the block has ended."""
+        """Yields a list that holds the frames (bytes, with VLAN tags) that passed the interface, once the block has ended; see Frames."""
         def open_socket():
-            opened = sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW, sockets.htons(3))  # ETH_P_ALL
+            # No protocol until it is bound: it would hear every other interface up to then.
+            opened = sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW, 0)
             opened.setsockopt(sockets.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
             opened.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-            opened.bind((ifname, 0))
+            opened.bind((ifname, ETH_P_ALL))
             return opened
 
-        frames = []
         with self.inside(open_socket) as opened:
             opened.setblocking(False)
+            frames = Frames(opened)
             yield frames
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    data, notes, _, _ = opened.recvmsg(1 << 17, 256)
-                    frames.append(with_tag(data, notes))
+            frames.now()
 
-    def send(self, ifname, frame):
-        """Puts a whole Ethernet frame on the interface."""
+    def send(self, ifname, *frames):
+        """Puts whole Ethernet frames on the interface."""
         def put():
             with sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW) as opened:
                 opened.bind((ifname, 0))
-                opened.send(bytes(frame))
+                for frame in frames:
+                    opened.send(bytes(frame))
 
         self.inside(put)
 

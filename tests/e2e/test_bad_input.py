@@ -169,11 +169,11 @@ def test_what_others_need_is_not_deleted(lab):
 def test_host_bits_are_accepted_and_said(lab):
     result = lab.host("h1").apply("{kind: vpc, name: loose, cidrs: [172.18.0.10/24]}")
     assert "172.18.0.0/24" in result.stdout + result.stderr
-    lab.host("h1").viaduct("delete", "vpc", "loose")
+    lab.host("h1").viaduct("delete", "vpc", "loose", "--wait")
 
 
 def test_host_bits_of_a_rule_are_accepted_and_said(lab):
     """R-SG-1"""
     result = lab.host("h1").apply("{kind: security_group_rule, group: web, direction: egress, remote_cidr: 10.9.8.7/16}")
     assert "10.9.0.0/16" in result.stdout + result.stderr
-    lab.host("h1").viaduct("delete", "security_group_rule", "web/egress-all-10.9.0.0/16")
+    lab.host("h1").viaduct("delete", "security_group_rule", "web/egress-all-10.9.0.0/16", "--wait")

@@ -55,6 +55,7 @@ THERE, BACK = ("{kind: route, vpc: vpc-demo, destination: 10.1.0.0/16, next_hop:
 
 class Answer:
     def __init__(self, done):
+        assert done.stdout.startswith("{"), done.stderr
         self.document, self.status = json.loads(done.stdout), done.returncode
         self.checks = self.document["checks"]
 
@@ -68,9 +69,13 @@ class Answer:
         return json.dumps(self.document, indent=1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def check(lab):
-    return lambda *argv: Answer(lab.host("h1").viaduct("check", *argv, "--json", check=False))
+    def ask(*argv):
+        return Answer(lab.host("h1").viaduct("check", *argv, "--json", check=False))
+
+    wait_until(lambda: ask("server", "beside").status == ask("ecs1", "ecs2").status == 0, "each host knows who is on the other")
+    return ask
 
 
 @pytest.fixture
@@ -105,7 +110,7 @@ def nodes(lab):
 
 
 @pytest.fixture(scope="module")
-def containers(lab, nodes):
+def containers(lab, nodes, check):
     """By network: one in ecs1, with its address; by network and "ecs2": one there."""
     made = {}
     with contextlib.ExitStack() as stack:
@@ -114,6 +119,8 @@ def containers(lab, nodes):
             nodes[node].machine.show_namespace(container)
             container.address = address_of(stack.enter_context(Runtime(nodes[node], pods(network=network)).added(container)))
             made[key] = container
+        for network in ("pods", "tun"):
+            wait_until(lambda: check(made[network].address, made[network, "ecs2"].address).status == 0, f"each host has heard of {network}")
         yield made
 
 

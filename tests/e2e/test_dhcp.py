@@ -6,6 +6,7 @@ VPC auto spans both hosts; VPC second is where an instance has its second port.
 
 import contextlib
 import hashlib
+import itertools
 import pathlib
 import re
 import time
@@ -62,8 +63,15 @@ DOCUMENTS = """
 {kind: port, name: quiet, subnet: quiet, addresses: [10.41.1.2]}
 """
 MTU = 1450
-# What a client's script was told, before the real script does its work.
-SPY = "#!/bin/sh\nenv >>/tmp/told.$1\nexec /etc/udhcpc/default.script \"$@\"\n"
+numbers = itertools.count(77)  # of messages of our own
+# What a client's script was told. It can be read when the real script has done its work.
+SPY = """#!/bin/sh
+/etc/udhcpc/default.script "$@"
+status=$?
+env >/tmp/telling
+mv /tmp/telling "/tmp/told.$1"
+exit $status
+"""
 SOON = "supersede dhcp-renewal-time 2;\nsupersede dhcp-rebinding-time 30;\n"
 
 
@@ -91,10 +99,31 @@ def waking(lab, name, *ifnames):
         yield node, userland
 
 
+def messages(frames):
+    """Those of DHCP for IPv4."""
+    return [frame for frame in (Ether(frame) for frame in frames if b"\x63\x82\x53\x63" in frame) if UDP in frame and DHCP in frame]
+
+
 def leases(frames, kind):
     """Answers of this kind (2: offer, 5: acknowledgement, 6: refusal) among the frames."""
-    found = [Ether(frame) for frame in frames if b"\x63\x82\x53\x63" in frame]
-    return [frame for frame in found if UDP in frame and frame[UDP].sport == 67 and ("message-type", kind) in frame[DHCP].options]
+    return [frame for frame in messages(frames) if frame[UDP].sport == 67 and ("message-type", kind) in frame[DHCP].options]
+
+
+def renewed(frames, address):
+    """Whether this address was asked for by who had it, of the server alone, and an answer came."""
+    asked = None
+    for frame in messages(frames):
+        if frame[UDP].sport == 68 and frame[BOOTP].ciaddr == address and frame[IP].dst != "255.255.255.255":
+            asked = frame[BOOTP].xid
+        elif frame[UDP].sport == 67 and frame[BOOTP].xid == asked and ("message-type", 5) in frame[DHCP].options:
+            return True
+    return False
+
+
+def renewed6(frames):
+    frames = list(map(Ether, frames))
+    asked = {frame[DHCP6_Renew].trid for frame in frames if DHCP6_Renew in frame}
+    return any(DHCP6_Reply in frame and frame[DHCP6_Reply].trid in asked for frame in frames)
 
 
 def option(frame, name):
@@ -110,7 +139,7 @@ def has_ipv4(node, address):
 
 
 def has_ipv6(node, address):
-    wait_until(lambda: f"inet6 {address}/" in node.ip("-6", "-o", "address", "show", "dev", "eth0"), f"{node.title} has {address}", seconds=20)
+    wait_until(lambda: f"inet6 {address}/" in node.ip("-6", "-o", "address", "show", "dev", "eth0"), f"{node.title} has {address}", seconds=60)
     wait_until(lambda: "default via fe80::76:69ff:fe61:6401 dev eth0" in node.ip("-6", "route", "show", "default"),
                f"{node.title} has a default route of IPv6")
     wait_until(lambda: node.ping("fd00:40:0:1::20").received, f"{node.title} pings by IPv6")
@@ -133,13 +162,12 @@ def test_busybox_udhcpc(lab):
         assert (told["subnet"], told["router"], told["dns"], told["mtu"]) == ("255.255.255.0", "10.40.0.1", "10.40.0.1", str(MTU))
         assert (told["hostname"], told["domain"], told["lease"]) == ("busy", "auto.internal", "3600")
         assert told["serverid"] == lab.host("h1").resource("subnets", "auto")["assigned"]["dhcp_address"]
-        wait_until(lambda: "default" in node.ip("-4", "route"), "its script has set the route")
         has_ipv4(node, "10.40.0.11")
         assert userland.read("/etc/resolv.conf").split() == ["domain", "auto.internal", "nameserver", "10.40.0.1"]
         client.send_signal(10)  # SIGUSR1: renew
         wait_until(lambda: "ip=10.40.0.11" in userland.read("/tmp/told.renew"), "udhcpc has renewed")
         has_ipv4(node, "10.40.0.11")
-        wait_until(lambda: "default via fe80::76:69ff:fe61:6401" in node.ip("-6", "route"), "the kernel has heard an advertisement", seconds=15)
+        wait_until(lambda: "default via fe80::76:69ff:fe61:6401" in node.ip("-6", "route"), "the kernel has heard an advertisement")
 
 
 def test_isc_dhclient(lab):
@@ -149,20 +177,17 @@ def test_isc_dhclient(lab):
         with node.capture("eth0") as frames:
             userland.launch("dhclient", "-4", "-d", "-cf", "/tmp/dhclient.conf", "-lf", "/tmp/4.leases", "-pf", "/tmp/4.pid", "eth0")
             wait_until(lambda: "nameserver" in userland.read("/etc/resolv.conf"), "dhclient is bound")
+            # It writes the lease down when its script has ended.
+            wait_until(lambda: "option dhcp-lease-time 3600;" in userland.read("/tmp/4.leases"), "dhclient has written its lease")
             has_ipv4(node, "10.40.0.12")
             resolv = userland.read("/etc/resolv.conf")
             assert "nameserver 10.40.0.1\n" in resolv and "auto.internal" in resolv
             assert userland.hostname() == "isc-dhclient"
-            assert "option dhcp-lease-time 3600;" in userland.read("/tmp/4.leases")
-            time.sleep(5)  # one renewal or two; it writes them down later
-        # The renewal was sent to the server alone, and answered.
-        requests = [Ether(frame) for frame in frames if b"\x63\x82\x53\x63" in frame and frame[34:38] == b"\x00\x44\x00\x43"]
-        assert any(frame[BOOTP].ciaddr == "10.40.0.12" and frame[IP].dst != "255.255.255.255" for frame in requests)
-        assert len(leases(frames, 5)) >= 2
+            wait_until(lambda: renewed(frames.now(), "10.40.0.12"), "the renewal is sent to the server alone, and answered")
         wait_until(lambda: "fe80" in node.ip("-6", "address", "show", "dev", "eth0"), "it has a link-local address")
         userland.launch("dhclient", "-6", "-d", "-lf", "/tmp/6.leases", "-pf", "/tmp/6.pid", "eth0")
         has_ipv6(node, "fd00:40::12")
-        assert "dhcp6.name-servers fd00:40::1" in userland.read("/tmp/6.leases")
+        wait_until(lambda: "dhcp6.name-servers fd00:40::1" in userland.read("/tmp/6.leases"), "dhclient has written its lease of IPv6")
 
 
 @pytest.mark.slow
@@ -177,11 +202,8 @@ def test_isc_dhclient_renews_its_ipv6_lease(lab):
             with node.capture("eth0") as frames:
                 userland.launch("dhclient", "-6", "-d", "-lf", "/tmp/6.leases", "-pf", "/tmp/6.pid", "eth0")
                 has_ipv6(node, "fd00:40::12")
-                wait_until(lambda: userland.read("/tmp/6.leases").count("lease6 {") > 1, "it has renewed", seconds=45)
-            frames = list(map(Ether, frames))
-            renewals = [frame for frame in frames if DHCP6_Renew in frame]
-            assert renewals
-            assert [frame for frame in frames if DHCP6_Reply in frame and frame[DHCP6_Reply].trid == renewals[-1][DHCP6_Renew].trid]
+                wait_until(lambda: userland.read("/tmp/6.leases").count("lease6 {") > 1, "it has renewed", seconds=58)
+            assert renewed6(frames)
             assert "fd00:40::12/" in node.ip("-6", "-o", "address", "show", "dev", "eth0")
     finally:
         host.apply(subnet % 3600)
@@ -191,7 +213,7 @@ def test_dhcpcd(lab):
     """R-SVC-1: one client for both families."""
     with waking(lab, "roy") as (node, userland):
         client = userland.launch("dhcpcd", "-B", "-d", "eth0")
-        wait_until(lambda: "inet 10.40.0.13/24" in node.ip("-o", "address"), "dhcpcd has its address", seconds=20)
+        wait_until(lambda: "inet 10.40.0.13/24" in node.ip("-o", "address"), "dhcpcd has its address", seconds=60)
         has_ipv6(node, "fd00:40::13")
         # dhcpcd gives the MTU to its routes and, unless told to, not to the interface.
         assert node.ip("-4", "route", "show", "default").startswith("default via 10.40.0.1 dev eth0")
@@ -200,10 +222,8 @@ def test_dhcpcd(lab):
         wait_until(lambda: userland.hostname() == "roy.auto.internal", "dhcpcd has set the host name")
         with node.capture("eth0") as frames:
             userland.run("dhcpcd", "-N", "eth0")
-            time.sleep(1)
-        assert leases(frames, 5), "it has renewed its IPv4 address"
-        renewals = [frame for frame in map(Ether, frames) if DHCP6_Renew in frame or (UDP in frame and frame[UDP].sport == 547)]
-        assert any(DHCP6_Renew in frame for frame in renewals) and any(frame[UDP].sport == 547 for frame in renewals), "and its IPv6 address"
+            wait_until(lambda: leases(frames.now(), 5), "it has renewed its IPv4 address")
+            wait_until(lambda: renewed6(frames.now()), "and its IPv6 address")
         assert client.poll() is None
         wait_until(lambda: served(lab, "h1", "dhcp6_renew"), "viaduct status counts it")
 
@@ -268,15 +288,22 @@ def mac_of(node):
     return node.ip("-o", "link", "show", "eth0").split("link/ether ")[1].split()[0]
 
 
-def asked(node, options, ciaddr="0.0.0.0", seconds=0.6):
-    """What comes back to this message."""
+def asked(node, options, ciaddr="0.0.0.0"):
+    """What comes back to this message, until the server answers one that was sent behind it: it takes them in order."""
     mac = mac_of(node)
-    frame = (Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
-             / BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")), xid=77, ciaddr=ciaddr) / DHCP(options=[*options, "end"]))
+    xid, behind = next(numbers), next(numbers)
+
+    def message(number, options, ciaddr="0.0.0.0"):
+        return raw(Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
+                   / BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")), xid=number, ciaddr=ciaddr) / DHCP(options=[*options, "end"]))
+
+    def answers(number):
+        return [frame for frame in messages(frames.now()) if frame[UDP].sport == 67 and frame[BOOTP].xid == number]
+
     with node.capture("eth0") as frames:
-        node.send("eth0", raw(frame))
-        time.sleep(seconds)
-    return [answer for answer in map(Ether, frames) if UDP in answer and answer[UDP].sport == 67]
+        node.send("eth0", message(xid, options, ciaddr), message(behind, [("message-type", "discover")]))
+        wait_until(lambda: answers(behind) or node.send("eth0", message(behind, [("message-type", "discover")])), "the server answers")
+        return answers(xid)
 
 
 def test_what_clients_rarely_do(lab):
@@ -314,7 +341,7 @@ def test_servers_that_are_none_are_dropped_counted_and_named(lab, reason):
     with victim.capture("eth0") as seen:
         for destination in (target, "ff:ff:ff:ff:ff:ff", "33:33:00:00:00:01"):
             rogue.send("eth0", raw(Ether(src=own, dst=destination) / frame))
-        time.sleep(0.3)
+        wait_until(lambda: host.dropped(reason) >= before + 3, f"three are dropped as {reason}")
     assert not [one for one in seen if one[6:12] == bytes.fromhex(own.replace(":", ""))]
     assert host.dropped(reason) == before + 3
     assert host.recent_drops(reason)[-1]["port"] == "raw"
@@ -329,7 +356,7 @@ def test_arp_for_anothers_address_is_dropped_counted_and_named(lab):
     with victim.capture("eth0") as seen:
         for claimed in ("10.40.0.12", "10.40.0.1"):
             rogue.send("eth0", raw(Ether(src=own, dst=target) / ARP(op=2, hwsrc=own, psrc=claimed, hwdst=target, pdst="10.40.0.11")))
-        time.sleep(0.2)
+        wait_until(lambda: host.dropped("neighbour_spoofed") >= before + 2, "both are dropped")
     assert not [one for one in seen if one[6:12] == bytes.fromhex(own.replace(":", ""))]
     assert host.dropped("neighbour_spoofed") == before + 2
     assert host.recent_drops("neighbour_spoofed")[-1]["port"] == "raw"

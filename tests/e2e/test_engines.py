@@ -53,7 +53,7 @@ def test_two_dockers_with_the_same_network(lab):
             engine.docker("run", "-d", "--name", "nginx", "--net", "my-net", "-p", "8080:80", "nginx:alpine")
             assert engine.address("nginx", "my-net") == "10.0.2.2"
             wait_until(lambda: lab.instance("ecs").run("busybox", "wget", "-qO-", f"{lab.host(name).layout.underlay}:8080", check=False).stdout
-                       == "served by busybox\n", "the published port answers", seconds=5)
+                       == "served by busybox\n", "the published port answers")
             engine.kill9()
             engine.start()
             assert engine.docker("start", "nginx") == "nginx"

@@ -7,14 +7,13 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
 
 from conversation import connection, say
 from lab import Lab, LabError, Layout, leftovers, wait_until
-from lab.namespace import NETNS, Namespace, run
+from lab.namespace import NETNS, Namespace, is_zombie, run
 from lab.world import DIRECTORY, mounts_below
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -73,7 +72,12 @@ def traces(prefix):
 
 
 def machine_links():
-    return run("ip", "-o", "link").stdout.count("\n")
+    return {line.split()[1] for line in run("ip", "-o", "link").stdout.splitlines()}
+
+
+def processes_of(session):
+    found = run("pgrep", "--session", session, check=False).stdout.split()
+    return [pid for pid in found if not is_zombie(int(pid))]
 
 
 def test_hosts_reach_each_other_and_containers_their_bridge(own_prefix):
@@ -99,7 +103,7 @@ def test_nothing_stays(own_prefix):
         lab.host("h1").run("mount", "--bind", "/proc/self/ns/net", pinned / "7")
     assert process.wait(timeout=5) == -signal.SIGKILL
     assert traces(own_prefix) == []
-    assert machine_links() == links
+    assert machine_links() <= links
 
 
 def test_nothing_stays_after_a_failure_in_the_middle(own_prefix, monkeypatch):
@@ -120,18 +124,18 @@ def test_nothing_stays_after_a_failure_in_the_middle(own_prefix, monkeypatch):
             make().up()
         monkeypatch.setattr(Namespace, "create", create)
         assert traces(own_prefix) == []
-    assert machine_links() == links
+    assert machine_links() <= links
 
 
 def test_nothing_stays_after_a_killed_process(own_prefix, tmp_path):
     path = tmp_path / "lab.yaml"
     path.write_text(LAYOUT)
     tool = [sys.executable, str(ROOT / "lab/lab.py")]
-    builder = subprocess.Popen([*tool, "up", "--no-daemons", str(path)], stderr=subprocess.PIPE)
+    builder = subprocess.Popen([*tool, "up", "--no-daemons", str(path)], stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until(lambda: (NETNS / f"{own_prefix}-selftest-h1").exists(), "the first host stands")
     builder.kill()
     builder.wait()
-    time.sleep(0.2)
+    wait_until(lambda: not processes_of(builder.pid), "what it has started last ends")
     assert traces(own_prefix)
     assert subprocess.run([*tool, "list"], capture_output=True, text=True).stdout == "selftest\n"
     again = subprocess.run([*tool, "up", "--no-daemons", str(path)], capture_output=True, text=True)
@@ -165,7 +169,7 @@ def test_etcd_of_three_members_keeps_a_value(own_prefix):
         ask = ["env", "ETCDCTL_API=3", "etcdctl", "--endpoints", "http://172.31.0.11:2379,http://172.31.0.12:2379,http://172.31.0.13:2379"]
         assert lab.host("h1").run(*ask, "put", "a", "b").stdout == "OK\n"
         lab.etcd["e1"].kill9()
-        assert lab.host("h2").run(*ask, "get", "a").stdout == "a\nb\n"
+        wait_until(lambda: lab.host("h2").run(*ask, "get", "a", check=False).stdout == "a\nb\n", "the two that are left have a leader", seconds=60)
     assert traces(own_prefix) == []
 
 
@@ -205,6 +209,7 @@ def test_watcher_tells_a_private_source(own_prefix):
         host.ip("address", "add", "192.168.10.2/32", "dev", "lo")
         host.ip("route", "add", "192.168.11.0/24", "via", "10.0.0.5")
         host.ip("route", "add", "198.51.100.0/24", "via", "10.0.0.1")
+        assert host.ping("10.0.0.1").received == 1, "whose MAC it knows from now on"
         host.ping("192.168.11.2", source="192.168.10.2", timeout=0.1)
         assert lab.watcher.leaks() == [], "what is permitted"
         assert desk.ping("198.51.100.10").received == 1

@@ -33,14 +33,14 @@ DOCUMENTS = yaml.safe_dump_all([
 
 
 def get(node, path, check=True):
-    return node.run("curl", "-sS", "--max-time", 5, *(["-f"] if check else []), f"http://169.254.169.254{path}", check=check).stdout
+    return node.run("curl", "-sS", "--max-time", 20, *(["-f"] if check else []), f"http://169.254.169.254{path}", check=check).stdout
 
 
 @pytest.fixture(scope="module")
 def instances(lab):
     nodes = [lab.instance(name) for name in ("one", "other", "twin")]
     for node in nodes:
-        wait_until(lambda: get(node, "/meta-data", check=False).startswith("instance-id"), f"{node.title} is answered", seconds=15)
+        wait_until(lambda: get(node, "/meta-data", check=False).startswith("instance-id"), f"{node.title} is answered", seconds=60)
     return nodes
 
 
@@ -78,7 +78,7 @@ def test_ec2s_paths_and_one_that_is_none(instances):
     assert get(one, "/latest/meta-data/local-ipv4") == "10.60.0.11"
     assert "public-keys/" in get(one, "/latest/meta-data/")
     assert get(one, "/latest/meta-data/public-keys/0/openssh-key").strip() == KEY
-    shown = one.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", 5, "http://169.254.169.254/nothing").stdout
+    shown = one.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", 20, "http://169.254.169.254/nothing").stdout
     assert shown == "404"
 
 

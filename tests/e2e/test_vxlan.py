@@ -5,6 +5,8 @@ import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
+from lab.world import wait_until
+
 LAB = """
 name: vxlan
 segments: {underlay: {}, tunnels: {mtu: 1400}}
@@ -91,6 +93,7 @@ def test_tunnel_packet_in_a_foreign_vni_is_dropped_by_name(lab, one):
     with lab.host("h2").socket(2, 2) as sender:
         inner = bytes(Ether(dst="02:76:69:61:64:01", src="02:00:00:00:00:01") / IP(src="10.1.1.7", dst="10.1.1.2") / ICMP())
         sender.sendto(bytes.fromhex("08000000") + (4999).to_bytes(3, "big") + b"\0" + inner, ("10.99.0.1", 8472))
+    wait_until(lambda: host.dropped("unknown_segment") > before, "the packet is dropped")
     assert one.ping("10.1.1.7").received == 1
     assert host.dropped("unknown_segment") == before + 1
 

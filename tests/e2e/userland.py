@@ -33,12 +33,18 @@ class Userland:
         self.launched = []
         return self
 
-    def __exit__(self, *_):
-        for process in self.launched:
-            process.terminate()
-            process.communicate(timeout=20)
-        self.holder.kill()
-        self.holder.communicate()
+    def __exit__(self, kind, *_):
+        try:
+            for process in self.launched:
+                process.terminate()
+                said = process.communicate(timeout=20)[0]
+                if kind:
+                    print(f"---- {' '.join(process.args)} ----\n{said[-3000:]}")
+        finally:
+            # A client that is still there would be one of the next test's, too.
+            for process in [*self.launched, self.holder]:
+                process.kill()
+                process.wait()
 
     def command(self, argv):
         return ["nsenter", "-t", str(self.holder.pid), "-m", "-u", "-n", "--", *map(str, argv)]
