@@ -165,6 +165,10 @@ class Host(Namespace):
     def apply(self, text):
         return self.viaduct("apply", "--wait", "-f", "-", input=text)
 
+    def settle(self):
+        """Returns when every living host has in its data plane what this one has heard of: `attach` and `detach` wait for their own."""
+        self.apply(f"{{kind: host, name: {self.title}}}")
+
     # ---- the REST API ----
     def request(self, method, path, body=None):
         """(status, what the body says)"""

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-SO_TIMESTAMPNS = 35
+SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 PACE = 0.004        # seconds from one packet of a flow to its next
 SETTLED = 150_000_000  # ns that a packet may take when the machine is busy
 
@@ -56,8 +56,9 @@ class Exchange:
     def __init__(self, lab, addresses, flows):
         self.flows, self.stopping = flows, False
         self.states = []  # (may hold from, holds alone from, Rules)
-        self.sent = [{} for _ in flows]
-        self.came = [{} for _ in flows]
+        self.sent = [{} for _ in flows]     # number: before and after, for whoever sends may have to wait for a CPU
+        self.came = [{} for _ in flows]     # by the kernel's word, as in `answered`
+        self.replied = [{} for _ in flows]  # after it was sent
         self.answered = [{} for _ in flows]
         self.servers, self.clients = {}, []
         for index, (client, server, port) in enumerate(flows):
@@ -72,6 +73,7 @@ class Exchange:
     def open(node, where):
         opened = node.socket(socket.AF_INET, socket.SOCK_DGRAM)
         opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
         opened.bind(where)
         return opened
 
@@ -90,17 +92,22 @@ class Exchange:
         while not self.stopping:
             number += 1
             for index, client in enumerate(self.clients):
-                self.sent[index][number] = time.time_ns()
+                begun = time.time_ns()
                 client.send(struct.pack("!II", index, number))
+                self.sent[index][number] = begun, time.time_ns()
             time.sleep(PACE)
 
-    def receive(self, opened, take):
-        """take(index, number, time, data, from) for whatever comes to these sockets, until nothing more can."""
+    @staticmethod
+    def receive(opened, sender, take):
+        """take(index, number, time, socket, data, from) for whatever comes to these sockets, until the thread that makes it come has ended."""
         poll = select.epoll()
         by_fd = {one.fileno(): one for one in opened}
         for fd in by_fd:
             poll.register(fd, select.EPOLLIN)
-        while (ready := poll.poll(0.5)) or not self.stopping:
+        is_over = False
+        while not is_over or ready:
+            is_over = not sender.is_alive()  # asked first: then what it made come is there within the poll's time
+            ready = poll.poll(0.5)
             for fd, _ in ready:
                 data, ancillary, _, source = by_fd[fd].recvmsg(64, 64)
                 seconds, rest = struct.unpack("qq", ancillary[0][2])
@@ -110,14 +117,15 @@ class Exchange:
         def take(index, number, when, opened, data, source):
             self.came[index][number] = when
             opened.sendto(data, source)
+            self.replied[index][number] = time.time_ns()
 
-        self.receive(self.servers.values(), take)
+        self.receive(self.servers.values(), self.threads[0], take)
 
     def hear(self):
         def take(index, number, when, opened, data, source):
             self.answered[index][number] = when
 
-        self.receive(self.clients, take)
+        self.receive(self.clients, self.threads[1], take)
 
     def stop(self):
         self.stopping = True
@@ -141,12 +149,12 @@ class Exchange:
         no two hosts change at the same instant."""
         wrong, lost, passed, refused = [], [], 0, 0
         for index, flow in enumerate(self.flows):
-            for number, begin in self.sent[index].items():
-                for what, since, until in (("packet", begin, self.came[index].get(number)),
-                                           ("answer", self.came[index].get(number), self.answered[index].get(number))):
+            for number, (begun, sent) in self.sent[index].items():
+                came, replied, answered = (times[index].get(number) for times in (self.came, self.replied, self.answered))
+                for what, since, left, until in (("packet", begun, sent, came), ("answer", came, replied, answered)):
                     if since is None:
                         continue
-                    states = self.possible(since, until if until is not None else since + SETTLED)
+                    states = self.possible(since, until if until is not None else left + SETTLED)
                     allowed = any(rules.egress(*flow) for rules in states) and any(rules.ingress(*flow) for rules in states)
                     certain = all(rules.egress(*flow) and rules.ingress(*flow) for rules in states)
                     passed, refused = passed + (until is not None), refused + (until is None)

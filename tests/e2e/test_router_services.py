@@ -10,6 +10,7 @@ import time
 import pytest
 
 from lab import wait_until
+from lab.namespace import is_zombie
 
 LAB = """
 name: services
@@ -45,15 +46,11 @@ def is_up(host):
 
 
 def dig(node, *arguments, server="10.1.1.1"):
-    return node.run("dig", f"@{server}", "+tries=1", "+time=3", *arguments, check=False).stdout
+    return node.run("dig", f"@{server}", "+tries=1", "+time=10", *arguments, check=False).stdout
 
 
 def curl(node, path):
-    return node.run("curl", "-sS", "--max-time", "5", f"http://169.254.169.254{path}", check=False).stdout
-
-
-def is_alive(pid):
-    return os.path.exists(f"/proc/{pid}") and "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2]
+    return node.run("curl", "-sS", "--max-time", "20", f"http://169.254.169.254{path}", check=False).stdout
 
 
 def cgroups(pid):
@@ -72,6 +69,7 @@ def up(lab):
     servers = [host.launch("dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user=root", "--pid-file=",
                            f"--listen-address={address}", f"--address=/www.example/{answer}", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                for address, answer in (("127.0.0.53", "198.51.100.1"), ("127.0.0.54", "198.51.100.2"))]
+    wait_until(lambda: all(f"{address}:53 " in host.run("ss", "-Hlnu").stdout for address in ("127.0.0.53", "127.0.0.54")), "the name servers listen")
     wait_until(lambda: is_up(host), "the router's process is up")
     yield
     for server in servers:
@@ -163,11 +161,13 @@ def test_killed_process_is_started_again_and_told_everything(lab):
     assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
 
 
+# Who finds its socket is heard.
 STRANGER = """
-import socket, sys
+import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
+listener.bind(sys.argv[1] + ".unheard")
 listener.listen()
+os.rename(sys.argv[1] + ".unheard", sys.argv[1])
 while True:
     connection = listener.accept()[0]
     for line in connection.makefile():
@@ -181,16 +181,17 @@ def test_process_of_another_version_is_replaced(lab):
     pid = router(host)["pid"]
     host.kill9()
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid), "the process has ended")
+    wait_until(lambda: is_zombie(pid), "the process has ended")
     socket_path = next((host.run_directory / "router").glob("*.sock"))
     socket_path.unlink()
     stranger = subprocess.Popen(["/usr/bin/python3", "-c", STRANGER, socket_path])
     try:
         wait_until(socket_path.exists, "the stranger listens")
         host.start()
-        assert stranger.wait(10) == -signal.SIGKILL
+        assert stranger.wait(30) == -signal.SIGKILL
     finally:
         stranger.kill()
+        stranger.wait()
     wait_until(lambda: is_up(host), "a process of this version is up")
     assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
     assert "up" in host.viaduct("status").stdout.split("ROUTER")[1]
@@ -202,7 +203,7 @@ def test_process_comes_with_the_first_instance_and_goes_with_the_last(lab):
     pid, groups = router(host)["pid"], cgroups(router(host)["pid"])
     for port in ("one", "two"):
         host.viaduct("detach", port)
-    wait_until(lambda: not is_alive(pid), "the process has ended")
+    wait_until(lambda: is_zombie(pid), "the process has ended")
     wait_until(lambda: not host.live("status")["routers"], "the router is gone")
     assert not any(path.exists() for name, path in groups.items() if name in ("cpu", "memory"))
     assert not list((host.run_directory / "router").glob("*.sock"))
@@ -217,7 +218,11 @@ def test_purge_ends_the_process(lab):
     pid = router(host)["pid"]
     groups = cgroups(pid)
     host.stop()
-    assert is_alive(pid)
+    assert not is_zombie(pid)
     host.run(host.daemon_command()[0], "--run-dir", host.run_directory, "--purge")
-    wait_until(lambda: not is_alive(pid), "the process has ended")
+    wait_until(lambda: is_zombie(pid), "the process has ended")
     assert not any(path.exists() for name, path in groups.items() if name in ("cpu", "memory"))
+    host.start()
+    for name in ("one", "two"):
+        lab.instance(name).attach()
+    wait_until(lambda: is_up(host), "the router is back")

@@ -5,6 +5,8 @@ behind it, and in red a second subnet and a decoy.
 
 import pytest
 
+from lab import wait_until
+
 LAB = """
 name: routes
 hosts:
@@ -144,8 +146,9 @@ def test_detached_next_hop_is_said_and_dropped_by_name(lab, clients, reach):
     assert route_state(lab, "shared/10.9.0.0/24")["state"] == "active"
     lab.host("h2").viaduct("detach", "redgate")
     try:
-        status = route_state(lab, "shared/10.9.0.0/24")
-        assert status["state"] == "unusable" and "redgate" in status["reason"]
+        wait_until(lambda: route_state(lab, "shared/10.9.0.0/24")["state"] == "unusable", "h1 hears of it")
+        assert "redgate" in route_state(lab, "shared/10.9.0.0/24")["reason"]
+        host.settle()
         before = host.dropped("next_hop_unusable")
         assert clients[0].ping("10.9.0.2", count=2, timeout=0.3).received == 0
         assert host.dropped("next_hop_unusable") == before + 2
