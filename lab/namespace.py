@@ -12,9 +12,9 @@ import socket as sockets
 import subprocess
 import sys
 import threading
-import time
 
 from lab.layout import LabError
+from lab.wait import wait_until
 
 NETNS = pathlib.Path("/run/netns")
 CLONE_NEWNET = 0x40000000
@@ -80,13 +80,17 @@ class Namespace:
         self.sysctl(*QUIET)
 
     def delete(self):
-        for pid in self.pids():
+        with contextlib.suppress(LabError):
+            wait_until(self.kill_all, f"nobody lives in {self.name}", step=0.02)
+        run("ip", "netns", "del", self.name, check=False)
+
+    def kill_all(self):
+        """Whether nobody was left to kill. To be asked again: a process may have forked since they were listed."""
+        found = self.pids()
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while self.pids() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        run("ip", "netns", "del", self.name, check=False)
+        return not found
 
     def pids(self):
         """Processes that live in it, zombies apart: they hold nothing any more."""
@@ -135,13 +139,16 @@ class Namespace:
         opened.settimeout(5)
         return opened
 
-    def ping(self, target, count=1, size=None, dont_fragment=False, ttl=None, source=None, interval=0.05, timeout=1.0):
-        command = ["ping", "-n", "-c", count, "-i", interval, "-W", timeout]
+    def ping(self, target, count=1, size=None, dont_fragment=False, ttl=None, source=None, timeout=1.0):
+        """All at once (-l), as only so ping waits for the last answer as long as it is told: with others before it, it gives up after two
+        round trips.
+        """
+        command = ["ping", "-n", "-c", count, "-l", count, "-W", timeout]
         command += ["-s", size] if size is not None else []
         command += ["-M", "do"] if dont_fragment else []
         command += ["-t", ttl] if ttl is not None else []
         command += ["-I", source] if source else []
-        output = self.run(*command, target, check=False, timeout=count * (interval + timeout) + 30)
+        output = self.run(*command, target, check=False, timeout=timeout + 60)
         text = output.stdout + output.stderr
         sent = re.search(r"(\d+) packets transmitted, (\d+) received", text)
         return Ping(
