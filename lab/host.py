@@ -9,11 +9,11 @@ import pathlib
 import signal
 import socket
 import subprocess
-import time
 
 from lab.layout import LabError
 from lab.machine import Machine
-from lab.namespace import Namespace, add_addresses, connect, is_zombie, run
+from lab.namespace import Namespace, add_addresses, connect, run
+from lab.wait import wait_until
 
 API_PORT = 2379
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -103,13 +103,12 @@ class Host(Namespace):
             self.wait_ready()
 
     def wait_ready(self, seconds=60):
-        deadline = time.monotonic() + seconds
-        while not self.answers():
-            if self.process and self.process.poll() is not None:
-                raise LabError(f"host {self.title}: viaductd ended with {self.process.returncode}: {self.log()[-2000:]}")
-            if time.monotonic() > deadline:
-                raise LabError(f"host {self.title}: viaductd does not answer after {seconds} s: {self.log()[-2000:]}")
-            time.sleep(0.05)
+        try:
+            wait_until(lambda: self.process and self.process.poll() is not None or self.answers(), "viaductd answers", seconds)
+        except LabError as error:
+            raise LabError(f"host {self.title}: {error}: {self.log()[-2000:]}") from error
+        if self.process and self.process.poll() is not None:
+            raise LabError(f"host {self.title}: viaductd ended with {self.process.returncode}: {self.log()[-2000:]}")
 
     def answers(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -121,15 +120,15 @@ class Host(Namespace):
         return int((self.directory / "pid").read_text())
 
     def is_running(self):
-        return (self.directory / "pid").exists() and not is_zombie(self.pid)
+        """By its number alone it may be another's, long after it ended: a machine has 32,768 of them."""
+        if self.process:
+            return self.process.poll() is None
+        return (self.directory / "pid").exists() and self.pid in self.pids()
 
     def signal(self, number):
         if self.is_running():
             os.kill(self.pid, number)
-        if self.process:
-            self.process.wait(timeout=15)
-        while self.is_running():
-            time.sleep(0.02)
+        wait_until(lambda: not self.is_running(), f"viaductd of {self.title} ends", step=0.02)
 
     def kill9(self):
         self.signal(signal.SIGKILL)

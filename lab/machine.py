@@ -6,14 +6,14 @@ A process that only waits holds the mount namespace. It lives in the node's netw
 every mount that was made inside: overlays, bind mounts, pinned namespaces.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
 import subprocess
-import time
 
-from lab.layout import LabError
 from lab.namespace import is_zombie, run
+from lab.wait import wait_until
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 # $1: the lab's directory, $2: the node's own, $3: nft or legacy. Other labs' mounts are let go of first: a copy of them would keep alive
@@ -75,11 +75,8 @@ class Machine:
         self.holder = subprocess.Popen([*self.node.command(["unshare", "--mount", "--propagation", "slave", "sleep", "infinity"])],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         # It becomes sleep once its mounts are its own, and not before: until then the script would unmount other labs for everybody.
-        deadline = time.monotonic() + 10
-        while not pathlib.Path(f"/proc/{self.holder.pid}/cmdline").read_bytes().startswith(b"sleep\0"):
-            if self.holder.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"machine {self.node.title}: no mount namespace")
-            time.sleep(0.005)
+        wait_until(lambda: pathlib.Path(f"/proc/{self.holder.pid}/cmdline").read_bytes().startswith(b"sleep\0"),
+                   f"machine {self.node.title} has a mount namespace", step=0.005)
         self.pid_path.write_text(str(self.holder.pid))
         self.node.run("sh", "-c", MOUNTS, "machine", self.lab.directory, self.directory, self.layout.iptables)
         if run_directory:
@@ -101,16 +98,15 @@ def kill_containers(directory):
     their own, outlive the engine that is killed.
     """
     own = os.readlink("/proc/self/ns/mnt")
-    deadline = time.monotonic() + 10
-    while found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if mounts_of_lab(pid, own, directory)]:
+
+    def all_are_gone():
+        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if mounts_of_lab(pid, own, directory)]
         for pid in found:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        if time.monotonic() > deadline:
-            raise LabError(f"processes {found} of {directory} do not end")
-        time.sleep(0.02)
+        return not found
+
+    wait_until(all_are_gone, f"processes of {directory} end", step=0.02)
 
 
 def mounts_of_lab(pid, own, directory):
@@ -125,10 +121,10 @@ def mounts_of_lab(pid, own, directory):
 
 def remove_container_groups(start):
     """The control groups of the machines of a lab, whose names begin so. Who was in them is dead, but may not be reaped yet."""
-    deadline = time.monotonic() + 10
-    while parents := [*CGROUPS.glob(f"{start}-*"), *CGROUPS.glob(f"*/{start}-*")]:
+    def all_are_gone():
+        parents = [*CGROUPS.glob(f"{start}-*"), *CGROUPS.glob(f"*/{start}-*")]
         for parent in parents:
             run("find", parent, "-depth", "-type", "d", "-delete", check=False)
-        if time.monotonic() > deadline:
-            raise LabError(f"control groups {', '.join(map(str, parents))} are busy")
-        time.sleep(0.02)
+        return not parents
+
+    wait_until(all_are_gone, f"control groups of {start} are free", step=0.02)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab as a whole: up, down, and what a killed one left behind."""
 
+import contextlib
 import errno
 import os
 import pathlib
 import shutil
 import sys
-import time
 
 import yaml
 
@@ -17,6 +17,7 @@ from lab.layout import LabError, Layout
 from lab.machine import kill_containers, remove_container_groups
 from lab.namespace import NETNS, Namespace, run
 from lab.outside import Outside
+from lab.wait import wait_until
 from lab.watcher import Watcher
 from lab.wire import Wire
 
@@ -31,9 +32,15 @@ def prefix():
 def leftovers():
     """The names of labs that stand, whole or in parts."""
     start = f"{prefix()}-"
-    names = {entry.name[len(start):].split("-")[0] for folder in (NETNS, DIRECTORY) if folder.is_dir()
-             for entry in folder.iterdir() if entry.name.startswith(start)}
-    return sorted(names)
+    return sorted({name[len(start):].split("-")[0] for folder in (NETNS, DIRECTORY) for name in names_in(folder) if name.startswith(start)})
+
+
+def names_in(folder):
+    """None, if it is not there: the last lab to go takes it away, perhaps another's."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 class Lab:
@@ -96,7 +103,6 @@ class Lab:
 
     # ---- up ----
     def up(self):
-        DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.name in leftovers():
             raise LabError(f"lab {self.name} is up already, or was not taken down: `lab.py down {self.name}` does")
         try:
@@ -107,7 +113,7 @@ class Lab:
             raise
 
     def build(self):
-        self.directory.mkdir()
+        self.directory.mkdir(mode=0o755, parents=True)
         self.remember()
         if self.credentials:
             self.credentials.make({host.title: host.listen_address for host in self.every_host.values()})
@@ -174,8 +180,7 @@ class Lab:
     def take_down(name):
         """By name alone: works on what a killed or half-built lab left."""
         start = f"{prefix()}-{name}"
-        names = sorted(entry.name for entry in NETNS.iterdir() if entry.name.startswith(f"{start}-")) if NETNS.is_dir() else []
-        for namespace in names:
+        for namespace in sorted(name for name in names_in(NETNS) if name.startswith(f"{start}-")):
             Namespace(namespace, namespace).delete()
         directory = DIRECTORY / start
         kill_containers(directory)
@@ -183,10 +188,10 @@ class Lab:
         for identity in directory.glob("*/run/id"):
             remove_control_groups(identity.read_text().strip()[:8])
         for mount in reversed(mounts_below(directory)):
-            run("umount", "-l", mount)
+            run("umount", "-l", mount, check=False)  # some go with those that they lie on
         if directory.exists():
             shutil.rmtree(directory)
-        if DIRECTORY.is_dir() and not any(DIRECTORY.iterdir()):
+        with contextlib.suppress(OSError):  # another lab is there, or comes up right now
             DIRECTORY.rmdir()
 
     def save_logs(self):
@@ -260,13 +265,3 @@ def mounts_below(directory):
         if path.startswith(f"{directory}/"):
             found.append(path)
     return found
-
-
-def wait_until(condition, what, seconds=30.0, step=0.05):
-    """What condition() returned once it was true; a LabError that says what never became so, a text or what makes it then."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise LabError(f"not within {seconds} s: {what() if callable(what) else what}")
-        time.sleep(step)
-    return value
