@@ -6,6 +6,7 @@ A test file says LAB (a path below lab/, or a layout as text) and, if it likes, 
 
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -15,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("VIADUCT_LAB_LOGS", str(ROOT / "build" / "lab-logs"))
 
-from lab import Lab, Layout, wait_until  # noqa: E402  found only now
+from lab import Lab, LabError, Layout, wait_until  # noqa: E402  found only now
 
 
 def pytest_configure(config):
@@ -60,6 +61,14 @@ def pytest_runtest_makereport(item, call):
     if report.when != "call" or not report.failed or built is None:
         return
     for host in built.every_host.values():
-        text = "".join(f"$ viaduct {command}\n{said.stdout}{said.stderr}"
-                       for command in ("status", "drops") for said in [host.viaduct(command, check=False)])
+        text = "".join(f"$ viaduct {command}\n{what_says(host, command)}" for command in ("status", "drops"))
         report.sections.append((f"host {host.title}", f"{text}---- log ----\n{host.log()[-3000:]}"))
+
+
+def what_says(host, command):
+    """An error in here would end the whole run."""
+    try:
+        said = host.viaduct(command, check=False, timeout=10)
+        return said.stdout + said.stderr
+    except (OSError, LabError, subprocess.SubprocessError) as error:
+        return f"{error}\n"
