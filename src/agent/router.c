@@ -472,11 +472,29 @@ static void socket_check(uint32_t domain, const char *socket_path, void *userdat
 		process_end(&agent->options, &agent->identity, domain, socket_path);
 }
 
+/* Of a process that died too slowly for process_end. */
+static int group_check(uint32_t domain, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+	struct vd_error error = {};
+	char tag[128];
+
+	tag_write(&agent->options, &agent->identity, tag);
+	if (!router_find(agent, domain) && vd_host_cgroup_remove(tag, domain, &error) < 0)
+		vd_log_warning("%s", error.text);
+	return 0;
+}
+
 void vd_agent_routers_sweep(struct vd_agent *agent)
 {
+	char tag[128];
+
 	/* Before the first plan is in place nobody knows who is wanted. */
-	if (!agent->needs_sync)
-		vd_router_sockets_each(agent->options.run_directory, socket_check, agent);
+	if (agent->needs_sync)
+		return;
+	vd_router_sockets_each(agent->options.run_directory, socket_check, agent);
+	tag_write(&agent->options, &agent->identity, tag);
+	vd_host_cgroup_each(tag, group_check, agent);
 }
 
 static void process_handle_close(uv_handle_t *handle, void *userdata)

@@ -14,7 +14,8 @@
 #include <time.h>
 
 #define PERIOD_US 100000 /* the kernel's default: a router that is over its share pauses for less than this */
-#define REMOVE_TRIES 20
+#define REMOVE_TRIES 20  /* of a daemon, which has other things to do */
+#define PURGE_TRIES 500
 #define REMOVE_PAUSE_NS 10000000
 
 /* Where the controllers are; with version 2 both are the same place. */
@@ -154,28 +155,28 @@ int vd_host_cgroup_ensure(const char *tag, uint32_t domain, uint32_t cpu_milli, 
 	return 0;
 }
 
-static int group_remove(const char *path)
+static int group_remove(const char *path, int tries)
 {
 	const struct timespec pause = {.tv_nsec = REMOVE_PAUSE_NS};
 
 	for (int i = 0; rmdir(path) < 0; i++) {
 		if (errno == ENOENT)
 			return 0;
-		if (errno != EBUSY || i == REMOVE_TRIES)
+		if (errno != EBUSY || i == tries)
 			return -errno;
 		nanosleep(&pause, NULL);
 	}
 	return 0;
 }
 
-static int groups_remove(const char *root, const char *tag, uint32_t domain)
+static int groups_remove(const char *root, const char *tag, uint32_t domain, int tries)
 {
 	char path[PATH_MAX];
 	int r;
 
 	if (snprintf(path, sizeof(path), "%s/viaduct/%s/%" PRIu32, root, tag, domain) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	r = group_remove(path);
+	r = group_remove(path, tries);
 	/* The last one out; while others are in, these fail. */
 	*strrchr(path, '/') = '\0';
 	if (rmdir(path) == 0) {
@@ -185,21 +186,26 @@ static int groups_remove(const char *root, const char *tag, uint32_t domain)
 	return r;
 }
 
-int vd_host_cgroup_remove(const char *tag, uint32_t domain, struct vd_error *error)
+static int domain_remove(const char *tag, uint32_t domain, int tries, struct vd_error *error)
 {
 	struct hierarchy hierarchy;
 	int r = hierarchy_find(&hierarchy);
 
 	if (r < 0)
 		return 0; /* none were made */
-	r = groups_remove(hierarchy.cpu, tag, domain);
+	r = groups_remove(hierarchy.cpu, tag, domain, tries);
 	if (r == 0 && !hierarchy.is_unified)
-		r = groups_remove(hierarchy.memory, tag, domain);
+		r = groups_remove(hierarchy.memory, tag, domain, tries);
 	return r < 0 ? vd_error_set(error, r, "the control group of domain %" PRIu32 " cannot be removed: %s", domain, strerror(-r))
 		     : 0;
 }
 
-static int root_purge(const char *root, const char *tag, struct vd_error *error)
+int vd_host_cgroup_remove(const char *tag, uint32_t domain, struct vd_error *error)
+{
+	return domain_remove(tag, domain, REMOVE_TRIES, error);
+}
+
+static int root_each(const char *root, const char *tag, vd_host_cgroup_visit *visit, void *userdata)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
@@ -213,18 +219,37 @@ static int root_purge(const char *root, const char *tag, struct vd_error *error)
 		return 0;
 	while (r == 0 && (entry = readdir(directory)))
 		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
-			r = vd_host_cgroup_remove(tag, (uint32_t)strtoul(entry->d_name, NULL, 10), error);
+			r = visit((uint32_t)strtoul(entry->d_name, NULL, 10), userdata);
 	closedir(directory);
 	return r;
 }
 
-int vd_host_cgroup_purge(const char *tag, struct vd_error *error)
+int vd_host_cgroup_each(const char *tag, vd_host_cgroup_visit *visit, void *userdata)
 {
 	struct hierarchy hierarchy;
 	int r;
 
 	if (hierarchy_find(&hierarchy) < 0)
 		return 0;
-	r = root_purge(hierarchy.cpu, tag, error);
-	return r < 0 ? r : root_purge(hierarchy.memory, tag, error);
+	r = root_each(hierarchy.cpu, tag, visit, userdata);
+	return r < 0 || hierarchy.is_unified ? r : root_each(hierarchy.memory, tag, visit, userdata);
+}
+
+struct purge {
+	const char *tag;
+	struct vd_error *error;
+};
+
+static int domain_purge(uint32_t domain, void *userdata)
+{
+	const struct purge *purge = userdata;
+
+	return domain_remove(purge->tag, domain, PURGE_TRIES, purge->error);
+}
+
+int vd_host_cgroup_purge(const char *tag, struct vd_error *error)
+{
+	struct purge purge = {.tag = tag, .error = error};
+
+	return vd_host_cgroup_each(tag, domain_purge, &purge);
 }

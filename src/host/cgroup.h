@@ -16,7 +16,10 @@
 int vd_host_cgroup_ensure(const char *tag, uint32_t domain, uint32_t cpu_milli, uint64_t memory, pid_t pid, struct vd_error *error);
 /* What is gone already is success. -EBUSY while a process is still in it (a fifth of a second is waited for one that dies). */
 int vd_host_cgroup_remove(const char *tag, uint32_t domain, struct vd_error *error);
-/* Removes the groups of every domain of this tag. */
+/* The domains that have groups; with version 1 it may name one twice. What the visitor returns ends it, when that is not 0. */
+typedef int vd_host_cgroup_visit(uint32_t domain, void *userdata);
+int vd_host_cgroup_each(const char *tag, vd_host_cgroup_visit *visit, void *userdata);
+/* Removes the groups of every domain of this tag. Waits five seconds for a process that dies. */
 int vd_host_cgroup_purge(const char *tag, struct vd_error *error);
 
 #endif

@@ -118,6 +118,6 @@ def listening(server, port, word="SSH-2.0-lab"):
         process.wait()
 
 
-def greeting(client, address, port):
-    """What `nc` to it prints within a second: as the tutorial tries it by hand."""
-    return client.run("busybox", "nc", "-w", 1, address, port, check=False, timeout=20).stdout.strip()
+def greeting(client, address, port, seconds=1):
+    """What `nc` to it prints, when a connection comes about within so long: as the tutorial tries it by hand."""
+    return client.run("busybox", "nc", "-w", seconds, address, port, check=False, timeout=20).stdout.strip()

@@ -132,14 +132,19 @@ def test_process_is_limited_as_its_profile_says(lab):
 
 
 def test_process_outlives_the_daemon_and_is_taken_over(lab):
-    """R-OPS-5."""
+    """R-OPS-5: and a control group that its process has left late goes."""
     host, one = lab.host("h1"), lab.instance("one")
     pid = router(host)["pid"]
+    left = {path.parent / "4000000000" for name, path in cgroups(pid).items() if name in ("cpu", "memory", "unified") and path.name.isdigit()}
+    assert left
     host.kill9()
+    for path in left:
+        path.mkdir()
     assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
     assert curl(one, "/latest/meta-data/local-hostname") == "first"
     host.start()
     wait_until(lambda: is_up(host), "the process is taken over")
+    wait_until(lambda: not any(path.exists() for path in left), "what was left is gone")
     assert router(host)["pid"] == pid
     assert dig(one, "two.brief.internal", "+short") == "10.1.2.2\n"
 

@@ -407,6 +407,11 @@ int vd_host_cgroup_remove(const char *tag, uint32_t domain, struct vd_error *err
 	return 0;
 }
 
+int vd_host_cgroup_each(const char *tag, vd_host_cgroup_visit *visit, void *userdata)
+{
+	return 0;
+}
+
 int vd_host_cgroup_purge(const char *tag, struct vd_error *error)
 {
 	return 0;

@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "host/cgroup.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,17 +67,40 @@ static void test_process_is_limited(void **state)
 	assert_false(succeeds("find /sys/fs/cgroup -name '%s' | grep -q .", tag));
 }
 
+static int domain_note(uint32_t domain, void *userdata)
+{
+	bool *seen = userdata;
+
+	assert_true(domain == DOMAIN || domain == DOMAIN + 1);
+	seen[domain - DOMAIN] = true;
+	return 0;
+}
+
+/* Ends somebody a moment from now: longer than a daemon waits, and shorter than a purge does. */
+static void *late_end(void *userdata)
+{
+	usleep(600000);
+	waiting_end(*(pid_t *)userdata);
+	return NULL;
+}
+
 static void test_purge_takes_all_of_a_tag(void **state)
 {
 	struct vd_error error = {};
 	pid_t pid = waiting_start();
+	bool seen[2] = {};
+	pthread_t thread;
 	char tag[32];
 
 	tag_write(tag);
 	assert_int_equal(vd_host_cgroup_ensure(tag, DOMAIN, 500, 64 << 20, pid, &error), 0);
 	assert_int_equal(vd_host_cgroup_ensure(tag, DOMAIN + 1, 500, 64 << 20, pid, &error), 0);
-	waiting_end(pid);
+	assert_int_equal(vd_host_cgroup_each(tag, domain_note, seen), 0);
+	assert_true(seen[0] && seen[1]);
+	assert_int_equal(vd_host_cgroup_remove(tag, DOMAIN + 1, &error), -EBUSY);
+	assert_int_equal(pthread_create(&thread, NULL, late_end, &pid), 0);
 	assert_int_equal(vd_host_cgroup_purge(tag, &error), 0);
+	pthread_join(thread, NULL);
 	assert_false(succeeds("find /sys/fs/cgroup -name '%s' | grep -q .", tag));
 	assert_int_equal(vd_host_cgroup_purge(tag, &error), 0);
 	assert_int_equal(vd_host_cgroup_remove(tag, DOMAIN, &error), 0);
