@@ -68,19 +68,20 @@ static __always_inline void vd_expire_claim6(const struct vd_connection6_key *ke
 		bpf_map_delete_elem(&vd_nat6, &claim);
 }
 
-/* 1 ends the slice. */
+/*
+ * 1 ends the slice. The first one is looked at before it is taken: nobody else takes any, and one that cannot be put back (the kernel
+ * gives a queue's lock up after a while, since Linux 6.15) would never be looked at again.
+ */
 static long vd_expire_step4(__u32 index, void *context)
 {
 	__u64 now = *(__u64 *)context;
 	struct vd_expire4_value entry = {0};
 	struct vd_connection *connection;
 
+	if (bpf_map_peek_elem(&vd_expire4, &entry) || (__s64)(now - entry.checked) < (__s64)VD_EXPIRE_RECHECK)
+		return 1;
 	if (bpf_map_pop_elem(&vd_expire4, &entry))
 		return 1;
-	if ((__s64)(now - entry.checked) < (__s64)VD_EXPIRE_RECHECK) {
-		bpf_map_push_elem(&vd_expire4, &entry, 0);
-		return 1;
-	}
 	connection = bpf_map_lookup_elem(&vd_conn4, &entry.key);
 	if (!connection)
 		return 0;
@@ -99,12 +100,10 @@ static long vd_expire_step6(__u32 index, void *context)
 	struct vd_expire6_value entry = {0};
 	struct vd_connection *connection;
 
+	if (bpf_map_peek_elem(&vd_expire6, &entry) || (__s64)(now - entry.checked) < (__s64)VD_EXPIRE_RECHECK)
+		return 1;
 	if (bpf_map_pop_elem(&vd_expire6, &entry))
 		return 1;
-	if ((__s64)(now - entry.checked) < (__s64)VD_EXPIRE_RECHECK) {
-		bpf_map_push_elem(&vd_expire6, &entry, 0);
-		return 1;
-	}
 	connection = bpf_map_lookup_elem(&vd_conn6, &entry.key);
 	if (!connection)
 		return 0;
