@@ -9,8 +9,6 @@
 
 #include "viaduct.skel.h"
 
-#define PUT(map, key, value) assert_int_equal(bpf_map__update_elem(map, &(key), sizeof(key), &(value), sizeof(value), BPF_ANY), 0)
-
 void put_route_to(struct fixture *fixture, uint32_t domain, const char *prefix, uint8_t length, uint8_t type, uint32_t id,
 		  uint32_t target)
 {

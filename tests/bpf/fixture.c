@@ -16,12 +16,20 @@
 #include "tunnel.skel.h"
 #include "viaduct.skel.h"
 
-static void put(struct bpf_map *map, const void *key, size_t key_size, const void *value, size_t value_size)
-{
-	assert_int_equal(bpf_map__update_elem(map, key, key_size, value, value_size, BPF_ANY), 0);
-}
+/* Without memory at this moment; it is back at the next (src/datapath/memory.h). */
+#define MEMORY_TRIES 1000
 
-#define PUT(map, key, value) put(map, &(key), sizeof(key), &(value), sizeof(value))
+void put_element(struct bpf_map *map, const void *key, size_t key_size, const void *value, size_t value_size)
+{
+	int r = -ENOMEM;
+
+	for (unsigned i = 0; r == -ENOMEM && i < MEMORY_TRIES; i++) {
+		if (i)
+			usleep(1000);
+		r = bpf_map__update_elem(map, key, key_size, value, value_size, BPF_ANY);
+	}
+	assert_int_equal(r, 0);
+}
 
 static void put_domain(struct fixture *fixture, uint32_t domain, uint32_t vni, uint32_t service_ifindex)
 {
@@ -292,6 +300,20 @@ int fixture_enter(void)
 		      "peer-$link up || exit 1; done")
 		       ? 1
 		       : 0;
+}
+
+void start_expiry(struct fixture *fixture)
+{
+	uint8_t data[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = sizeof(data), .repeat = 1);
+
+	options.retval = ENOMEM;
+	for (unsigned i = 0; options.retval == ENOMEM && i < MEMORY_TRIES; i++) {
+		if (i)
+			usleep(1000);
+		assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(fixture->bpf->progs.vd_expire_start), &options), 0);
+	}
+	assert_int_equal(options.retval, 0);
 }
 
 int run_program(struct fixture *fixture, int program, uint32_t ifindex, const struct packet *packet)

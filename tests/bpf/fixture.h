@@ -77,6 +77,13 @@ int fixture_teardown(void **state);
 /* Enters a network namespace with the links of the topology; 77 (skip) without root. Once, in main. */
 int fixture_enter(void);
 
+struct bpf_map;
+/* Sets an element, and waits while the kernel has no memory for it; many of the maps take theirs when they are filled. */
+void put_element(struct bpf_map *map, const void *key, size_t key_size, const void *value, size_t value_size);
+#define PUT(map, key, value) put_element(map, &(key), sizeof(key), &(value), sizeof(value))
+/* From here on connections expire, until the test ends. */
+void start_expiry(struct fixture *fixture);
+
 /* Runs a program as if packet came in by ifindex. Returns the verdict; what became of it is fixture->out. */
 int run_program(struct fixture *fixture, int program, uint32_t ifindex, const struct packet *packet);
 /* Runs the port program as if packet came in by ifindex. Returns the verdict; what became of it is fixture->out. */

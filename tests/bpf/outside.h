@@ -15,8 +15,6 @@
 #define OUTSIDE "198.18.0.1"
 #define OUTSIDE6 "2001:db8:ffff::1"
 
-#define PUT(map, key, value) assert_int_equal(bpf_map__update_elem(map, &(key), sizeof(key), &(value), sizeof(value), BPF_ANY), 0)
-
 struct viaduct_bpf *bpf_of(struct provider *provider);
 union vd_addr address_of(const char *text);
 void set_deadline(struct provider *provider, uint64_t deadline);

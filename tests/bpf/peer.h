@@ -28,8 +28,6 @@ enum {
 #define MAC_OF_RED "02:78:00:00:00:01"
 #define MAC_OF_GREEN "02:78:00:00:00:04"
 
-#define PUT(map, key, value) assert_int_equal(bpf_map__update_elem(map, &(key), sizeof(key), &(value), sizeof(value), BPF_ANY), 0)
-
 struct green {
 	const char *gateway, *y[2], *z[2], *cidr[2]; /* IPv4 and IPv6; 16 and 32 bits */
 };

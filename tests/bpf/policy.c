@@ -8,7 +8,6 @@
 
 #include "viaduct.skel.h"
 
-#define PUT(map, key, value) assert_int_equal(bpf_map__update_elem(map, &(key), sizeof(key), &(value), sizeof(value), BPF_ANY), 0)
 #define GET(map, key, value) (bpf_map__lookup_elem(map, &(key), sizeof(key), &(value), sizeof(value), 0) == 0)
 
 void put_policy(struct fixture *fixture, uint32_t identity, bool egress_is_open)

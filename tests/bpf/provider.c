@@ -11,8 +11,6 @@
 #include "tag.skel.h"
 #include "viaduct.skel.h"
 
-#define PUT(map, key, value) assert_int_equal(bpf_map__update_elem(map, &(key), sizeof(key), &(value), sizeof(value), BPF_ANY), 0)
-
 static void put_network(struct provider *provider, uint32_t network, uint16_t vlan, bool has_instances)
 {
 	struct viaduct_bpf *bpf = provider->fixture->bpf;

@@ -188,15 +188,6 @@ static void test_cached_flow_touches_its_connection(void **state)
 	assert_true(connection.last_seen > before.last_seen);
 }
 
-static void start_expiry(struct fixture *fixture)
-{
-	uint8_t data[64] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = sizeof(data), .repeat = 1);
-
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(fixture->bpf->progs.vd_expire_start), &options), 0);
-	assert_int_equal(options.retval, 0);
-}
-
 static void age_connection(struct fixture *fixture, const struct packet_spec *spec, uint64_t seconds)
 {
 	struct vd_connection4_key key = {0}, next;
@@ -230,20 +221,20 @@ static void test_idle_connections_expire_and_give_their_share_back(void **state)
 	tcp.tcp_flags = TH_ACK;
 	pass(fixture, fixture->ifindex_a, &tcp);
 	age_connection(fixture, &idle, 91);
-	age_connection(fixture, &busy, 85);
+	age_connection(fixture, &busy, 60);
 	age_connection(fixture, &tcp, 7000);
 	start_expiry(fixture);
 	/* Again, as a newer build would take the timer over. */
 	start_expiry(fixture);
-	for (int i = 0; i < 60 && find_connection(fixture, RED, &idle, &connection); i++)
+	for (int i = 0; i < 200 && share_used(fixture, RED) != 2; i++)
 		usleep(50000);
 	assert_false(find_connection(fixture, RED, &idle, &connection));
 	assert_true(find_connection(fixture, RED, &busy, &connection));
 	assert_true(find_connection(fixture, RED, &tcp, &connection));
 	assert_int_equal(share_used(fixture, RED), 2);
 	/* What stays is looked at again. */
-	age_connection(fixture, &busy, 10);
-	for (int i = 0; i < 80 && find_connection(fixture, RED, &busy, &connection); i++)
+	age_connection(fixture, &busy, 35);
+	for (int i = 0; i < 200 && share_used(fixture, RED) != 1; i++)
 		usleep(50000);
 	assert_false(find_connection(fixture, RED, &busy, &connection));
 	assert_int_equal(share_used(fixture, RED), 1);

@@ -147,15 +147,6 @@ static void age_connection(struct provider *provider, const struct packet_spec *
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(bpf_of(provider)->maps.vd_conn4), &key, &connection, BPF_EXIST), 0);
 }
 
-static void start_expiry(struct provider *provider)
-{
-	char data[64] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = sizeof(data));
-
-	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(bpf_of(provider)->progs.vd_expire_start), &options), 0);
-	assert_int_equal(options.retval, 0);
-}
-
 static size_t count_claims(struct provider *provider)
 {
 	int fd = bpf_map__fd(bpf_of(provider)->maps.vd_nat4);
@@ -176,7 +167,7 @@ static void test_claims_go_with_their_connection(void **state)
 
 	assert_int_equal(count_claims(provider), 1);
 	age_connection(provider, &spec, 200);
-	start_expiry(provider);
+	start_expiry(provider->fixture);
 	for (int i = 0; i < 60 && count_claims(provider); i++)
 		usleep(100000);
 	assert_int_equal(count_claims(provider), 0);
@@ -215,7 +206,7 @@ static void test_translations_last_as_the_rfcs_ask(void **state)
 			age_connection(provider, spec, old ? cases[i].most : cases[i].least);
 		}
 	}
-	start_expiry(provider);
+	start_expiry(provider->fixture);
 	for (uint16_t i = 0; i < 5; i++) {
 		for (int wait = 0; wait < 60 && is_connected(provider, &gone[i]); wait++)
 			usleep(100000);
