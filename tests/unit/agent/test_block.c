@@ -35,13 +35,25 @@ struct host {
 	struct vd_replica *replica;
 	struct vd_blocks *blocks;
 	int64_t lease;
-	_Atomic size_t containers, closed, opened;
+	_Atomic size_t containers, closed, opened, quarantined;
 };
+
+/* As a state it lasts as short as a second: what is counted is that it came. */
+static void count_quarantines(struct host *host, const struct vd_changes *changes)
+{
+	for (size_t i = 0; changes && i < changes->count; i++) {
+		const struct vd_resource *after = changes->items[i].after;
+
+		host->quarantined += after && after->kind == VD_KIND_CONTAINER_BLOCK &&
+				     ((const struct vd_container_block *)after)->assigned_state == VD_BLOCK_STATE_QUARANTINED;
+	}
+}
 
 static void model_changed(const struct vd_model *model, const struct vd_changes *changes, int64_t revision, void *userdata)
 {
 	struct host *host = userdata;
 
+	count_quarantines(host, changes);
 	if (host->blocks && vd_blocks_concern(changes))
 		vd_blocks_wake(host->blocks);
 }
@@ -182,7 +194,8 @@ struct count {
 	const char *node; /* NULL: of anybody */
 	enum vd_block_state state;
 	size_t found;
-	char name[64]; /* the last one */
+	char name[64];       /* the last one */
+	int64_t quarantined; /* until when, at most; seconds of the wall clock */
 };
 
 static int count_block(const struct vd_resource *resource, void *userdata)
@@ -194,6 +207,8 @@ static int count_block(const struct vd_resource *resource, void *userdata)
 		return 0;
 	count->found++;
 	snprintf(count->name, sizeof(count->name), "%s", resource->name);
+	if ((int64_t)block->assigned_quarantined_until > count->quarantined)
+		count->quarantined = (int64_t)block->assigned_quarantined_until;
 	return 0;
 }
 
@@ -206,17 +221,18 @@ static struct count blocks_of(struct host *seen_by, const char *node, enum vd_bl
 	return count;
 }
 
-static void assert_becomes(struct host *seen_by, const char *node, enum vd_block_state state, size_t expected)
+static struct count assert_becomes(struct host *seen_by, const char *node, enum vd_block_state state, size_t expected)
 {
-	size_t found = 0;
+	struct count count = {};
 
-	for (unsigned i = 0; i < 800; i++) {
-		found = blocks_of(seen_by, node, state).found;
-		if (found == expected)
-			return;
+	for (unsigned i = 0; i < 3000; i++) {
+		count = blocks_of(seen_by, node, state);
+		if (count.found == expected)
+			return count;
 		usleep(10000);
 	}
-	fail_msg("%s has %zu blocks of state %d, not %zu", node ? node : "everybody", found, state, expected);
+	fail_msg("%s has %zu blocks of state %d, not %zu", node ? node : "everybody", count.found, state, expected);
+	return count;
 }
 
 struct several {
@@ -287,6 +303,7 @@ static void test_the_block_of_a_dead_host_is_quarantined_then_free(void **state)
 {
 	struct several *several = *state;
 	struct host *h1 = &several->hosts[0], *h2 = &several->hosts[1], *h3 = &several->hosts[2];
+	int64_t quarantined;
 	char name[64];
 
 	open_all(several, 2, "{kind: container_network, name: c, cidr: 10.0.0.0/23, quarantine: 3}");
@@ -300,13 +317,13 @@ static void test_the_block_of_a_dead_host_is_quarantined_then_free(void **state)
 	usleep(1000 * (TRUST_MS + 1600));
 	assert_int_equal(blocks_of(h1, "h2", VD_BLOCK_STATE_HELD).found, 1);
 	host_die(h2);
-	assert_becomes(h1, "h2", VD_BLOCK_STATE_QUARANTINED, 1);
+	quarantined = assert_becomes(h1, "h2", VD_BLOCK_STATE_QUARANTINED, 1).quarantined;
+	assert_true(quarantined > 0);
 	/* Meanwhile a third one finds nothing free. */
 	host_open(h3, "h3", several->store);
 	join(h3);
-	usleep(1000000);
-	assert_int_equal(blocks_of(h1, "h3", VD_BLOCK_STATE_HELD).found, 0);
 	assert_becomes(h1, "h3", VD_BLOCK_STATE_HELD, 1);
+	assert_true(time(NULL) >= quarantined);
 	assert_string_equal(blocks_of(h1, "h3", VD_BLOCK_STATE_HELD).name, name);
 	/* Who comes back too late gets nothing of another's. */
 	host_live(h2);
@@ -401,7 +418,9 @@ static void test_many_die_at_once_and_others_come(void **state)
 		host_end(&several->hosts[i]);
 		host_die(&several->hosts[i]);
 	}
-	assert_becomes(&several->hosts[0], NULL, VD_BLOCK_STATE_QUARANTINED, 4);
+	for (unsigned i = 0; i < 3000 && several->hosts[0].quarantined < 4; i++)
+		usleep(10000);
+	assert_true(several->hosts[0].quarantined >= 4);
 	for (unsigned i = 8; i < HOSTS; i++) {
 		char name[8];
 

@@ -181,7 +181,7 @@ static bool held_by(struct host *host, const char *name)
 
 static void assert_becomes(struct host *host, const char *name)
 {
-	for (unsigned i = 0; i < 500 && !held_by(host, name); i++)
+	for (unsigned i = 0; i < 3000 && !held_by(host, name); i++)
 		usleep(10000);
 	if (!held_by(host, name))
 		fail_msg("%s is not the gateway", name[0] ? name : "nobody");
@@ -224,7 +224,7 @@ static void test_one_host_of_two_becomes_the_gateway_and_stays_it(void **state)
 
 	host_join(&two->h1);
 	host_join(&two->h2);
-	for (unsigned i = 0; i < 500 && held_by(&two->h1, ""); i++)
+	for (unsigned i = 0; i < 3000 && held_by(&two->h1, ""); i++)
 		usleep(10000);
 	holder(&two->h1, first, boot_id);
 	assert_true(first[0]);
@@ -309,7 +309,7 @@ static void test_host_that_was_seen_dead_and_is_back_keeps_it_against_the_write_
 	two->h2.store = &late.store;
 	host_join(&two->h2);
 	host_die(&two->h1);
-	for (unsigned i = 0; i < 300 && late.seen == 0; i++)
+	for (unsigned i = 0; i < 3000 && late.seen == 0; i++)
 		usleep(10000);
 	assert_true(late.seen > 0);
 	usleep(700000);
@@ -384,7 +384,7 @@ static void test_new_boot_takes_its_own_gateway_again(void **state)
 	two->h1.boot_id = "boot-2";
 	host_join(&two->h2);
 	host_join(&two->h1);
-	for (unsigned i = 0; i < 500 && strcmp(boot_id, "boot-2") != 0; i++) {
+	for (unsigned i = 0; i < 3000 && strcmp(boot_id, "boot-2") != 0; i++) {
 		usleep(10000);
 		holder(&two->h2, now, boot_id);
 	}
@@ -398,7 +398,7 @@ static void test_gateway_goes_with_the_attachment(void **state)
 
 	host_join(&two->h1);
 	host_join(&two->h2);
-	for (unsigned i = 0; i < 500 && held_by(&two->h1, ""); i++)
+	for (unsigned i = 0; i < 3000 && held_by(&two->h1, ""); i++)
 		usleep(10000);
 	apply(&two->h1, "{kind: vpc, name: blue, cidrs: [10.0.0.0/16], networks: []}\n");
 	assert_becomes(&two->h1, "");

@@ -280,10 +280,10 @@ static void test_wait_is_for_living_hosts(void **state)
 	fixture_put(fixture, STATUS_KEY "dead", "{\"revision\": 1}");
 	fixture_put(fixture, STATUS_KEY "h1", "{\"revision\": 1000000}");
 	fixture_put(fixture, ALIVE_KEY "h1", "{\"version\": \"9\"}");
-	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", fixture_documents));
+	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=20", fixture_documents));
 	/* The reply says so when it is a host of ours. */
 	fixture_put(fixture, STATUS_KEY "dead", "{\"revision\": 1, \"time\": 1700000000}");
-	reply = fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", "kind: host\nname: dead\n");
+	reply = fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=20", "kind: host\nname: dead\n");
 	assert_string_equal(fixture_text(reply, "notes.0"),
 			    "host dead has not been heard of since 2023-11-14 22:13:20 UTC: not waited for");
 	assert_int_equal(json_array_size(json_object_get(reply, "notes")), 1);
@@ -307,16 +307,16 @@ static void test_wait_is_for_living_hosts(void **state)
 	pthread_join(thread, NULL);
 	json_decref(reply);
 	json_decref(
-		fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\n"));
+		fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=20", "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\n"));
 
 	/* A host whose lease ends while we wait is waited for no longer. */
 	fixture_put(fixture, STATUS_KEY "h2", "{\"revision\": 1}");
 	fixture_put(fixture, ALIVE_KEY "h2", NULL);
-	reply = fixture_get(fixture, "DELETE", "/v1/vpcs/demo?wait=true&timeout=5", NULL);
+	reply = fixture_get(fixture, "DELETE", "/v1/vpcs/demo?wait=true&timeout=20", NULL);
 	assert_null(strstr(fixture_text(reply, "notes.0"), "h2"));
 	json_decref(reply);
 	json_decref(fixture_get(fixture, "POST", "/v1/apply", "kind: host\nname: h2\n"));
-	reply = fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=5", "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\n");
+	reply = fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=20", "kind: vpc\nname: demo\ncidrs: [192.168.0.0/16]\n");
 	assert_int_equal(json_array_size(json_object_get(reply, "notes")), 2);
 	json_decref(reply);
 }
@@ -365,7 +365,7 @@ static void test_wait_is_for_a_gateway(void **state)
 	assert_true(atomic_load(&election.is_over));
 	pthread_join(thread, NULL);
 	/* One is there: nothing to wait for. */
-	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=1", outside_documents));
+	json_decref(fixture_get(fixture, "POST", "/v1/apply?wait=true&timeout=20", outside_documents));
 }
 
 static void test_daemon_stops_while_somebody_waits(void **state)

@@ -355,7 +355,8 @@ static void test_trace_and_drops_name_rule_and_groups(void **state)
 
 	assert_true(vd_datapath_drop_fd(datapath) >= 0);
 	assert_int_equal(pthread_create(&thread, NULL, send_syns, &sending), 0);
-	usleep(50000);
+	while (__atomic_load_n(&sending.count, __ATOMIC_RELAXED) < 100)
+		usleep(1000);
 	__atomic_store_n(&sending.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	assert_int_equal(vd_datapath_drop_events(datapath, note_drop, &drop), 0);

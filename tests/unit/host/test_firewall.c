@@ -132,15 +132,15 @@ static bool pings(const char *from, const char *to)
 static char *source_at(const char *destination)
 {
 	return output_of(
-		"ip netns exec far timeout 4 tcpdump -lnni eth0 -c 1 udp and dst host %s 2>/dev/null >/run/vd-test/seen & t=$!;"
+		"ip netns exec far timeout 30 tcpdump -lnni eth0 -c 1 udp and dst host %s 2>/dev/null >/run/vd-test/seen & t=$!;"
 		"while kill -0 $t 2>/dev/null; do ip netns exec container bash -c 'echo x >/dev/udp/%s/9'; sleep 0.1; done;"
 		"sed -n 's/.* IP6* \\([0-9a-f:.]*\\)\\.[0-9]* > .*/\\1/p' /run/vd-test/seen | tr -d '\\n'",
 		destination, destination);
 }
 
-static bool fetches(const char *source, const char *server)
+static bool fetches(const char *source, const char *server, unsigned seconds)
 {
-	return succeeds("ip netns exec far curl -s -m 1 --interface %s http://%s/page >/dev/null", source, server);
+	return succeeds("ip netns exec far curl -s -m %u --interface %s http://%s/page >/dev/null", seconds, source, server);
 }
 
 static void assert_source(const char *destination, const char *source)
@@ -190,10 +190,10 @@ static void test_published_ports_work_and_others_stay_closed(void **state)
 		run("ip netns exec container busybox httpd -p 80 -h /run/vd-test; ip netns exec container busybox httpd -p 81 -h "
 		    "/run/vd-test;"
 		    "echo hello >/run/vd-test/page");
-		assert_true(fetches("192.168.0.3", "192.168.0.2:8080"));
-		assert_true(fetches("198.51.100.9", "192.168.0.2:8080"));
-		assert_true(fetches("192.168.0.3", "10.0.2.2:81"));
-		assert_false(fetches("198.51.100.9", "10.0.2.2:81"));
+		assert_true(fetches("192.168.0.3", "192.168.0.2:8080", 20));
+		assert_true(fetches("198.51.100.9", "192.168.0.2:8080", 20));
+		assert_true(fetches("192.168.0.3", "10.0.2.2:81", 20));
+		assert_false(fetches("198.51.100.9", "10.0.2.2:81", 1));
 		assert_false(succeeds("ip netns exec far ping -c 1 -W 1 -I 198.51.100.9 10.0.2.2 >/dev/null"));
 
 		/* Without masquerade the address is everybody's to call. */
@@ -202,7 +202,8 @@ static void test_published_ports_work_and_others_stay_closed(void **state)
 		assert_true(succeeds("ip netns exec far ping -c 1 -W 1 -I 198.51.100.9 10.0.2.2 >/dev/null"));
 		assert_source("198.51.100.9", "10.0.2.2");
 		node_set(&node, true);
-		run("for p in $(ip netns pids container); do kill $p; done; iptables-%s -P FORWARD ACCEPT;"
+		run("while p=$(ip netns pids container) && [ -n \"$p\" ]; do kill -9 $p; sleep 0.05; done; iptables-%s -P FORWARD "
+		    "ACCEPT;"
 		    "iptables-%s -F; iptables-%s -t nat -F; iptables-%s -X",
 		    backends[i], backends[i], backends[i], backends[i]);
 	}

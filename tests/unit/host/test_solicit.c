@@ -119,6 +119,21 @@ static void test_unsolicited_advertisement_overrides(void **state)
 	assert_checksum(&frame, 14);
 }
 
+/* 10 s at most; output is what the command said last. */
+static void assert_says(const char *command, const char *text)
+{
+	VD_FREE char *output = NULL;
+
+	for (int i = 0; i < 200; i++) {
+		free(output);
+		output = output_of("%s", command);
+		if (strstr(output, text))
+			return;
+		usleep(50000);
+	}
+	fail_msg("no \"%s\" in what %s says: %s", text, command, output);
+}
+
 /* The other end is a plain Linux: it believes what we announce and answers what we ask; a tag is on the wire. */
 static void test_a_linux_neighbour_understands(void **state)
 {
@@ -126,7 +141,6 @@ static void test_a_linux_neighbour_understands(void **state)
 	struct vd_host_wire wire = {mac("02:00:00:00:00:0a"), 0};
 	struct vd_address vip = address("198.51.100.5"), vip6 = address("2001:db8:7::5"), none = {0};
 	struct vd_address router = address("198.51.100.1"), router6 = address("2001:db8:7::1");
-	VD_FREE char *text = NULL, *text6 = NULL, *answers = NULL;
 	struct vd_host_frame frame;
 	uint32_t ifindex;
 
@@ -141,13 +155,12 @@ static void test_a_linux_neighbour_understands(void **state)
 	assert_int_equal(vd_host_frame_send(fixture->net, ifindex, &frame), 0);
 	vd_host_frame_announce(&wire, &vip6, &frame);
 	assert_int_equal(vd_host_frame_send(fixture->net, ifindex, &frame), 0);
-	usleep(100000);
-	text = output_of("ip -n outside neighbour show 198.51.100.5 dev eth0");
-	assert_non_null(strstr(text, "02:00:00:00:00:0a"));
-	text6 = output_of("ip -n outside neighbour show 2001:db8:7::5 dev eth0");
-	assert_non_null(strstr(text6, "02:00:00:00:00:0a"));
+	assert_says("ip -n outside neighbour show 198.51.100.5 dev eth0", "02:00:00:00:00:0a");
+	assert_says("ip -n outside neighbour show 2001:db8:7::5 dev eth0", "02:00:00:00:00:0a");
 
-	run("timeout 5 tcpdump -lnei up0 >/run/vd-test/heard 2>/dev/null & sleep 0.5");
+	run("timeout 30 tcpdump --immediate-mode -lnei up0 >/run/vd-test/heard 2>/run/vd-test/begun & echo $! "
+	    ">/run/vd-test/tcpdump");
+	assert_says("cat /run/vd-test/begun", "listening on up0");
 	vd_host_frame_solicit(&wire, &none, &router, NULL, &frame);
 	assert_int_equal(vd_host_frame_send(fixture->net, ifindex, &frame), 0);
 	vd_host_frame_solicit(&wire, &none, &router6, NULL, &frame);
@@ -155,11 +168,10 @@ static void test_a_linux_neighbour_understands(void **state)
 	wire.vlan = 7;
 	vd_host_frame_solicit(&wire, &none, &router, NULL, &frame);
 	assert_int_equal(vd_host_frame_send(fixture->net, ifindex, &frame), 0);
-	usleep(500000);
-	answers = output_of("cat /run/vd-test/heard");
-	assert_non_null(strstr(answers, "Reply 198.51.100.1 is-at"));
-	assert_non_null(strstr(answers, "neighbor advertisement, tgt is 2001:db8:7::1"));
-	assert_non_null(strstr(answers, "vlan 7, p 0, ethertype ARP"));
+	assert_says("cat /run/vd-test/heard", "Reply 198.51.100.1 is-at");
+	assert_says("cat /run/vd-test/heard", "neighbor advertisement, tgt is 2001:db8:7::1");
+	assert_says("cat /run/vd-test/heard", "vlan 7, p 0, ethertype ARP");
+	run("kill $(cat /run/vd-test/tcpdump)");
 
 	run("ip link set up0 down");
 	assert_int_equal(vd_host_frame_send(fixture->net, ifindex, &frame), -ENETDOWN);

@@ -33,11 +33,12 @@ static const char masquerade[] =
 	"table inet docker { chain postrouting { type nat hook postrouting priority srcnat;\n"
 	" ip saddr 10.0.2.0/24 oifname != br1 masquerade; ip6 saddr fd00:2::/64 oifname != br1 masquerade; }\n}\nEND\n";
 
+/* Two minutes, much longer than the tests take; who ends a test ends them. */
 static const char flows[] = "ip netns exec container bash -c '"
 			    "exec 3>/dev/udp/192.168.0.3/9 4>/dev/udp/198.51.100.9/9 5>/dev/udp/fd00:c0::3/9;"
-			    "for i in $(seq 200); do echo x >&3; echo x >&4; echo x >&5; sleep 0.05; done' >/dev/null 2>&1 &"
+			    "for i in $(seq 2400); do echo x >&3; echo x >&4; echo x >&5; sleep 0.05; done' >/dev/null 2>&1 &"
 			    "for a in 192.168.0.3 198.51.100.9 fd00:c0::3; do"
-			    " ip netns exec container ping -n -q -i 0.05 -c 200 $a >/dev/null 2>&1 & done";
+			    " ip netns exec container ping -n -q -i 0.05 -c 2400 $a >/dev/null 2>&1 & done";
 
 /* How often, of the connections of the container, the kernel's list has this line. */
 static int count(const char *pattern)
@@ -51,7 +52,7 @@ static int count(const char *pattern)
 static void until(const char *pattern, int wanted)
 {
 	for (int i = 0; count(pattern) != wanted; i++) {
-		if (i == 100)
+		if (i == 400)
 			fail_msg("%d of %s", count(pattern), pattern);
 		usleep(50000);
 	}
@@ -89,6 +90,12 @@ static unsigned correct(struct fixture *fixture, const struct vd_firewall_rules 
 
 	assert_done(fixture, vd_translation_correct(rules, &ended, &fixture->error));
 	return ended;
+}
+
+static int end_flows(void **state)
+{
+	run("ip netns pids container | xargs -r kill -9 || true");
+	return fixture_teardown(state);
 }
 
 #define OWN "src=10.0.2.2 dst=192.168.0.3 .*dst=10.0.2.2"
@@ -154,9 +161,9 @@ static void test_what_was_not_translated_recovers_unless_it_is_answered(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_was_translated_recovers, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_what_was_translated_recovers, fixture_setup, end_flows),
 		cmocka_unit_test_setup_teardown(test_what_was_not_translated_recovers_unless_it_is_answered, fixture_setup,
-						fixture_teardown),
+						end_flows),
 	};
 
 	fixture_require();

@@ -29,15 +29,18 @@ struct cluster {
 	size_t count;
 };
 
-/* Held by nobody when it returns; another process may take it before etcd does, then etcd does not start and the test says so. */
-static uint16_t free_port(void)
+/*
+ * Held by the socket, which the caller closes when all ports are chosen, so that none is twice. Another process may take it then, before
+ * etcd does: etcd does not start, and the test says so.
+ */
+static uint16_t free_port(int *ret_fd)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(address);
-	VD_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+	*ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*ret_fd < 0 || bind(*ret_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    getsockname(*ret_fd, (struct sockaddr *)&address, &size) < 0)
 		return 0;
 	return ntohs(address.sin_port);
 }
@@ -158,6 +161,7 @@ static bool cluster_wait(struct cluster *cluster)
 struct cluster *cluster_new(size_t members)
 {
 	struct cluster *cluster = calloc(1, sizeof(*cluster));
+	int held[2 * MEMBERS_MAX];
 
 	if (!cluster)
 		return NULL;
@@ -169,17 +173,19 @@ struct cluster *cluster_new(size_t members)
 	}
 	for (size_t i = 0; i < members; i++) {
 		struct member *member = &cluster->members[i];
-		uint16_t port = free_port();
+		uint16_t port = free_port(&held[2 * i]);
 		size_t size = strlen(cluster->initial), url_size = strlen(cluster->url);
 
 		snprintf(member->name, sizeof(member->name), "m%zu", i);
 		snprintf(member->client, sizeof(member->client), "http://127.0.0.1:%u", port);
 		snprintf(member->url, sizeof(member->url), "etcd://127.0.0.1:%u", port);
 		snprintf(cluster->url + url_size, sizeof(cluster->url) - url_size, "%s127.0.0.1:%u", i ? "," : "etcd://", port);
-		snprintf(member->peer, sizeof(member->peer), "http://127.0.0.1:%u", free_port());
+		snprintf(member->peer, sizeof(member->peer), "http://127.0.0.1:%u", free_port(&held[2 * i + 1]));
 		snprintf(cluster->initial + size, sizeof(cluster->initial) - size, "%s%s=%s", i ? "," : "", member->name,
 			 member->peer);
 	}
+	for (size_t i = 0; i < 2 * members; i++)
+		close(held[i]);
 	for (size_t i = 0; i < members; i++)
 		cluster_start(cluster, i);
 	if (!cluster_wait(cluster)) {

@@ -433,15 +433,15 @@ static void test_a_lease_that_is_not_kept_alive_ends(void **state)
 	struct vd_txn txn = {.success = &operation, .success_count = 1};
 	int64_t lease = 0, ttl;
 
-	assert_done(vd_store_lease_grant(store, 2, &lease, &assert_error));
+	assert_done(vd_store_lease_grant(store, 4, &lease, &assert_error));
 	store_put(store, "/t/expire/a", "1", lease);
-	/* Kept alive for longer than its ttl first. */
-	for (unsigned i = 0; i < 3; i++) {
-		nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+	/* Kept alive for longer than its ttl first, and with time to spare. */
+	for (unsigned i = 0; i < 10; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
 		assert_done(vd_store_lease_keepalive(store, lease, &ttl, &assert_error));
 	}
 	assert_int_equal(recorder_count(recorder), 1);
-	assert_true(recorder_wait(recorder, 2, 10));
+	assert_true(recorder_wait(recorder, 2, 30));
 	assert_range("/t/expire/", true, 0, 0, "");
 	assert_refused(-ENOENT, vd_store_lease_keepalive(store, lease, &ttl, &assert_error));
 	operation.lease = lease;

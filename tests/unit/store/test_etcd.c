@@ -106,7 +106,7 @@ static void test_watch_resumes_after_a_restart(void **state)
 	assert_true(recorder_wait(recorder, 1, 10));
 	cluster_kill(*state, 0);
 	assert_true(cluster_start(*state, 0));
-	for (unsigned i = 0; i < 100 && vd_store_range(store, "/", false, 0, 0, &kvs, NULL) < 0; i++)
+	for (unsigned i = 0; i < 600 && vd_store_range(store, "/", false, 0, 0, &kvs, NULL) < 0; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 	vd_kvs_free(kvs);
 	store_put(store, "/restart/a", "2", 0);
