@@ -5,6 +5,8 @@ import contextlib
 import socket
 import threading
 
+SAY_SECONDS = 60
+
 
 def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -37,12 +39,15 @@ def receive(opened, size):
 
 def say(sender, receiver, data):
     """Sends all of it while the other reads; what arrived."""
+    usual = sender.gettimeout()
+    sender.settimeout(SAY_SECONDS)  # for all of it, not for a part
     thread = threading.Thread(target=sender.sendall, args=(data,))
     thread.start()
     try:
         return receive(receiver, len(data))
     finally:
         thread.join()
+        sender.settimeout(usual)
 
 
 @contextlib.contextmanager

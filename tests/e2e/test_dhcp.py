@@ -176,12 +176,12 @@ def test_isc_dhclient(lab):
         userland.write("/tmp/dhclient.conf", userland.read("/etc/dhcp/dhclient.conf") + SOON)
         with node.capture("eth0") as frames:
             userland.launch("dhclient", "-4", "-d", "-cf", "/tmp/dhclient.conf", "-lf", "/tmp/4.leases", "-pf", "/tmp/4.pid", "eth0")
-            wait_until(lambda: "nameserver" in userland.read("/etc/resolv.conf"), "dhclient is bound")
             # It writes the lease down when its script has ended.
             wait_until(lambda: "option dhcp-lease-time 3600;" in userland.read("/tmp/4.leases"), "dhclient has written its lease")
             has_ipv4(node, "10.40.0.12")
-            resolv = userland.read("/etc/resolv.conf")
-            assert "nameserver 10.40.0.1\n" in resolv and "auto.internal" in resolv
+            # Written anew by each renewal, and empty for a moment.
+            for words in ("nameserver 10.40.0.1\n", "auto.internal"):
+                wait_until(lambda: words in userland.read("/etc/resolv.conf"), f"resolv.conf says {words}")
             assert userland.hostname() == "isc-dhclient"
             wait_until(lambda: renewed(frames.now(), "10.40.0.12"), "the renewal is sent to the server alone, and answered")
         wait_until(lambda: "fe80" in node.ip("-6", "address", "show", "dev", "eth0"), "it has a link-local address")
@@ -216,7 +216,7 @@ def test_dhcpcd(lab):
         wait_until(lambda: "inet 10.40.0.13/24" in node.ip("-o", "address"), "dhcpcd has its address", seconds=60)
         has_ipv6(node, "fd00:40::13")
         # dhcpcd gives the MTU to its routes and, unless told to, not to the interface.
-        assert node.ip("-4", "route", "show", "default").startswith("default via 10.40.0.1 dev eth0")
+        wait_until(lambda: node.ip("-4", "route", "show", "default").startswith("default via 10.40.0.1 dev eth0"), "dhcpcd has set the route")
         wait_until(lambda: "nameserver 10.40.0.1" in userland.read("/etc/resolv.conf"), "dhcpcd has written resolv.conf")
         assert node.ping("10.40.1.20", count=2).received == 2
         wait_until(lambda: userland.hostname() == "roy.auto.internal", "dhcpcd has set the host name")

@@ -11,6 +11,7 @@ from lab import Lab, Layout, wait_until
 from lab.engine import Containerd, Docker, Podman, network
 from lab.machine import CGROUPS
 from lab.service import Firewalld, Redis
+from lab.world import DIRECTORY
 
 LAYOUT = """
 name: engines
@@ -32,8 +33,12 @@ def lab():
 
 
 def machine_files():
-    return {str(path) for folder in ("/run/docker", "/run/containerd", "/var/lib/docker", "/etc/cni/net.d", "/run/dbus", "/run/netns")
-            for path in [pathlib.Path(folder), *pathlib.Path(folder).glob("*")] if path.exists() and not path.name.startswith("vdl")}
+    """Those of labs apart, that others build and take down meanwhile: a lab's namespaces are called as its directory is."""
+    labs = {path.name for path in DIRECTORY.glob("*")}
+    found = {str(path) for folder in ("/run/docker", "/run/containerd", "/var/lib/docker", "/etc/cni/net.d", "/run/dbus", "/run/netns")
+             for path in [pathlib.Path(folder), *pathlib.Path(folder).glob("*")] if path.exists()}
+    labs |= {path.name for path in DIRECTORY.glob("*")}
+    return {path for path in found if not path.startswith(tuple(f"/run/netns/{name}-" for name in labs))}
 
 
 def test_machines_have_files_of_their_own(lab):

@@ -46,11 +46,11 @@ def said(lab, tmp_path_factory):
     subprocess.run([ROOT / "tests" / "guest" / "build", folder], check=True, timeout=600)
     host = lab.host("h1")
     host.viaduct("attach", "vm", "--tap", "guest0")
-    console = host.run("timeout", 120, "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", 256, "-nographic", "-no-reboot",
+    console = host.run("timeout", 300, "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-m", 256, "-nographic", "-no-reboot",
                        "-kernel", folder / "vmlinuz", "-initrd", folder / "initramfs",
                        "-append", f"console=ttyS0 panic=-1 quiet loglevel=3 ping={','.join(PINGS)} name=near.farm.internal",
                        "-netdev", "tap,id=net0,ifname=guest0,script=no,downscript=no", "-device", f"virtio-net-pci,netdev=net0,mac={MAC}",
-                       check=False, timeout=150).stdout.replace("\r", "")
+                       check=False, timeout=330).stdout.replace("\r", "")
     assert "GUEST end" in console, console[-3000:]
     return dict(re.findall(r"^GUEST ([^:]+): ?(.*)$", console, re.M))
 
