@@ -38,10 +38,14 @@ struct vd_host_ip_route {
 	struct vd_address gateway; /* family none: on the link */
 	uint8_t protocol;          /* one to be set: 0 is VD_HOST_PROTOCOL */
 	bool on_link;              /* the gateway needs no address beside it */
+	uint32_t metric;           /* one to be set: 0 is the kernel's own choice */
 };
 int vd_host_ip_route_each(struct nl_sock *socket, uint32_t ifindex,
 			  int (*route)(const struct vd_host_ip_route *route, void *userdata), void *userdata);
-/* The link's routes of ours become exactly these. -EEXIST when someone else's has the destination. */
+/*
+ * The link's routes of ours become exactly these. -EEXIST when someone else's has the destination. Where another link of ours has it,
+ * a default route moves here; any other stays there, and this link's stands behind it, for when that one goes.
+ */
 int vd_host_ip_routes_ensure(struct nl_sock *socket, uint32_t ifindex, const struct vd_host_ip_route *routes, size_t count,
 			     struct vd_error *error);
 

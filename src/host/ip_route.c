@@ -8,6 +8,9 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+/* More than the kernel's own (0, of IPv6 1024). */
+#define METRIC_BEHIND 4096
+
 struct each {
 	uint32_t ifindex;
 	int (*route)(const struct vd_host_ip_route *route, void *userdata);
@@ -80,6 +83,7 @@ static struct nl_msg *route_message(int type, int flags, const struct vd_host_ip
 	VD_MESSAGE struct nl_msg *message = vd_host_message_new(type, flags, &information, sizeof(information));
 
 	if (!message || (route->ifindex && nla_put_u32(message, RTA_OIF, route->ifindex) < 0) ||
+	    (route->metric && nla_put_u32(message, RTA_PRIORITY, route->metric) < 0) ||
 	    (route->destination.length && vd_host_put_address(message, RTA_DST, &route->destination.address) < 0) ||
 	    (has_gateway && vd_host_put_address(message, RTA_GATEWAY, &route->gateway) < 0))
 		return NULL;
@@ -101,20 +105,25 @@ static int find_ours(const struct vd_host_ip_route *route, void *userdata)
 }
 
 /*
- * A destination that another link of ours has moves here (another port became the default one); one that someone else set stays,
- * and we say so.
+ * Two ports of one VPC in an instance: the one that came first keeps its route, for what it has under way, and the kernel goes over to
+ * the other's when it leaves. Each link has a metric of its own.
  */
+static int route_add_behind(struct nl_sock *socket, const struct vd_host_ip_route *route, struct vd_error *error)
+{
+	struct vd_host_ip_route behind = *route;
+
+	behind.metric = METRIC_BEHIND + route->ifindex;
+	return vd_host_ip_route_put(socket, &behind, true, error);
+}
+
+/* One that someone else set stays, and we say so. */
 static int route_add(struct nl_sock *socket, const struct vd_host_ip_route *route, struct vd_error *error)
 {
-	VD_MESSAGE struct nl_msg *add = route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
-	VD_MESSAGE struct nl_msg *replace = route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
 	const struct vd_host_ip_route *search = route;
 	char text[VD_PREFIX_TEXT];
 	int result;
 
-	if (!add || !replace)
-		return vd_error_set(error, -ENOMEM, "out of memory");
-	result = vd_host_request(socket, add, NULL, NULL, error);
+	result = vd_host_ip_route_put(socket, route, false, error);
 	if (result == -EEXIST) {
 		result = vd_host_ip_route_each(socket, 0, find_ours, &search);
 		if (result >= 0 && search)
@@ -122,7 +131,8 @@ static int route_add(struct nl_sock *socket, const struct vd_host_ip_route *rout
 					    "there is a route to %s already: remove it, or make this port not the default one",
 					    vd_prefix_format(&route->destination, text));
 		if (result >= 0)
-			result = vd_host_request(socket, replace, NULL, NULL, error);
+			result = route->destination.length ? route_add_behind(socket, route, error)
+							   : vd_host_ip_route_put(socket, route, true, error);
 	}
 	return result < 0
 		       ? vd_error_prefix(error, result, "cannot set the route to %s", vd_prefix_format(&route->destination, text))

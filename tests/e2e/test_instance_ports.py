@@ -67,9 +67,10 @@ def test_port_joins_a_running_instance_and_leaves_it(lab, both, reach):
     host.viaduct("attach", "both_third", "--netns", both.path, "--ifname", "eth2")
     assert "10.5.2.10/24" in both.ip("-o", "address", "show", "eth2")
     reach(lab.instance("data"), "10.5.2.10")
+    assert "via 10.5.1.1 dev data0" in both.ip("route", "get", "10.5.9.9"), "its VPC's other port goes on as before"
     host.viaduct("detach", "both_third")
     assert "eth2" not in both.ip("-o", "link", "show")
-    assert both.ping("10.4.1.20").received == 1
+    assert both.ping("10.4.1.20").received == both.ping("10.5.2.20").received == 1
     host.viaduct("delete", "port", "both_third", "--wait")
 
 

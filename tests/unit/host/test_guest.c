@@ -90,6 +90,47 @@ static void test_port_that_is_not_default_gets_routes_to_the_vpc_only(void **sta
 	assert_false(succeeds("ip -n guest route show | grep -q ^10.0.0.0/16"));
 }
 
+static void test_second_port_of_a_vpc_stands_behind_the_first(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct vd_prefix one[] = {prefix("10.0.1.2/24"), prefix("fd00:0:0:1::2/64")},
+			       two[] = {prefix("10.0.2.2/24"), prefix("fd00:0:0:2::2/64")},
+			       others[] = {prefix("10.0.0.0/16"), prefix("fd00::/48")};
+	struct vd_host_guest first = {.addresses = one,
+				      .address_count = 2,
+				      .gateway4 = address("10.0.1.1"),
+				      .gateway6 = address("fd00:0:0:1::1"),
+				      .others = others,
+				      .other_count = 2,
+				      .mtu = 1450};
+	struct vd_host_guest second = first;
+	struct vd_host_link link = make_guest(fixture, 1, "eth0");
+
+	second.addresses = two;
+	second.gateway4 = address("10.0.2.1");
+	second.gateway6 = address("fd00:0:0:2::1");
+	make_guest(fixture, 2, "eth1");
+	assert_done(fixture, vd_host_guest_configure(fixture->net, GUEST, "eth0", &first, &fixture->error));
+	assert_done(fixture, vd_host_guest_configure(fixture->net, GUEST, "eth1", &second, &fixture->error));
+	run("ip -n guest route get 10.0.9.9 | grep -q 'via 10.0.1.1 dev eth0'");
+	run("ip -n guest -6 route get fd00:0:0:9::9 | grep -q 'via fd00:0:0:1::1 dev eth0'");
+	assert_done(fixture, vd_host_guest_configure(fixture->net, GUEST, "eth0", &first, &fixture->error));
+	assert_done(fixture, vd_host_guest_configure(fixture->net, GUEST, "eth1", &second, &fixture->error));
+	run("test $(ip -n guest route show 10.0.0.0/16 | wc -l) = 2");
+	run("test $(ip -n guest -6 route show fd00::/48 | wc -l) = 2");
+
+	assert_done(fixture, vd_host_link_remove(fixture->net, link.ifindex, &fixture->error));
+	run("ip -n guest route get 10.0.9.9 | grep -q 'via 10.0.2.1 dev eth1'");
+	run("ip -n guest -6 route get fd00:0:0:9::9 | grep -q 'via fd00:0:0:2::1 dev eth1'");
+	/* The next one stands behind it. */
+	make_guest(fixture, 3, "eth0");
+	assert_done(fixture, vd_host_guest_configure(fixture->net, GUEST, "eth0", &first, &fixture->error));
+	second.other_count = 0;
+	assert_done(fixture, vd_host_guest_configure(fixture->net, GUEST, "eth1", &second, &fixture->error));
+	run("ip -n guest route get 10.0.9.9 | grep -q 'via 10.0.1.1 dev eth0'");
+	run("ip -n guest -6 route get fd00:0:0:9::9 | grep -q 'via fd00:0:0:1::1 dev eth0'");
+}
+
 static void test_default_route_moves_to_another_port_but_not_over_a_strangers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -142,6 +183,7 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_port_that_is_not_default_gets_routes_to_the_vpc_only, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_second_port_of_a_vpc_stands_behind_the_first, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_default_route_moves_to_another_port_but_not_over_a_strangers, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_guest_that_asks_by_dhcp_is_only_brought_up, fixture_setup, fixture_teardown),
