@@ -65,10 +65,9 @@ class Runtime:
     def call(self, plugin, command, document, **environment):
         done = subprocess.run([str(part) for part in self.host.command([self.plugin_path(plugin)])], input=json.dumps(document), text=True,
                               capture_output=True, env=self.environment(command, **environment), timeout=60)
-        answer = json.loads(done.stdout) if done.stdout.strip() else None
         if done.returncode:
-            raise CniError(answer or {"msg": done.stderr}, done.returncode)
-        return answer
+            raise CniError(said_in(done.stdout) or {"msg": f"{plugin} {command}: {done.stdout}{done.stderr}"}, done.returncode)
+        return json.loads(done.stdout) if done.stdout.strip() else None
 
     def chain(self, command, container, ifname="eth0", previous=None, arguments="", **runtime_config):
         plugins = self.configuration["plugins"]
@@ -95,6 +94,14 @@ class Runtime:
             yield result
         finally:
             self.delete(container, result, **wishes)
+
+
+def said_in(text):
+    """The answer of a plugin that failed; None: it died before it could give one."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def address_of(result):

@@ -8,6 +8,9 @@ from lab import wait_until
 from lab.engine import Containerd, network
 
 
+CURL_REFUSED = 7  # its exit code when nobody listens
+
+
 @dataclasses.dataclass
 class Shown:
     sent: int
@@ -19,9 +22,10 @@ class Shown:
 
 def busybox_ping(container, target, count=4, timeout=1):
     """What busybox's ping says in a container: container(*argv) is the finished process."""
-    text = container("ping", "-c", count, "-i", "0.2", "-W", timeout, target, check=False).stdout
+    done = container("ping", "-c", count, "-i", "0.2", "-W", timeout, target, check=False)
+    text = done.stdout
     summary = re.search(r"(\d+) packets transmitted, (\d+) packets received, (\d+)% packet loss", text)
-    assert summary, text
+    assert summary, text + done.stderr
     return Shown(*map(int, summary.groups()), [int(ttl) for ttl in re.findall(r"seq=\d+ ttl=(\d+)", text)], text)
 
 
@@ -32,6 +36,19 @@ def reaches(container, target):
 def cannot_reach(container, target):
     """Three lost one after the other."""
     return busybox_ping(container, target, count=3).received == 0
+
+
+def web_page(node, url):
+    """What curl shows in a node, once a server listens: engines say that a container runs before its program has begun."""
+    def asked():
+        nonlocal done
+        done = node.run("curl", "-sS", "-m", "30", url, check=False)
+        return done.returncode != CURL_REFUSED
+
+    done = None
+    wait_until(asked, lambda: f"a server listens at {url}: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def hops(container, target, count=6):

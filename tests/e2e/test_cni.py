@@ -64,7 +64,7 @@ def listed(host):
     return host.ask("GET", "/v1/containers")["containers"]
 
 
-def test_containers_of_two_nodes_reach_each_other(nodes, containers):
+def test_containers_of_two_nodes_reach_each_other(nodes, containers, reach):
     """R-CTR-6 R-CTR-2 R-SCN-2: addresses of the nodes' blocks, routes both ways, the hops of the nodes' kernels."""
     runtimes = [Runtime(host, pods()) for host in nodes]
     first, second = containers(2)
@@ -73,6 +73,7 @@ def test_containers_of_two_nodes_reach_each_other(nodes, containers):
         assert [interface["name"] for interface in one["interfaces"] if interface.get("sandbox")] == ["eth0"]
         assert one["routes"][0]["dst"] == "0.0.0.0/0" and one["routes"][0]["gw"] == one["ips"][0]["gateway"]
         for container, other in ((first, two), (second, one)):
+            reach(container, address_of(other))
             ping = container.ping(address_of(other), count=3)
             assert ping.received == 3 and set(ping.ttls) == {62}
         assert len(listed(nodes[0])) == len(listed(nodes[1])) == 1
@@ -136,8 +137,7 @@ def test_gc_removes_what_the_runtime_does_not_know(nodes, containers):
     kept, lost = containers(2)
     plugin = runtime.configuration["plugins"][0]
     runtime.call("viaduct-cni", "STATUS", runtime.input(plugin, None, {}))
-    with runtime.added(kept) as result:
-        runtime.add(lost)
+    with runtime.added(kept) as result, runtime.added(lost):
         document = {**runtime.input(plugin, None, {}), "cni.dev/valid-attachments": [{"containerID": kept.id, "ifname": "eth0"}]}
         runtime.call("viaduct-cni", "GC", document)
         assert [container["key"] for container in listed(nodes[0])] == [f"cni/pods/{kept.id}/eth0"]
@@ -155,7 +155,7 @@ def test_port_is_published_by_debians_portmap_behind_it(nodes, containers):
         server = container.launch("busybox", "nc", "-l", "-p", "80", "-e", "/bin/echo", "published")
         try:
             wait_until(lambda: ":80 " in container.run("ss", "-ltn").stdout, "the server listens")
-            said = nodes[1].run("timeout", "5", "bash", "-c", "exec 3<>/dev/tcp/172.31.0.1/8080; cat <&3").stdout
+            said = nodes[1].run("timeout", "30", "bash", "-c", "exec 3<>/dev/tcp/172.31.0.1/8080; cat <&3").stdout
         finally:
             server.kill()
             server.wait()

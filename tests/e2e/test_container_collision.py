@@ -25,7 +25,12 @@ def occupied(lab):
     h2.run("ip", "address", "add", "172.17.0.1/16", "dev", "docker0")
     h2.run("ip", "link", "set", "docker0", "up")
     h2.run("ip", "route", "add", "10.99.0.0/16", "via", "172.31.0.1", "proto", "static")
+    wait_until(lambda: {"172.17.0.0/16", "10.99.0.0/16"} <= set(", ".join(claim(h2).get("occupied", {}).values()).split(", ")), "h2 says what it has")
     return h2
+
+
+def claim(host):
+    return host.ask("GET", f"/v1/hosts/{host.title}")["claim"]
 
 
 def blocks(host, network):
@@ -41,14 +46,14 @@ def test_node_takes_a_block_that_collides_with_nothing_of_its_own(lab, occupied)
     wait_until(lambda: "h2" in blocks(occupied, "wide").values(), "h2 has a block")
     assert blocks(occupied, "wide") == {"172.16.0.0/16": "h1", "172.18.0.0/16": "h2"}, said
     text = occupied.viaduct("describe", "container_network", "wide").stdout
-    assert "docker0" in text and "172.17.0.0/16" in text and "h2" in text
+    assert "docker0" in text and "172.17.0.0/16" in text and "h2" in text, text
 
 
 def test_block_that_collides_is_reported_naming_both(lab, occupied):
     """R-CTR-8: all of the network is behind a route of the node's: it gets no block, and its status says why."""
-    occupied.viaduct("join", "narrow", check=False)
+    occupied.viaduct("join", "narrow", "--timeout", "2", check=False)
     text = occupied.viaduct("describe", "container_network", "narrow").stdout
-    assert "10.99.0.0/24" in text and "10.99.0.0/16" in text and "h2" in text
+    assert "10.99.0.0/24" in text and "10.99.0.0/16" in text and "h2" in text, text
     assert blocks(occupied, "narrow") == {}
 
 
@@ -74,13 +79,15 @@ def test_network_that_comes_later_is_reported_naming_both(lab, occupied, joined,
     lab.host(node).ip("address", "add", prefix.replace("0/24", "1/24"), "dev", "web")
     lab.host(node).ip("link", "set", "web", "up")
     said = f"{block} collides with web ({prefix}) on node {node}"
-    wait_until(lambda: said in status(h1, "container_blocks", name).get("reason", ""), "the block says so")
-    assert status(h1, "container_blocks", name)["state"] == "colliding"
-    assert said in h1.viaduct("describe", "container_block", name).stdout
-    if node == "h2":
-        assert said in status(h1, "container_networks", "wide")["reason"]
-        assert said in status(h1, "nodes", "h2")["container_networks"]["wide"]["reason"]
-    lab.host(node).ip("link", "delete", "web")
+    try:
+        wait_until(lambda: said in status(h1, "container_blocks", name).get("reason", ""), "the block says so")
+        assert status(h1, "container_blocks", name)["state"] == "colliding"
+        assert said in h1.viaduct("describe", "container_block", name).stdout
+        if node == "h2":
+            assert said in status(h1, "container_networks", "wide")["reason"]
+            assert said in status(h1, "nodes", "h2")["container_networks"]["wide"]["reason"]
+    finally:
+        lab.host(node).ip("link", "delete", "web")
     wait_until(lambda: status(h1, "container_blocks", name)["state"] == "active", "it is well again")
 
 

@@ -10,7 +10,7 @@ import shlex
 import pytest
 
 import seeds
-from containers import busybox_ping, reaches, wait_for_block
+from containers import busybox_ping, reaches, wait_for_block, web_page
 from lab import wait_until
 from lab.engine import Docker
 
@@ -86,8 +86,8 @@ def test_containers_come_with_their_own_address(lab, engines):
 
 def test_published_port_works(lab, engines):
     """R-CTR-5: `-p 8080:80`, from the other node"""
-    assert lab.instance("ecs2").run("curl", "-s", "-m", "3", "http://192.168.0.2:8080/").stdout == "served by busybox\n"
-    assert lab.instance("ecs1").run("curl", "-s", "-m", "3", "http://192.168.0.3:8080/").stdout == "served by busybox\n"
+    assert web_page(lab.instance("ecs2"), "http://192.168.0.2:8080/") == "served by busybox\n"
+    assert web_page(lab.instance("ecs1"), "http://192.168.0.3:8080/") == "served by busybox\n"
 
 
 @pytest.mark.parametrize("name, other, address", [("ecs1", "ecs2", "10.0.2.2"), ("ecs2", "ecs1", "10.0.3.2")])
@@ -95,10 +95,12 @@ def test_flushed_rules_and_a_restarted_dockerd_stop_nothing(engines, name, other
     """R-CTR-5: by iptables-nft on ecs1, iptables-legacy on ecs2. dockerd sets FORWARD to DROP only where it is the first to forward."""
     engine = engines[name]
     engine.stop()
-    engine.node.run("iptables", "-F")
-    engine.node.run("iptables", "-t", "nat", "-F")
+    # -w: viaductd may have the lock, since it sets rules again.
+    engine.node.run("iptables", "-w", "-F")
+    engine.node.run("iptables", "-w", "-t", "nat", "-F")
     engine.start()
     engine.docker("start", "nginx")
-    engine.node.run("iptables", "-P", "FORWARD", "DROP")
-    # From outside: what the container begins itself, Docker's own rules let out.
-    wait_until(lambda: reaches(inside(engines[other]), address), "traffic is back", seconds=3)
+    engine.node.run("iptables", "-w", "-P", "FORWARD", "DROP")
+    # From outside: what the container begins itself, Docker's own rules let out. Not by `docker exec`, which takes its own time.
+    begins = engines[other].namespace("nginx")
+    wait_until(lambda: begins.ping(address, timeout=0.3).received, "traffic is back", seconds=3)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """containerd and Podman from Debian on two nodes of one container network, set up with the configuration file that Viaduct installs."""
 
+import functools
 import json
 import pathlib
 
 import pytest
 
+from containers import busybox_ping, reaches, web_page
 from lab import wait_until
 from lab.engine import Containerd, Podman, network
 
@@ -68,10 +70,14 @@ def test_containers_of_containerd_and_podman_reach_each_other(lab, engines):
         try:
             first, second = only(hosts[0]), only(hosts[1])
             assert first["key"].startswith("cni/pods/") and second["key"].startswith("cni/pods/")
-            for exec_in, name, target in ((containerd.exec, "c1", second), (podman.exec, "p1", first)):
-                said = exec_in(name, "ping", "-c", "2", "-W", "2", address(target)).stdout
-                assert " 0% packet loss" in said
-                assert exec_in(name, "wget", "-q", "-O", "-", f"http://{address(target)}/").stdout == "served by busybox\n"
+            one, other = functools.partial(containerd.exec, "c1"), functools.partial(podman.exec, "p1")
+            for inside in (one, other):
+                # That a container runs, engines say before its program has begun.
+                wait_until(lambda: ":80 " in inside("netstat", "-ltn").stdout, "the web server listens")
+            for inside, target in ((one, second), (other, first)):
+                wait_until(lambda: reaches(inside, address(target)), f"{address(target)} is reached")
+                assert busybox_ping(inside, address(target), count=2).loss == 0
+                assert inside("wget", "-q", "-O", "-", f"http://{address(target)}/").stdout == "served by busybox\n"
         finally:
             podman.remove("p1")
     finally:
@@ -87,7 +93,7 @@ def test_podman_publishes_ports_through_portmap(lab, engines):
     podman.podman("run", "-d", "--name", "p2", "--network", "pods", "-p", "8080:80", "--cgroup-parent", podman.node.machine.control_group,
                   "docker.io/library/nginx:alpine")
     try:
-        said = hosts[0].run("curl", "-s", "-m", "5", "http://172.31.0.2:8080/").stdout
+        said = web_page(hosts[0], "http://172.31.0.2:8080/")
     finally:
         podman.remove("p2")
     assert said == "served by busybox\n"

@@ -21,13 +21,13 @@ hosts:
 """
 
 DOCUMENTS = """
-{kind: container_network, name: docker, cidrs: [192.168.0.0/18], mode: routed, provider: host, quarantine: 2}
+{kind: container_network, name: docker, cidrs: [192.168.0.0/18], mode: routed, provider: host, quarantine: 4}
 ---
 {kind: container_block, container_network: docker, cidr: 192.168.10.0/24, node: hosta}
 ---
 {kind: container_block, container_network: docker, cidr: 192.168.11.0/24, node: hostb}
 ---
-{kind: container_network, name: central, cidrs: [192.168.64.0/18], mode: routed, provider: gateway, gateways: [gateway], quarantine: 2}
+{kind: container_network, name: central, cidrs: [192.168.64.0/18], mode: routed, provider: gateway, gateways: [gateway], quarantine: 4}
 """
 
 MACHINES = ["hosta", "hostb"]
@@ -53,12 +53,29 @@ class Machine:
         return self.engine.address(network, network)
 
 
+def lead_out(node):
+    """What a LAN's machines have; nothing leads to a block but what Viaduct sets."""
+    node.ip("route", "add", "default", "via", "10.60.6.1")
+
+
 @pytest.fixture(scope="module")
 def machines(lab):
-    # What a LAN's machines have; nothing leads to a block but what Viaduct sets.
     for name in ("hosta", "hostb", "hostc"):
-        lab.host(name).ip("route", "add", "default", "via", "10.60.6.1")
+        lead_out(lab.host(name))
     return {name: Machine(lab, name) for name in MACHINES}
+
+
+@pytest.fixture
+def third(lab, machines):
+    """hostc as a machine that joined, whatever it went through in the test before."""
+    node = lab.host("hostc")
+    if not node.is_running():
+        node.ip("link", "set", "u0", "up")
+        lead_out(node)
+        node.start()
+    if "hostc" not in machines:
+        machines["hostc"] = Machine(lab, "hostc")
+    return machines["hostc"]
 
 
 def settle(machines, one, other, network):
@@ -107,13 +124,11 @@ def test_way_of_the_gateway_table(machines):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_third_machine_joins(lab, machines, network):
+def test_third_machine_joins(machines, third, network):
     """R-SCN-2, R-CTR-3: routes come by themselves"""
-    if "hostc" not in machines:
-        machines["hostc"] = Machine(lab, "hostc")
     for other in MACHINES:
         settle(machines, "hostc", other, network)
-        assert busybox_ping(machines[other].container(network), machines["hostc"].address(network)).received == 4
+        assert busybox_ping(machines[other].container(network), third.address(network)).received == 4
 
 
 def blocks(host):
@@ -130,12 +145,15 @@ def leads_anywhere(lab, held):
     return [name for name in (*MACHINES, "gateway") for block in held.values() if leads(lab, name, block)]
 
 
-def test_third_machine_leaves(lab, machines):
+def test_third_machine_leaves(lab, machines, third):
     """R-SCN-2, R-CTR-3: by both methods its routes go, wherever they were, and its blocks are free; the others do not notice"""
-    third, host = machines.pop("hostc"), lab.host("gateway")
-    assert sorted(leads_anywhere(lab, third.blocks)) == ["gateway", "hosta", "hostb"], "docker on every machine, central on the gateway"
+    host = lab.host("gateway")
+    wait_until(lambda: sorted(leads_anywhere(lab, third.blocks)) == ["gateway", "hosta", "hostb"],
+               "routes of docker on every machine, of central on the gateway")
     third.engine.docker("rm", "-f", *NETWORKS)
     third.engine.docker("network", "rm", *NETWORKS)
+    third.engine.stop()
+    del machines["hostc"]
     third.node.viaduct("leave")
     wait_until(lambda: not leads_anywhere(lab, third.blocks), "no route is left")
     wait_until(lambda: blocks(host) == {}, "its blocks are nobody's")
@@ -152,8 +170,8 @@ def test_third_machine_dies(lab, machines):
     wait_until(lambda: sorted(leads_anywhere(lab, held)) == ["gateway", "hosta", "hostb"], "it is there again")
     third.ip("link", "set", "u0", "down")
     third.kill9()
-    wait_until(lambda: {state for _, state in blocks(host).values()} == {"quarantined"}, "its blocks are in quarantine")
-    assert {network: cidr for network, (cidr, _) in blocks(host).items()} == held, "nobody else's"
+    wait_until(lambda: blocks(host) == {network: (cidr, "quarantined") for network, cidr in held.items()},
+               "its blocks, and nobody else's, are in quarantine")
     wait_until(lambda: not leads_anywhere(lab, held), "no route is left")
     wait_until(lambda: blocks(host) == {}, "its blocks are nobody's")
     for network in NETWORKS:

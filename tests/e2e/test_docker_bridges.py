@@ -88,7 +88,7 @@ def engines(lab, reach):
         node = lab.instance(name)
         found[name] = Docker(node).start()
         for command in (f"docker network create --subnet {block} my-net", "docker run -d --name nginx --net my-net -p 8080:80 nginx:alpine",
-                        "iptables -P FORWARD ACCEPT"):
+                        "iptables -w -P FORWARD ACCEPT"):
             node.run(*shlex.split(command))
     wait_until(lambda: pings(found["ecs1"], "10.0.3.2"), "nginx of ecs1 reaches nginx of ecs2")
     yield found
@@ -121,6 +121,8 @@ def test_traceroute_of_the_seed(engines):
 def test_another_instance_reaches_a_container_by_the_block(lab, engines, reach):
     """R-CTR-7: from an instance without containers, by the VPC's route"""
     ecs3 = lab.instance("ecs3")
+    for address in ("10.0.2.2", "10.0.3.2"):
+        reach(ecs3, address)
     assert ecs3.ping("10.0.2.2", count=2).ttls == [63] * 2
     assert ecs3.traceroute("10.0.3.2") == ["192.168.0.3", "10.0.3.2"]
 
@@ -129,9 +131,9 @@ def test_another_instance_reaches_a_container_by_the_block(lab, engines, reach):
 def test_dockers_forward_policy_is_what_the_seed_says(lab, engines, name):
     """R-CTR-5: dockerd sets FORWARD to DROP, by iptables-nft on ecs1 and iptables-legacy on ecs2; then nobody reaches its container."""
     ecs, address = lab.instance(name), {"ecs1": "10.0.2.2", "ecs2": "10.0.3.2"}[name]
-    ecs.run("iptables", "-P", "FORWARD", "DROP")
+    ecs.run("iptables", "-w", "-P", "FORWARD", "DROP")
     try:
         assert lab.instance("ecs3").ping(address, count=2, timeout=0.5).received == 0
     finally:
-        ecs.run("iptables", "-P", "FORWARD", "ACCEPT")
+        ecs.run("iptables", "-w", "-P", "FORWARD", "ACCEPT")
     assert lab.instance("ecs3").ping(address, count=2).received == 2
