@@ -31,9 +31,8 @@ class Crowd:
 
     def stop(self):
         """(packets sent, packets of the flow that sent fewest, flows that lost some)"""
-        for end in reversed(self.ends):
-            end.terminate()
-        received, sent = (json.loads(end.communicate(timeout=30)[0]) for end in self.ends)
+        # The last packet has left before the other end is told that no more come.
+        sent, received = map(told, reversed(self.ends))
         pairs = [(went, came) for row_sent, row_received in zip(sent, received) for went, came in zip(row_sent, row_received)]
         return sum(sent for sent, _ in pairs), min(sent for sent, _ in pairs), sum(sent != received for sent, received in pairs)
 
@@ -41,6 +40,12 @@ class Crowd:
         for end in self.ends:
             end.kill()
             end.wait()
+
+
+def told(end):
+    """What an end says when it is told to stop."""
+    end.terminate()
+    return json.loads(end.communicate(timeout=60)[0])
 
 
 class Stop(Exception):
