@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Orders about containers: what api threads ask, and what of it is done on the loop. */
 #include "agent/container.h"
+#include "agent/keeper.h"
 #include "agent/node.h"
 #include "agent/removal.h"
 #include "base/cleanup.h"
@@ -359,6 +360,8 @@ static int verb_add(struct vd_agent *agent, const json_t *arguments, json_t **re
 			r = order_carry_out(agent, &request, add_on_loop, error);
 	}
 	vd_container_settle(agent, &request);
+	if (r == 0 && !question && request.mode != VD_CONTAINER_MODE_NATIVE)
+		vd_agent_keeper_wait(agent);
 	if (r == 0)
 		*ret = question ? question : vd_container_answer(&request.container, request.mtu);
 	if (r == 0)

@@ -13,6 +13,8 @@
 #include <utlist.h>
 
 #define CHANGES_MAX 64
+/* Docker, which the thread asks what it has, may itself be waiting for the container. */
+#define WAIT_SECONDS 3
 
 struct change {
 	struct change *prev, *next;
@@ -31,6 +33,8 @@ struct vd_keeper {
 	size_t change_count;
 	json_t *occupied;
 	char *problem, *refused;
+	uint64_t given, settled; /* what the thread was given last, and what it has done */
+	pthread_cond_t settling;
 };
 
 /* ---- what the thread says ---- */
@@ -101,6 +105,16 @@ static bool sentence_set(struct vd_keeper *keeper, char **place, const char *sen
 	return is_news;
 }
 
+static void settled(uint64_t number, void *userdata)
+{
+	struct vd_agent *agent = userdata;
+
+	pthread_mutex_lock(&agent->keeper->lock);
+	agent->keeper->settled = number;
+	pthread_cond_broadcast(&agent->keeper->settling);
+	pthread_mutex_unlock(&agent->keeper->lock);
+}
+
 static void problem(const char *sentence, void *userdata)
 {
 	struct vd_agent *agent = userdata;
@@ -125,10 +139,15 @@ static void refused(const char *sentence, void *userdata)
 int vd_agent_keeper_new(struct vd_agent *agent, struct vd_error *error)
 {
 	struct vd_keeper *keeper = calloc(1, sizeof(*keeper));
+	pthread_condattr_t monotonic;
 
 	if (!keeper)
 		return -ENOMEM;
 	pthread_mutex_init(&keeper->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&keeper->settling, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	keeper->is_due = true;
 	agent->keeper = keeper;
 	/* By the names of links: Docker is asked by the thread. */
@@ -145,6 +164,7 @@ int vd_agent_keeper_start(struct vd_agent *agent, struct vd_error *error)
 		.vxlan_port = agent->options.vxlan_port,
 		.changed = changed,
 		.occupied = occupied,
+		.settled = settled,
 		.problem = problem,
 		.refused = refused,
 		.userdata = agent,
@@ -176,6 +196,7 @@ void vd_agent_keeper_free(struct vd_agent *agent)
 	json_decref(keeper->occupied);
 	free(keeper->problem);
 	free(keeper->refused);
+	pthread_cond_destroy(&keeper->settling);
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);
 	agent->keeper = NULL;
@@ -200,6 +221,7 @@ int vd_agent_keeper_settle(struct vd_agent *agent)
 {
 	struct vd_keeper *keeper = agent->keeper;
 	struct vd_firewall_rules rules;
+	uint64_t number;
 	int r;
 
 	/* A plan that was not carried out yet says nothing about what stands. */
@@ -208,9 +230,28 @@ int vd_agent_keeper_settle(struct vd_agent *agent)
 	r = vd_keeper_book_rules(&keeper->book, &rules);
 	if (r < 0)
 		return r;
-	vd_keeper_worker_give(keeper->worker, &rules);
+	pthread_mutex_lock(&keeper->lock);
+	number = ++keeper->given;
+	pthread_mutex_unlock(&keeper->lock);
+	vd_keeper_worker_give(keeper->worker, &rules, number);
 	keeper->is_due = false;
 	return 0;
+}
+
+void vd_agent_keeper_wait(struct vd_agent *agent)
+{
+	struct vd_keeper *keeper = agent->keeper;
+	struct timespec until;
+	uint64_t wanted;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += WAIT_SECONDS;
+	pthread_mutex_lock(&keeper->lock);
+	wanted = keeper->given;
+	while (keeper->settled < wanted && r == 0)
+		r = pthread_cond_timedwait(&keeper->settling, &keeper->lock, &until);
+	pthread_mutex_unlock(&keeper->lock);
 }
 
 /* ---- what others are told ---- */

@@ -28,6 +28,12 @@ int vd_agent_keeper_step(struct vd_agent *agent, const struct vd_plan_step *step
 /* After all steps. */
 int vd_agent_keeper_settle(struct vd_agent *agent);
 
+/*
+ * Until what the loop has told the keeper so far stands in the kernel, or cannot: a container whose block is new sends nothing that is
+ * not forwarded or translated yet. Some seconds at most. Any thread but the loop's.
+ */
+void vd_agent_keeper_wait(struct vd_agent *agent);
+
 /* [{"prefix", "name"}], as a claim says it. Any thread; a new reference. */
 json_t *vd_agent_keeper_occupied(struct vd_agent *agent);
 /*

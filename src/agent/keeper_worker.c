@@ -47,6 +47,7 @@ struct vd_keeper_worker {
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct vd_firewall_rules given;
+	uint64_t given_number;
 	bool is_given, stopping;
 
 	/* The thread's own. */
@@ -57,6 +58,7 @@ struct vd_keeper_worker {
 	int64_t refused;              /* until when; 0: none is */
 	struct vd_settings *settings;
 	struct vd_firewall_rules rules; /* blocks with their links */
+	uint64_t number;
 	json_t *occupied;
 	bool was_node; /* our table has stood, perhaps an earlier daemon's */
 	unsigned due, failures;
@@ -355,6 +357,7 @@ static bool rules_take(struct vd_keeper_worker *worker)
 		vd_keeper_rules_done(&worker->rules);
 		worker->rules = worker->given;
 		worker->rules.vxlan_port = worker->options.vxlan_port;
+		worker->number = worker->given_number;
 		worker->given = (struct vd_firewall_rules){0};
 		worker->is_given = false;
 	}
@@ -373,6 +376,7 @@ static void round_do(struct vd_keeper_worker *worker)
 	if (r == 0)
 		r = is_node(&worker->rules) ? keep(worker, &error) : worker->due & DUE_RULES ? leave(worker, &error) : 0;
 	worker->options.problem(r < 0 ? error.text : NULL, worker->options.userdata);
+	worker->options.settled(worker->number, worker->options.userdata);
 	if (r < 0) {
 		int64_t pause = RETRY_FIRST_MS << (worker->failures < 4 ? worker->failures : 4);
 
@@ -575,11 +579,12 @@ void vd_keeper_worker_stop(struct vd_keeper_worker *worker)
 	worker_free(worker);
 }
 
-void vd_keeper_worker_give(struct vd_keeper_worker *worker, struct vd_firewall_rules *rules)
+void vd_keeper_worker_give(struct vd_keeper_worker *worker, struct vd_firewall_rules *rules, uint64_t number)
 {
 	pthread_mutex_lock(&worker->lock);
 	vd_keeper_rules_done(&worker->given);
 	worker->given = *rules;
+	worker->given_number = number;
 	*rules = (struct vd_firewall_rules){0};
 	worker->is_given = true;
 	pthread_mutex_unlock(&worker->lock);

@@ -20,6 +20,8 @@ struct vd_keeper_worker_options {
 	void (*changed)(const char *what, void *userdata);
 	/* A list as of vd_agent_keeper_occupied, when it is another one; borrowed. */
 	void (*occupied)(json_t *list, void *userdata);
+	/* The rules that were given by this number stand, or a problem with them has just been told. */
+	void (*settled)(uint64_t number, void *userdata);
 	/* Something could not be done: why; NULL: all of it is done. */
 	void (*problem)(const char *sentence, void *userdata);
 	/* Somebody else's rules drop what containers need, and which; NULL: not any more, as far as is seen. */
@@ -32,9 +34,9 @@ int vd_keeper_worker_start(const struct vd_keeper_worker_options *options, struc
 void vd_keeper_worker_stop(struct vd_keeper_worker *worker);
 /*
  * From now on it shall be like this; the rules are taken over (vd_keeper_rules_done), links of blocks are found by the thread. Before
- * the first call nothing is touched.
+ * the first call nothing is touched. number: larger each time, for `settled`.
  */
-void vd_keeper_worker_give(struct vd_keeper_worker *worker, struct vd_firewall_rules *rules);
+void vd_keeper_worker_give(struct vd_keeper_worker *worker, struct vd_firewall_rules *rules, uint64_t number);
 
 /* Removes what an earlier thread set, when one did. */
 int vd_keeper_worker_purge(const char *tag, const char *run_directory, struct vd_error *error);

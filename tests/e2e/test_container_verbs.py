@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import contextlib
+import ipaddress
 import json
 import random
 import sqlite3
@@ -107,16 +108,23 @@ def bare(address):
     return address.split("/")[0]
 
 
+def port_entries(host):
+    return host.ask("POST", "/v1/live/status")["datapath"]["maps"]["vd_port"]["entries"]
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(hosts, spaces):
     """After each test: no container, no link of one, no address that is somebody's."""
+    for host in hosts:
+        if not host.is_running():  # a test that failed left it so
+            host.start()
     yield
     for host in hosts:
         ask(host, "gc", prefix="cni/", valid=[])
         assert {key: one for key, one in listed(host).items() if one["state"] == "up"} == {}
         assert links(host) == set()
-        ports = host.ask("POST", "/v1/live/status")["datapath"]["maps"]["vd_port"]["entries"]
-        assert ports == len([line for line in host.ip("-br", "link").splitlines() if line.startswith("vdi")])
+        wait_until(lambda: port_entries(host) == len([line for line in host.ip("-br", "link").splitlines() if line.startswith("vdi")]),
+                   f"{host.title}: no entry of a port is left over")
 
 
 def test_two_containers_of_a_node_meet(hosts, spaces):
@@ -213,7 +221,11 @@ def test_blocks_fill_and_more_are_taken(hosts, spaces):
     """R-CTR-2: a full block is followed by another one; a full network says so, and what comes free can be had again."""
     h1, _ = hosts
     space = spaces("many")
-    found = [ask(h1, "add", network="small", key=f"cni/small/{i}", netns=str(space.path), ifname=f"eth{i}")["addresses"][0] for i in range(20)]
+    found = []
+    for number in range(20):
+        found.append(ask(h1, "add", network="small", key=f"cni/small/{number}", netns=str(space.path), ifname=f"eth{number}")["addresses"][0])
+        block = ipaddress.ip_network(f"{bare(found[-1])}/29", strict=False)
+        assert f"ip saddr {block} " in h1.run("nft", "list", "table", "inet", "viaduct").stdout, "what it sends is translated from the first packet on"
     assert len(set(found)) == 20
     assert all(int(bare(one).split(".")[3]) % 8 not in (0, 1, 7) for one in found)
     code, sentence = refusal(h1, "add", network="small", key="cni/small/x", netns=str(space.path), ifname="ethx")
@@ -322,14 +334,18 @@ def journal_rows(lab):
 def test_a_kill_at_any_time_leaks_nothing_and_gives_nothing_twice(lab, hosts, spaces):
     """R-CTR-2: kill -9 of the daemon in the middle of adds and deletes, eight at a time."""
     h1, _ = hosts
-    end = time.monotonic() + 12
+    end, latest = time.monotonic() + 12, time.monotonic() + 120
     twice, lock, held, done = [], threading.Lock(), {}, [0]
+
+    def goes_on():
+        """Twelve seconds, and longer where so much is not done by then: a slow machine starts few daemons in that time."""
+        return time.monotonic() < end or done[0] <= 50 and time.monotonic() < latest
 
     def worker(number):
         chance = random.Random(number)
         space = spaces_made[number]
         key = f"cni/net/{space.title}/eth0"
-        while time.monotonic() < end:
+        while goes_on():
             try:
                 answer = add(h1, space)
                 with lock:
@@ -347,7 +363,7 @@ def test_a_kill_at_any_time_leaks_nothing_and_gives_nothing_twice(lab, hosts, sp
                 with lock:
                     for address in [address for address, holder in held.items() if holder == key]:
                         del held[address]
-                while time.monotonic() < end + 10:
+                while time.monotonic() < latest + 60:
                     try:
                         ask(h1, "delete", key=key)
                         break
@@ -358,13 +374,16 @@ def test_a_kill_at_any_time_leaks_nothing_and_gives_nothing_twice(lab, hosts, sp
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(worker, number) for number in range(8)]
         chance = random.Random(1)
-        while time.monotonic() < end - 2:
+        while time.monotonic() < end - 2 or goes_on() and done[0] <= 50:
+            before = done[0]
             time.sleep(0.3 + chance.random() * 0.5)
+            quietly(wait_until, lambda: done[0] > before, "something was done between two kills", 5)
             h1.kill9()
             h1.start()
         for future in futures:
             future.result()
-    assert twice == [] and done[0] > 50
+    assert twice == []
+    assert done[0] > 50
     wait_until(lambda: listed(h1) == {} and not links(h1), "nothing is left")
     for number, space in enumerate(spaces_made):
         assert "eth0" not in space.ip("-br", "link")
@@ -404,7 +423,7 @@ def native(hosts):
     yield h1, h2
     for host in hosts:
         ask(host, "gc", prefix="cni/", valid=[])
-    assert pods(h1) == []
+    wait_until(lambda: pods(h1) == [], "no port is left")  # h2's deletions reach h1 a moment later
     h1.viaduct("delete", "--wait", "-f", "-", input="kind: container_network\nname: pods\n", check=False)
 
 
@@ -439,7 +458,7 @@ def test_native_containers_are_ports_of_the_subnet(native, spaces):
     one, two = add(h1, spaces("n1"), network="pods", hostname="web"), add(h2, spaces("n2"), network="pods")
     assert one["addresses"][0].startswith("10.20.1.") and one["gateways"] == ["10.20.1.1"]
     assert one["dns"] == {"nameservers": ["10.20.1.1"], "domain": "v.internal", "search": ["v.internal"]}
-    assert len(pods(h1)) == 2
+    wait_until(lambda: len(pods(h1)) == 2, "h1 knows the port that h2 has made")
     wait_until(lambda: spaces("n1").ping(bare(two["addresses"][0]), timeout=0.3).received, "it reaches the one on the other host")
     assert spaces("n1").ping("10.20.1.1").received == 1
     assert add(h1, spaces("n1"), network="pods") == one
@@ -645,7 +664,7 @@ def test_a_block_that_a_bridge_has_is_that_bridges(lab, hosts, spaces):
     behind.ip("link", "set", "eth0", "up")
     behind.ip("route", "add", "default", "via", "10.0.5.1")
     wait_until(lambda: "vdh" not in h1.ip("route", "show", "10.0.5.0/24"), "the kernel's route is the bridge's")
-    assert "10.0.5.1/32" not in h1.ip("address")
+    wait_until(lambda: "10.0.5.1/32" not in h1.ip("address"), "so is the gateway's address")
     for space, answer in ((spaces("a"), local), (spaces("b"), remote)):
         wait_until(lambda: space.ping("10.0.5.2", timeout=0.3).received, f"{space.title} reaches the one behind the bridge")
         assert behind.ping(bare(answer["addresses"][0])).received == 1

@@ -24,6 +24,7 @@
 struct watcher {
 	pthread_mutex_t lock;
 	char said[4096], problem[512], refused[512], occupied[2048];
+	uint64_t given, settled;
 	struct vd_keeper_worker *worker;
 };
 
@@ -65,6 +66,25 @@ static void occupied(json_t *list, void *userdata)
 	snprintf(watcher->occupied, sizeof(watcher->occupied), "%s", text);
 	pthread_mutex_unlock(&watcher->lock);
 	free(text);
+}
+
+static void settled(uint64_t number, void *userdata)
+{
+	struct watcher *watcher = userdata;
+
+	pthread_mutex_lock(&watcher->lock);
+	watcher->settled = number;
+	pthread_mutex_unlock(&watcher->lock);
+}
+
+static bool has_settled(struct watcher *watcher)
+{
+	bool has;
+
+	pthread_mutex_lock(&watcher->lock);
+	has = watcher->settled == watcher->given;
+	pthread_mutex_unlock(&watcher->lock);
+	return has;
 }
 
 static void problem(const char *sentence, void *userdata)
@@ -113,6 +133,7 @@ static void start(struct watcher *watcher)
 		.vxlan_port = 4789,
 		.changed = changed,
 		.occupied = occupied,
+		.settled = settled,
 		.problem = problem,
 		.refused = refused,
 		.userdata = watcher,
@@ -137,7 +158,7 @@ static void give(struct watcher *watcher, const char *block)
 		assert_int_equal(vd_prefix_parse("10.9.0.0/16", &exempt->prefix), 0);
 		rules.block_count = rules.exempt_count = 1;
 	}
-	vd_keeper_worker_give(watcher->worker, &rules);
+	vd_keeper_worker_give(watcher->worker, &rules, ++watcher->given);
 }
 
 /* How many seconds until the command succeeds; 30 at most. */
@@ -230,6 +251,28 @@ static void test_what_others_spoil_is_back_within_a_second(void **state)
 	assert_true(says(watcher, watcher->said, "nftables: the table inet viaduct was put back"));
 	assert_true(says(watcher, watcher->said, "iptables-legacy: the jump to our rules in FORWARD was put back"));
 	assert_true(says(watcher, watcher->said, "net.ipv4.conf.eth0.rp_filter was 0: set to 2"));
+	assert_string_equal(watcher->problem, "");
+}
+
+/* R-CTR-5: whoever starts a container on a new block waits for that, and not for its first packets to be lost. */
+static void test_it_says_when_what_was_given_stands(void **state)
+{
+	static const char *const blocks[] = {"10.9.2.0/24", "10.9.3.0/24", "10.9.4.0/24", NULL};
+	struct watcher *watcher = *state;
+	char *command;
+
+	run("iptables-nft -P FORWARD DROP; iptables-legacy -P FORWARD DROP");
+	start(watcher);
+	for (size_t i = 0; blocks[i]; i++) {
+		give(watcher, blocks[i]);
+		for (int wait = 0; !has_settled(watcher) && wait < 5000; wait++)
+			usleep(1000);
+		assert_true(has_settled(watcher));
+		assert_true(asprintf(&command, "nft list table inet viaduct | grep -q %s && " NFT " && " LEGACY " && " FORWARDS,
+				     blocks[i]) > 0);
+		assert_true(succeeds(command));
+		free(command);
+	}
 	assert_string_equal(watcher->problem, "");
 }
 
@@ -401,6 +444,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_others_spoil_is_back_within_a_second, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_it_says_when_what_was_given_stands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_bridge_takes_a_block_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_holds_nothing_any_more_is_as_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_table_that_drops_is_named_and_left_alone, setup, teardown),
