@@ -4,6 +4,7 @@
     n1 10.60.1.11, n2 10.60.1.12  --left--  10.60.1.1 [middle] 10.60.2.1  --right--  n3 10.60.2.13
 """
 
+import itertools
 import json
 import os
 
@@ -104,7 +105,7 @@ def described(host, kind, name):
 def test_by_route_on_a_lan_and_by_tunnel_between_lans(lab, nodes, containers):
     """R-CTR-9, R-SCN-2, R-CTR-4: containers of all nodes reach each other; the router sees tunnels only."""
     one, two, three = containers("n1", "n2", "n3")
-    wait_until(lambda: one.ping(three.address).received and one.ping(two.address).received, "the first reaches the others")
+    wait_connected(one, two, three)
     with lab.middle.capture("left") as frames:
         for source in (one, two, three):
             for target in (one, two, three):
@@ -122,13 +123,13 @@ def test_by_route_on_a_lan_and_by_tunnel_between_lans(lab, nodes, containers):
 def test_the_choice_is_visible(nodes, containers):
     """R-CTR-9: in the kernel's routes, and by `viaduct describe`, with the reason."""
     n1, n2, n3 = (nodes[name] for name in NODES)
-    assert kernel_routes(n1)["10.64.2.0/24"] == "10.60.1.12"
-    assert kernel_routes(n2)["10.64.1.0/24"] == "10.60.1.11"
-    assert kernel_routes(n1)["10.64.3.0/24"] == kernel_routes(n2)["10.64.3.0/24"] == "tunnel"
-    assert set(kernel_routes(n3).values()) == {"tunnel"}
+    expected = {"n1": {"10.64.1.0/24": "tunnel", "10.64.2.0/24": "10.60.1.12", "10.64.3.0/24": "tunnel"},
+                "n2": {"10.64.1.0/24": "10.60.1.11", "10.64.2.0/24": "tunnel", "10.64.3.0/24": "tunnel"},
+                "n3": {"10.64.1.0/24": "tunnel", "10.64.2.0/24": "tunnel", "10.64.3.0/24": "tunnel"}}
+    wait_until(lambda: {name: kernel_routes(host) for name, host in nodes.items()} == expected, "the kernels' routes")
+    wait_until(lambda: blocks(n1)["10.64.1.0/24"]["status"].get("reached") == {"by_route": 1, "by_tunnel": 1, "not": 0}, "all reach it")
     status = blocks(n1)["10.64.1.0/24"]["status"]
     assert status["state"] == "active"
-    assert status["reached"] == {"by_route": 1, "by_tunnel": 1, "not": 0}
     assert status["not_by_route"][0]["nodes"] == ["n3"]
     text = described(n1, "container_block", "pods/10.64.1.0/24")
     assert "by_route" in text and "by_tunnel" in text and "on LAN left, they are on LAN right" in text
@@ -138,21 +139,22 @@ def test_the_choice_is_visible(nodes, containers):
 def test_mtu_leaves_room_for_the_tunnel(containers):
     """R-CTR-9: the largest packet of a container passes the tunnel whole."""
     one, three = containers("n1", "n3")
+    wait_connected(one, three)
     assert one.ping(three.address, size=1422, dont_fragment=True, count=2).received == 2
     assert one.ping(three.address, size=4000, count=2).received == 2
 
 
 def test_node_that_leaves_its_lan(nodes, containers):
     """R-CTR-9: n2 is said to stand elsewhere, and to be back, while containers run."""
-    n1 = nodes["n1"]
+    n1, n2 = nodes["n1"], nodes["n2"]
     one, two = containers("n1", "n2")
     n1.apply(node("n2", "elsewhere"))
     try:
-        wait_until(lambda: kernel_routes(n1)["10.64.2.0/24"] == "tunnel", "n1 goes by tunnel to n2")
+        wait_until(lambda: kernel_routes(n1)["10.64.2.0/24"] == kernel_routes(n2)["10.64.1.0/24"] == "tunnel", "by tunnel, both ways")
         assert one.ping(two.address, count=3).ttls == [63] * 3
     finally:
         n1.apply(node("n2", "left"))
-    wait_until(lambda: kernel_routes(n1)["10.64.2.0/24"] == "10.60.1.12", "and by route again")
+    wait_until(lambda: (kernel_routes(n1)["10.64.2.0/24"], kernel_routes(n2)["10.64.1.0/24"]) == ("10.60.1.12", "10.60.1.11"), "and by route again")
     assert one.ping(two.address, count=3).ttls == [62] * 3
 
 
@@ -162,7 +164,7 @@ def test_tunnel_mode_goes_by_tunnel_everywhere(lab, nodes):
     n1.apply("\n---\n".join([f"{{kind: container_network, name: tun, cidrs: [{TUNNEL}], mode: tunnel}}",
                              *(node(name, "left", "pods, tun") for name in ("n1", "n2"))]))
     runtimes = [Runtime(nodes[name], pods(network="tun")) for name in ("n1", "n2")]
-    wait_until(lambda: sum(cidr.startswith("10.66.") for cidr in blocks(n1)) == 2, "both have a block")
+    wait_until(lambda: [item["assigned"]["state"] for cidr, item in blocks(n1).items() if cidr.startswith("10.66.")] == ["held"] * 2, "both hold a block")
     with Container(lab, "t1") as one, Container(lab, "t2") as two, runtimes[0].added(one), runtimes[1].added(two) as result:
         wait_until(lambda: one.ping(address_of(result), timeout=0.3).received, "they reach each other")
         with lab.segments["left"].capture("n1") as frames:
@@ -213,6 +215,11 @@ def test_native_containers_stand_in_their_subnet_on_any_lan(lab, nodes):
         n1.apply(node(name, lan))
 
 
+def wait_connected(*several):
+    for one, other in itertools.permutations(several, 2):
+        wait_until(lambda: one.ping(other.address, timeout=0.3).received, f"{one.title} reaches {other.title}")
+
+
 def wait_pinged(node, address, ttl):
     wait_until(lambda: node.ping(address, timeout=0.3).ttls == [ttl], f"{node.title} pings {address} with ttl={ttl}")
 
@@ -257,8 +264,7 @@ def test_container_moves_and_keeps_its_address(lab, nodes, containers, target):
     wait_until(again, "it can be had on its own node again")
     wait_pinged(witness, address, at_home)
     wait_pinged(neighbour, address, 64)
-    for node in nodes.values():
-        assert f"{address}" not in kernel_routes(node), "no route is left of the visit"
+    wait_until(lambda: not any(address in kernel_routes(node) for node in nodes.values()), "no route is left of the visit")
 
 
 def refused(host, document):

@@ -67,7 +67,10 @@ class Driver(Service):
         return [binary_path("viaduct-docker"), "--server", f"unix:{self.node.socket_path}"]
 
     def answers(self):
-        return self.node.run("test", "-S", "/run/docker/plugins/viaduct.sock", check=False).returncode == 0
+        """Its socket outlives a driver that was killed: it has to be listened to."""
+        asked = self.node.run("curl", "-s", "-m", 10, "--unix-socket", "/run/docker/plugins/viaduct.sock", "-X", "POST",
+                              "http://driver/Plugin.Activate", check=False)
+        return "IpamDriver" in asked.stdout
 
 
 class Node:
@@ -97,7 +100,8 @@ class Node:
 @pytest.fixture(scope="module")
 def nodes(lab):
     first = lab.hosts["h1"]
-    wait_until(lambda: len(first.ask("GET", "/v1/container_blocks")["items"]) == 2, "both nodes have a block")
+    wait_until(lambda: [item["assigned"]["state"] for item in first.ask("GET", "/v1/container_blocks")["items"]] == ["held"] * 2,
+               "both nodes hold a block")
     built = [Node(host) for host in lab.hosts.values()]
     for node in built:
         node.start()
@@ -122,13 +126,25 @@ def ping(node, name, address, count=3):
     return node.engine.exec(name, "ping", "-c", count, "-W", 2, address, check=False).stdout
 
 
+def wait_reaches(node, name, address):
+    """The other host learns of a container a moment after `docker run` has returned."""
+    wait_until(lambda: " 0% packet loss" in ping(node, name, address, count=1), f"{name} of {node.host.title} reaches {address}")
+
+
+def assert_reaches(node, name, address, why=None):
+    said = ping(node, name, address)
+    assert " 0% packet loss" in said, why or said
+
+
 def test_containers_of_two_dockers_reach_each_other(nodes):
     """R-CTR-6 R-CTR-2: docker network create -d viaduct, docker run --net; nobody planned an address."""
     for index, node in enumerate(nodes):
         node.run(f"c{index}")
     addresses = [node.engine.address(f"c{index}", "pods") for index, node in enumerate(nodes)]
     assert addresses[0].rsplit(".", 1)[0] != addresses[1].rsplit(".", 1)[0]
-    assert " 0% packet loss" in ping(nodes[0], "c0", addresses[1]) and " ttl=62 " in ping(nodes[1], "c1", addresses[0])
+    wait_reaches(nodes[0], "c0", addresses[1])
+    assert_reaches(nodes[0], "c0", addresses[1])
+    assert " ttl=62 " in (said := ping(nodes[1], "c1", addresses[0])), said
     said = nodes[0].engine.exec("c0", "wget", "-q", "-O", "-", f"http://{addresses[1]}/").stdout
     assert said == "served by busybox\n"
 
@@ -163,17 +179,18 @@ def test_every_side_may_restart(nodes):
     node.run("stays", "--restart", "always")
     other.run("peer")
     peer = other.engine.address("peer", "pods")
+    wait_reaches(node, "stays", peer)
     for restart in (node.driver.kill9, node.host.kill9):
         restart()
         node.driver.start() if restart == node.driver.kill9 else node.host.start()
-        assert " 0% packet loss" in ping(node, "stays", peer), "a running container does not notice"
+        assert_reaches(node, "stays", peer, "a running container does not notice")
         node.run("after")
-        assert " 0% packet loss" in ping(node, "after", peer)
+        assert_reaches(node, "after", peer)
         node.remove("after")
     node.engine.restart()
     assert "pods" in node.engine.docker("network", "ls", "--format", "{{.Name}}").split()
     wait_until(lambda: node.engine.docker("inspect", "-f", "{{.State.Running}}", "stays") == "true", "Docker starts its container again")
-    wait_until(lambda: " 0% packet loss" in ping(node, "stays", peer), "it reaches its peer again")
+    wait_reaches(node, "stays", peer)
 
 
 def test_native_containers_are_ports_of_the_subnet(lab, nodes):
@@ -181,15 +198,17 @@ def test_native_containers_are_ports_of_the_subnet(lab, nodes):
     for index, node in enumerate(nodes):
         node.run(f"n{index}", network="web")
     addresses = [node.engine.address(f"n{index}", "web") for index, node in enumerate(nodes)]
-    assert sorted(nodes[0].ports().values()) == sorted([address] for address in addresses)
+    wait_until(lambda: sorted(nodes[0].ports().values()) == sorted([address] for address in addresses), "h1 knows of both ports")
     assert nodes[0].engine.inspect("n0")["NetworkSettings"]["Networks"]["web"]["Gateway"] == "192.168.7.1"
-    wait_until(lambda: " 0% packet loss" in ping(nodes[0], "n0", "192.168.7.9", count=1), "it reaches the instance")
-    assert " ttl=64 " in ping(nodes[0], "n0", addresses[1]) and " ttl=64 " in ping(nodes[1], "n1", addresses[0])
+    wait_reaches(nodes[0], "n0", "192.168.7.9")
+    assert " ttl=64 " in (said := ping(nodes[0], "n0", addresses[1])), said
+    assert " ttl=64 " in (said := ping(nodes[1], "n1", addresses[0])), said
     assert lab.instance("vm").ping(addresses[0], count=2).ttls == [64] * 2
     said = nodes[1].engine.exec("n1", "wget", "-q", "-O", "-", f"http://{addresses[0]}/").stdout
     assert said == "served by busybox\n"
     nodes[0].engine.docker("restart", "-t", "1", "n0")
-    assert " 0% packet loss" in ping(nodes[0], "n0", addresses[1])
+    wait_reaches(nodes[0], "n0", addresses[1])
+    assert_reaches(nodes[0], "n0", addresses[1])
 
 
 def test_native_address_is_taken_as_asked_and_given_once(nodes):
@@ -204,7 +223,7 @@ def test_native_address_is_taken_as_asked_and_given_once(nodes):
     node.engine.docker("network", "disconnect", "web", "one")
     wait_until(lambda: not node.ports(), "who leaves gives the port back")
     other.run("three", "--ip", "192.168.7.77", network="web")
-    assert " 0% packet loss" in ping(other, "three", "192.168.7.9")
+    assert_reaches(other, "three", "192.168.7.9")
 
 
 def test_native_containers_outlive_restarts(nodes):
@@ -213,11 +232,16 @@ def test_native_containers_outlive_restarts(nodes):
     node.run("stays", network="web")
     other.run("peer", network="web")
     peer = other.engine.address("peer", "web")
+    wait_reaches(node, "stays", peer)
     for restart in (node.driver.kill9, node.host.kill9):
         restart()
         node.driver.start() if restart == node.driver.kill9 else node.host.start()
-        assert " 0% packet loss" in ping(node, "stays", peer), "a running container does not notice"
+        assert_reaches(node, "stays", peer, "a running container does not notice")
     assert len(node.ports()) == 2
+
+
+def links_of(node):
+    return sorted(line.split(": ")[1] for line in node.host.ip("-o", "link").splitlines())
 
 
 @pytest.mark.slow
@@ -225,8 +249,8 @@ def test_two_hundred_containers_with_kills_leave_nothing(nodes):
     """R-CTR-2 R-CTR-6: 200 containers, 8 at a time, half of them on a native network, while driver and daemon are killed; no address leaked or
     given twice."""
     node, count = nodes[0], 200
-    links = sorted(line.split(": ")[1] for line in node.host.ip("-o", "link").splitlines())
-    holding, lock, twice, stop = {}, threading.Lock(), [], threading.Event()
+    links = links_of(node)
+    holding, lock, twice, stop, ended = {}, threading.Lock(), [], threading.Event(), []
 
     def live(number):
         name, network, deadline = f"k{number}", ("pods", "web")[number % 2], time.monotonic() + 120
@@ -242,24 +266,31 @@ def test_two_hundred_containers_with_kills_leave_nothing(nodes):
             holding[address] = name
         with lock:
             del holding[address]
+            ended.append(name)
         node.remove(name)
 
     def kill():
-        while not stop.wait(random.uniform(1, 3)):
-            node.host.kill9()
-            node.host.start()
-            node.driver.kill9()
-            node.driver.start()
+        chance = random.Random(1)
+        while not stop.wait(chance.uniform(1, 3)):
+            # Where a start takes longer than that, none would ever come to its end.
+            before = len(ended)
+            wait_until(lambda: stop.is_set() or len(ended) > before, "a container starts between two kills", 120)
+            for killed in (node.host, node.driver):
+                killed.kill9()
+                killed.start()
 
-    reaper = threading.Thread(target=kill)
-    reaper.start()
-    try:
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(live, range(count)))
-    finally:
-        stop.set()
-        reaper.join()
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        reaper = pool.submit(kill)
+        try:
+            done = [pool.submit(live, number) for number in range(count)]
+            for one in done:
+                one.result()
+        finally:
+            stop.set()
+            for one in done:
+                one.cancel()
+        reaper.result()
     assert not twice
     # What Docker said while nobody listened, the driver finds out later (docker/sweep.h).
     wait_until(lambda: not node.containers(), "no address, no link is anybody's", 150)
-    assert sorted(line.split(": ")[1] for line in node.host.ip("-o", "link").splitlines()) == links
+    wait_until(lambda: links_of(node) == links, "no link is left", 5)

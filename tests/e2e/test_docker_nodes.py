@@ -122,15 +122,15 @@ def engines(lab, reach):
         engine.stop()
 
 
-def pings(engine, target):
+def pings(engine, target, patience=0.2):
     """One new conversation, from the container's own namespace: `docker exec` takes a third of a second by itself."""
     pid = engine.inspect("nginx")["State"]["Pid"]
-    return pid and engine.node.run("nsenter", "-t", pid, "-n", "ping", "-c", 1, "-W", "0.2", target, check=False).returncode == 0
+    return pid and engine.node.run("nsenter", "-t", pid, "-n", "ping", "-c", 1, "-W", patience, target, check=False).returncode == 0
 
 
 def fetch(engine, address, port):
     """busybox's wget looks for names, and dies of it when it is linked statically."""
-    return engine.exec("nginx", "sh", "-c", f"printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 3 {address} {port}", check=False).stdout
+    return engine.exec("nginx", "sh", "-c", f"printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 10 {address} {port}", check=False).stdout
 
 
 def changes(lab, name):
@@ -152,7 +152,7 @@ def test_containers_come_with_their_own_addresses(lab, engines):
     for name, own in (("ecs1", "10.0.2.2"), ("ecs2", "10.0.3.2")):
         ecs3 = lab.instance("ecs3")
         with ecs3.capture("eth0") as frames:
-            assert pings(engines[name], "192.168.0.4")
+            assert pings(engines[name], "192.168.0.4", 2)
         requests = [packet for packet in map(Ether, frames) if ICMP in packet and packet[ICMP].type == 8]
         assert {packet[IP].src for packet in requests} == {own}
 
@@ -160,7 +160,7 @@ def test_containers_come_with_their_own_addresses(lab, engines):
 def test_published_ports_work(lab, engines):
     """R-CTR-5: -p 8080:80, from another instance, from the other node's container and by its own address"""
     for address in ("192.168.0.2", "192.168.0.3"):
-        assert lab.instance("ecs3").run("curl", "-s", "-m", "3", f"http://{address}:8080/").stdout == "served by busybox\n"
+        assert lab.instance("ecs3").run("curl", "-sS", "-m", "10", f"http://{address}:8080/").stdout == "served by busybox\n"
     assert fetch(engines["ecs1"], "192.168.0.3", 8080).endswith("served by busybox\n")
     assert fetch(engines["ecs1"], "10.0.3.2", 80).endswith("served by busybox\n")
 
@@ -180,7 +180,7 @@ def test_a_flow_that_began_without_our_rules_recovers(lab, engines, name):
         receiver, sender = (stack.enter_context(engines[each].namespace("nginx").socket(socket.AF_INET, socket.SOCK_DGRAM))
                             for each in (OTHER[name], name))
         receiver.bind((FAR[name], 7200))
-        receiver.settimeout(0.1)
+        receiver.settimeout(1)
         sender.bind((FAR[OTHER[name]], 7300))
         sender.connect((FAR[name], 7200))
         os.kill(lab.host(name).pid, signal.SIGSTOP)
@@ -226,7 +226,7 @@ def longest_gap(beats, since):
 
 
 def last_translated(beat, own):
-    """When a datagram was seen last that did not have the container's own address; 0: never."""
+    """When the last datagram was sent that came without the container's own address; 0: none did."""
     return max((when for address, when in beat.seen.items() if address != own), default=0)
 
 
@@ -240,7 +240,7 @@ def test_traffic_is_back_within_a_second(lab, engines, name, spoil):
         spoiled = time.monotonic()
         lab.instance(name).run("sh", "-c", SPOILS[spoil])
         assert longest_gap(beats, spoiled) < 1
-        assert last_translated(beats[0], FAR[OTHER[name]]) < spoiled + 1
+        assert beats[0].ran(spoiled, last_translated(beats[0], FAR[OTHER[name]])) < 1
     lab.instance(name).run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
     if spoil in SAID:
         said = [what for what, times in changes(lab, name).items() if times > before.get(what, 0)]
@@ -257,9 +257,12 @@ def test_dockerd_is_restarted(lab, engines, name):
     with beating(engines, name) as beats:
         wait_until(lambda: all(beat.is_answered() for beat in beats), "both ways", 5)
         first = [next(when for when, answered in beat.beats if answered) for beat in beats]
-        assert max(first) - started < 1
+        # To ask Docker where to send from takes time, too: silence is what was sent in vain.
+        for beat, answered in zip(beats, first):
+            begun = beat.beats[0][0]
+            assert answered == begun or begun - started + beat.ran(begun, answered) < 1
         assert longest_gap(beats, max(first)) < 1
-    assert lab.instance("ecs3").run("curl", "-s", "-m", "3", f"http://{'192.168.0.2' if name == 'ecs1' else '192.168.0.3'}:8080/").returncode == 0
+    lab.instance("ecs3").run("curl", "-sS", "-m", "10", f"http://{'192.168.0.2' if name == 'ecs1' else '192.168.0.3'}:8080/")
 
 
 @pytest.mark.parametrize("name", ["ecs1", "ecs2"])
@@ -283,7 +286,7 @@ def test_firewalld_comes_and_is_reloaded(lab, engines):
     """R-CTR-5: firewalld rejects what is forwarded, but not to and from containers. The longest silence of new connections is measured
     from when it is told to reload: what it is silent itself, while it writes its rules anew, counts."""
     with Firewalld(lab.instance("ecs1")) as firewalld:
-        wait_until(lambda: pings(engines["ecs1"], "10.0.3.2"), "with firewalld", 3)
+        wait_until(lambda: pings(engines["ecs1"], "10.0.3.2"), "with firewalld", 10)
         with beating(engines, "ecs1") as beats:
             for _ in range(2):
                 told = time.monotonic()
@@ -293,12 +296,13 @@ def test_firewalld_comes_and_is_reloaded(lab, engines):
     # It took Docker's own chains away; dockerd makes them again when it starts.
     engines["ecs1"].restart()
     engines["ecs1"].docker("start", "nginx")
+    wait_until(lambda: pings(engines["ecs1"], FAR["ecs1"]), "it reaches the other", 5)
 
 
 def test_a_users_own_table_that_drops_is_named(lab, engines):
     """R-CTR-5: an nftables table of somebody's with a policy of drop; it is said, and stays as it is"""
     ecs1, status = lab.instance("ecs1"), lambda: lab.host("ecs1").viaduct("status").stdout
-    assert pings(engines["ecs1"], FAR["ecs1"])
+    assert pings(engines["ecs1"], FAR["ecs1"], 2)
     ecs1.run("nft", "-f", "-", input="table inet mine {\n chain gate {\n type filter hook forward priority 10; policy drop;\n }\n}\n")
     try:
         wait_until(lambda: not pings(engines["ecs1"], FAR["ecs1"]) and "the chain gate of the nftables table inet mine drops packets of "
@@ -307,11 +311,13 @@ def test_a_users_own_table_that_drops_is_named(lab, engines):
     finally:
         ecs1.run("nft", "delete", "table", "inet", "mine")
     wait_until(lambda: "inet mine" not in status(), "nothing is said any more", 5)
-    assert pings(engines["ecs1"], FAR["ecs1"])
+    assert pings(engines["ecs1"], FAR["ecs1"], 2)
 
 
 def test_status_shows_what_was_changed(lab, engines):
     """R-CTR-5"""
+    lab.instance("ecs1").run("nft", "delete", "table", "inet", "viaduct")
+    wait_until(lambda: "nftables: the table inet viaduct was put back" in lab.host("ecs1").viaduct("status").stdout, "it is said", 5)
     shown = lab.host("ecs1").viaduct("status").stdout
     assert re.search(r"^CHANGED BACK +HOST +TIMES +LAST$", shown, re.M), shown
     assert re.search(r"^10\.0\.2\.0/24 +ecs1 +pods +default +10\.0\.2\.1 +br-[0-9a-f]{12}$", shown, re.M), shown
@@ -390,3 +396,5 @@ def test_leaving_gives_everything_back(lab, engines):
     lab.host("h1").viaduct("delete", "node", "ecs2")
     wait_until(lambda: "viaduct" not in node.run("iptables-save").stdout.lower() + node.run("nft", "list", "ruleset").stdout, "no rule of ours", 10)
     assert "DOCKER-USER" in node.run("iptables-save").stdout
+    lab.host("h1").apply(NODES)
+    wait_until(lambda: pings(engines["ecs2"], FAR["ecs2"]), "a node again, it reaches the other")

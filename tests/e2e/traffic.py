@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import re
 import select
 import socket
@@ -34,12 +35,13 @@ class Beat:
 
     INTERVAL = 0.01
     PATIENCE = 0.5
+    STALL = 0.05  # who has been kept from sending for so long did not run, nor did much else on this machine
 
     def __init__(self, source, target, address, port=7100):
         """source, target: Namespaces."""
         self.to, self.stopping = (address, port), False
         self.beats = []  # [when it was sent, whether it was answered], in order
-        self.seen = {}  # source address -> when the echo saw it last
+        self.seen = {}  # source address -> when the last one was sent that the echo saw from there
         self.echo = target.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.echo.bind(self.to)
         self.echo.settimeout(0.2)
@@ -51,7 +53,7 @@ class Beat:
         while not self.stopping:
             with contextlib.suppress(TimeoutError):
                 data, peer = self.echo.recvfrom(64)
-                self.seen[peer[0]] = time.monotonic()
+                self.seen[peer[0]] = struct.unpack("!d", data)[0]
                 with contextlib.suppress(OSError):
                     self.echo.sendto(data, peer)
 
@@ -62,7 +64,7 @@ class Beat:
             self.beats.append(beat)
             opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             with contextlib.suppress(OSError):
-                opened.sendto(b"beat", self.to)
+                opened.sendto(struct.pack("!d", beat[0]), self.to)
             waiting[opened.fileno()] = opened, beat
             poll.register(opened, select.EPOLLIN)
             due = max(due + self.INTERVAL, beat[0])
@@ -80,9 +82,14 @@ class Beat:
             opened.close()
         poll.close()
 
+    def ran(self, since, until):
+        """Seconds from the one moment to the other, without those in which nothing could be sent: the machine had no time for us then."""
+        moments = [since, *(when for when, _ in [*self.beats] if since < when < until), until]
+        return sum(min(later - earlier, self.STALL) for earlier, later in itertools.pairwise(moments))
+
     def gap(self, since):
-        """Seconds from the first beat that was not answered to the next one that was, the longest of those after `since`. Waits until what
-        was sent by now is answered or lost.
+        """Seconds from the first beat that was not answered to the next one that was, the longest of those after `since`, as `ran` counts
+        them. Waits until what was sent by now is answered or lost.
         """
         time.sleep(self.PATIENCE + 2 * self.INTERVAL)
         until, longest, lost = time.monotonic() - self.PATIENCE, 0.0, None
@@ -90,7 +97,7 @@ class Beat:
             if when < since:
                 continue
             if lost is not None and (answered or when >= until):
-                longest, lost = max(longest, when - lost), None
+                longest, lost = max(longest, self.ran(lost, when)), None
             if when >= until:
                 break
             if not answered and lost is None:
