@@ -63,8 +63,8 @@ def route(lab):
     made = []
 
     def make(next_hop, destination="0.0.0.0/0"):
-        host.apply(f"{{kind: route, vpc: demo, destination: {destination}, next_hop: {next_hop}}}")
         made.append(f"demo/{destination}")
+        host.apply(f"{{kind: route, vpc: demo, destination: {destination}, next_hop: {next_hop}}}")
 
     yield make
     for name in made:

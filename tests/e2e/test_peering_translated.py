@@ -32,14 +32,14 @@ PORTS = {name: {"kind": "port", "name": name, "subnet": subnet, "addresses": [f"
 PEERING = {"kind": "peering", "name": "twins", "vpc": "left", "peer": "right", "translate": [
     {"vpc": "left", "cidr": "192.168.0.0/16", "as": "100.64.0.0/16"}, {"vpc": "right", "cidr": "192.168.0.0/16", "as": "100.65.0.0/16"},
     {"vpc": "left", "cidr": "fd00:192::/48", "as": "fd00:1::/48"}, {"vpc": "right", "cidr": "fd00:192::/48", "as": "fd00:2::/48"}]}
+ROUTE = {"kind": "route", "vpc": "left", "destination": "10.44.0.0/24", "next_hop": {"peering": "twins"}}
 DOCUMENTS = "\n---\n".join(map(json.dumps, [
     {"kind": "vpc", "name": "left", "cidrs": ["192.168.0.0/16", "fd00:192::/48"]},
     {"kind": "vpc", "name": "right", "cidrs": ["192.168.0.0/16", "fd00:192::/48"]},
     {"kind": "subnet", "name": "left", "vpc": "left", "cidrs": ["192.168.0.0/24", "fd00:192::/64"]},
     {"kind": "subnet", "name": "right", "vpc": "right", "cidrs": ["192.168.0.0/24", "fd00:192::/64"]},
     {"kind": "route", "vpc": "right", "destination": "10.44.0.0/24", "next_hop": {"address": "192.168.0.3"}},
-    {"kind": "route", "vpc": "left", "destination": "10.44.0.0/24", "next_hop": {"peering": "twins"}},
-    PEERING, *PORTS.values()]))
+    ROUTE, PEERING, *PORTS.values()]))
 SEEN = {"l1": "100.64.0.2", "l2": "100.64.0.3", "r1": "100.65.0.2", "r2": "100.65.0.3"}  # by the other VPC
 SEEN6 = {"l1": "fd00:1::2", "l2": "fd00:1::3", "r1": "fd00:2::2", "r2": "fd00:2::3"}
 PAIRS = [("l1", "r1"), ("l1", "r2"), ("l2", "r1"), ("l2", "r2")]
@@ -204,7 +204,7 @@ def test_it_goes_with_its_peering(lab, instances, reach):
     for one, other in PAIRS:
         reach(instances[one], SEEN[other].replace("100.65.", "100.66."))
         assert not passes_ping(instances[one], SEEN[other])
-    host.apply(json.dumps(PEERING))
+    host.apply("\n---\n".join(map(json.dumps, [PEERING, ROUTE])))
     for one, other in PAIRS:
         reach(instances[one], SEEN[other])
 

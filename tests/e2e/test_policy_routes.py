@@ -64,8 +64,8 @@ def policies(lab):
     host, made = lab.host("h1"), []
 
     def make(priority, what):
-        host.apply(f"{{kind: policy_route, vpc: demo, priority: {priority}, {what}}}")
         made.append(f"demo/{priority}")
+        host.apply(f"{{kind: policy_route, vpc: demo, priority: {priority}, {what}}}")
 
     yield make
     for name in made:
