@@ -7,17 +7,21 @@ import dataclasses
 import os
 import pathlib
 import re
+import select
 import signal
 import socket as sockets
+import struct
 import subprocess
 import sys
 import threading
+import time
 
 from lab.layout import LabError
 from lab.wait import wait_until
 
 NETNS = pathlib.Path("/run/netns")
 CLONE_NEWNET = 0x40000000
+PING_INTERVAL = 0.05  # seconds: the next one is sent then, or as soon as those before are answered
 # <linux/if_packet.h>
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 1 << 4
 ETH_P_ALL = 3  # <linux/if_ether.h>
@@ -139,11 +143,10 @@ class Namespace:
         opened.settimeout(5)
         return opened
 
-    def ping(self, target, count=1, size=None, dont_fragment=False, ttl=None, source=None, timeout=1.0):
-        """All at once (-l), as only so ping waits for the last answer as long as it is told: with others before it, it gives up after two
-        round trips.
-        """
-        command = ["ping", "-n", "-c", count, "-l", count, "-W", timeout]
+    def ping(self, target, count=1, size=None, dont_fragment=False, ttl=None, source=None, timeout=2.0):
+        if count > 1:
+            return self.ping_series(target, count, size or 56, dont_fragment, source, timeout)
+        command = ["ping", "-n", "-c", 1, "-W", timeout]
         command += ["-s", size] if size is not None else []
         command += ["-M", "do"] if dont_fragment else []
         command += ["-t", ttl] if ttl is not None else []
@@ -152,11 +155,30 @@ class Namespace:
         text = output.stdout + output.stderr
         sent = re.search(r"(\d+) packets transmitted, (\d+) received", text)
         return Ping(
-            sent=int(sent[1]) if sent else count,
+            sent=int(sent[1]) if sent else 1,
             received=int(sent[2]) if sent else 0,
             ttls=[int(ttl) for ttl in re.findall(r"icmp_seq=\d+ ttl=(\d+)", text)],
             errors=[line for line in text.splitlines() if re.match(r"(From|ping:|Fehler)", line)],
             output=text)
+
+    def ping_series(self, target, count, size, dont_fragment, source, timeout):
+        """Of one identifier, the next as soon as those before are answered. `ping` waits for the last of several answers one interval only,
+        whatever -W says; and all at once (-l) the second is lost where the first is kept until a neighbour's MAC is known.
+        """
+        echo = ECHO[":" in target]
+        with self.socket(echo.family, sockets.SOCK_DGRAM, echo.protocol) as one:
+            one.setsockopt(echo.level, echo.receive_ttl, 1)
+            one.setsockopt(echo.level, echo.mtu_discover, 2 if dont_fragment else 1)  # IP_PMTUDISC_DO, _WANT
+            if source:
+                one.bind((source, 0))
+            ttls, errors = {}, []
+            for number in range(1, count + 1):
+                try:
+                    one.sendto(struct.pack("!BBHHH", echo.request, 0, 0, 0, number) + bytes(size), (target, 0))
+                except OSError as error:
+                    errors.append(f"ping: {error}")
+                gather_echoes(one, ttls, number - len(errors), timeout if number == count else PING_INTERVAL)
+        return Ping(count, len(ttls), [ttls[number] for number in sorted(ttls)], errors, f"of {count} pings of {target} {sorted(ttls)} are answered")
 
     def traceroute(self, target, hops=8):
         """The addresses that answered, "*" for one that did not."""
@@ -190,6 +212,33 @@ class Namespace:
                     opened.send(bytes(frame))
 
         self.inside(put)
+
+
+@dataclasses.dataclass
+class Echo:
+    """What ICMP sockets of a family want."""
+
+    family: int
+    protocol: int
+    request: int
+    level: int
+    receive_ttl: int
+    mtu_discover: int
+
+
+# By whether it is IPv6; <linux/in.h>, <linux/in6.h>: IP_RECVTTL, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER.
+ECHO = [Echo(sockets.AF_INET, sockets.IPPROTO_ICMP, 8, sockets.IPPROTO_IP, 12, 10),
+        Echo(sockets.AF_INET6, sockets.IPPROTO_ICMPV6, 128, sockets.IPPROTO_IPV6, sockets.IPV6_RECVHOPLIMIT, 23)]
+
+
+def gather_echoes(one, ttls, count, timeout):
+    """Notes the TTL of each answer by its number, until there are so many or the seconds are over."""
+    deadline, poll = time.monotonic() + timeout, select.poll()
+    poll.register(one, select.POLLIN)
+    # What has arrived counts, however late this process looks.
+    while len(ttls) < count and poll.poll(max(0, deadline - time.monotonic()) * 1000):
+        data, notes, _, _ = one.recvmsg(1 << 16, 64)
+        ttls[int.from_bytes(data[6:8], "big")] = int.from_bytes(notes[0][2][:4], sys.byteorder)
 
 
 def with_tag(data, notes):
