@@ -83,6 +83,11 @@ static void due(uv_timer_t *timer)
 		uv_timer_start(timer, due, next > now ? next - now : 0, 0);
 }
 
+void vd_agent_announcements_begin(struct vd_agent *agent)
+{
+	due(&agent->announce_timer);
+}
+
 static void vip_begin(struct vd_agent *agent, struct vip *vip)
 {
 	vip->since = uv_now(&agent->loop);

@@ -231,7 +231,8 @@ void vd_agent_apply(struct vd_agent *agent)
 		DL_DELETE(batches, batch);
 		vd_batch_free(batch);
 	}
-	/* An address that was moved here answers when its move is said to be done. */
+	/* An address that was moved here answers when its move is said to be done, and everyone knows where it is. */
+	vd_agent_announcements_begin(agent);
 	if (vd_agent_neighbours_are_settled(agent))
 		vd_agent_applied(agent);
 
