@@ -54,13 +54,13 @@ def seen_by_tcp(client, server, address, port, to_port=None, source=""):
         return None
 
 
-def seen_by_udp(client, server, address, port, to_port=None, source_port=0):
-    """The same over UDP; (address, port)."""
+def seen_by_udp(client, server, address, port, to_port=None, source_port=0, patience=5):
+    """The same over UDP; (address, port). Whoever wants None to come back has `patience`, seconds, of his own."""
     family = family_of(address)
     with server.socket(family, socket.SOCK_DGRAM) as other, client.socket(family, socket.SOCK_DGRAM) as one:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("", to_port or port))
-        other.settimeout(PATIENCE)
+        other.settimeout(patience)
         one.bind(("", source_port))
         one.connect((address, port))
         try:

@@ -56,8 +56,9 @@ def ask(address, port, own):
         sockets[one.fileno()] = number, one
         poll.register(one.fileno(), select.EPOLLIN)
     deadline = time.monotonic() + 1
-    while len(seen) < len(sockets) and (left := deadline - time.monotonic()) > 0:
-        for fd, _ in poll.poll(left):
+    # What has arrived counts, however late this process looks.
+    while len(seen) < len(sockets) and (ready := poll.poll(max(0, deadline - time.monotonic()))):
+        for fd, _ in ready:
             number, one = sockets[fd]
             seen[number] = int(one.recv(64))
             poll.unregister(fd)
@@ -73,7 +74,7 @@ def speak_all(address, port, first, last):
         found = ask(address, port, own)
         # On a machine with much else to do an answer may come late: those are asked once more, from the same ports.
         late = [number for number in own if number not in found]
-        seen.update(found | (ask(address, port, late) if late and len(late) < BATCH else {}))
+        seen.update(found | (ask(address, port, late) if late else {}))
     return seen
 
 

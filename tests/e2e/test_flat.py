@@ -87,8 +87,8 @@ def test_dhcp_is_answered_on_the_instances_host(lab, one):
         client.ip("address", "flush", "dev", "eth0")
         client.ip("link", "set", "eth0", "up")
         with lab.segments["em01"].capture("h1.em02") as wire:
-            userland.run("busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-t", 5, "-T", 1, "-s", "/etc/udhcpc/default.script", check=False)
-        assert "inet 172.20.0.13/24" in client.ip("-4", "-o", "address", "show", "eth0")
+            said = userland.run("busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-t", 20, "-T", 1, "-s", "/etc/udhcpc/default.script", check=False)
+        assert "inet 172.20.0.13/24" in client.ip("-4", "-o", "address", "show", "eth0"), said.stdout + said.stderr
         assert client.ip("route", "show", "default").startswith("default via 172.20.0.1 ")
         assert "nameserver 172.20.0." in userland.read("/etc/resolv.conf"), "the network's service address, which asks 172.20.0.99"
         assert not any(b"\x63\x82\x53\x63" in frame for frame in wire), "nobody on the wire is asked"

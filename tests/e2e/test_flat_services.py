@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """DHCP, names and metadata on a flat network: its gateway is somebody else's, so the host answers at the network's DHCP address."""
 
+from lab.world import wait_until
+
 LAB = """
 name: flatsvc
 segments: {underlay: {}, lan: {}}
@@ -22,11 +24,11 @@ DOCUMENTS = """
 def test_record_of_the_router_process_names_the_outside_gateway(lab):
     """R-NET-7: the domain is the network's, DHCP answers from the network's DHCP address."""
     host = lab.host("h1")
-    routers = host.ask("POST", "/v1/live/status", {})["routers"]
-    assert [router["vpc"] for router in routers] == ["office"]
+    routers = wait_until(lambda: host.live("status")["routers"], "there is a router process")
+    assert [router["vpc"] for router in routers] == ["office"], routers
     domain = routers[0]["domain"]
     inside = host.run("nsenter", f"--net={host.run_directory}/netns/{domain}", "ip", "-o", "address", "show", "dev", "viaduct").stdout
-    assert "203.0.113.199/32" in inside and "203.0.113.1/32" not in inside
+    assert "203.0.113.199/32" in inside and "203.0.113.1/32" not in inside, inside
 
 
 SCRIPT = """#!/bin/sh
@@ -46,4 +48,4 @@ def test_instance_learns_the_outside_gateway_and_our_name_server(lab):
     told = dict(line.partition("=")[::2] for line in (host.directory / "told").read_text().splitlines())
     assert (told["ip"], told["router"], told["serverid"], told["dns"], told["domain"]) == (
         "203.0.113.150", "203.0.113.1", "203.0.113.199", "203.0.113.199", "office.internal")
-    assert one.ping("203.0.113.1", count=3).received
+    assert one.ping("203.0.113.1", count=3).received, told

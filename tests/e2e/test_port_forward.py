@@ -6,7 +6,7 @@ import json
 import pytest
 
 from outside import address_of, is_closed, seen_by_tcp, seen_by_udp
-from policy import greeting, listening
+from policy import PATIENCE, greeting, listening
 
 LAB = """
 name: forward
@@ -98,7 +98,7 @@ def test_range_leads_to_the_same_ports_and_nothing_else(lab):
     assert greeting(desk, VIP, 22) == "SSH-2.0-vm1"
     assert seen_by_tcp(desk, vm1, VIP, 80) == DESK and seen_by_tcp(desk, vm1, VIP, 53) == DESK
     assert is_closed(desk, VIP, 21) and is_closed(desk, VIP, 81)
-    assert seen_by_udp(desk, vm1, VIP, 53) is None
+    assert seen_by_udp(desk, vm1, VIP, 53, patience=PATIENCE) is None
     host.apply("{kind: port_forward, name: datagrams, vip: vip1, protocol: udp, ports: 1-65535, port: vm1}")
     for port in (53, 1024, 65535):
         assert seen_by_udp(desk, vm1, VIP, port)[0] == DESK
@@ -186,8 +186,8 @@ def test_check_from_outside_and_to_it(lab):
 
     lab.host("h1").apply(PF1 % ", port: vm1")
     said = check(f"network:public:{WEB}", VIP, "tcp", "24")
-    assert said["reachable"] and "delivered to vm1" in said["checks"][-1]["text"], said
+    assert said["reachable"] and "delivered to vm1" in said["checks"][-1]["text"], json.dumps(said)
     said = check(f"network:public:{WEB}", VIP, "tcp", "23")
-    assert not said["reachable"] and any("vip_unserved" in line["text"] for line in said["checks"]), said
+    assert not said["reachable"] and any("vip_unserved" in line["text"] for line in said["checks"]), json.dumps(said)
     said = check("vm2", WEB)
-    assert said["reachable"] and said["seen_as"] == lab.host("h1").ask("GET", "/v1/vpcs/demo")["status"]["networks"]["public"]["addresses"][0], said
+    assert said["reachable"] and said["seen_as"] == lab.host("h1").ask("GET", "/v1/vpcs/demo")["status"]["networks"]["public"]["addresses"][0], json.dumps(said)

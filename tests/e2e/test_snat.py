@@ -209,5 +209,6 @@ def test_ports_of_one_tenant_run_out_and_another_goes_on(lab, near):
 
 def test_refusals_are_told_with_their_sentence(lab):
     """R-SNAT-2"""
+    lab.instance("kept").ping(WEB, timeout=0.3)
     said = lab.host("h1").viaduct("drops").stdout
-    assert "no_snat" in said
+    assert "no_snat" in said, said

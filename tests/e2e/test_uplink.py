@@ -69,13 +69,13 @@ def status(host):
 
 
 def system_addresses(host):
-    wait_until(lambda: status(host)["gateways"], "h1 leads blue out")
-    return status(host)["gateways"][0]["addresses"]
+    return wait_until(lambda: status(host)["gateways"], "h1 leads blue out")[0]["addresses"]
 
 
 def test_status_tells_uplinks_gateways_and_held_addresses(lab):
     host = lab.host("h1")
     addresses = system_addresses(host)
+    wait_until(lambda: len(status(host)["virtual_ips"]) == len(addresses), "it holds the gateway's addresses")
     said = status(host)
     uplink = said["uplinks"][0]
     assert (uplink["physnet"], uplink["ifname"], uplink["state"], uplink["in_use"], uplink["networks"]) == ("ext", "ext0", "up", True, ["public"])
@@ -99,8 +99,7 @@ def test_held_addresses_are_announced_and_answered(lab):
     host.restart()
     for address in addresses:
         wait_until(lambda: isp.has_learnt(address) == mac, f"isp learns {address}")
-    wait_until(lambda: all(vip["announced"] == 3 for vip in status(host)["virtual_ips"]), "each is announced thrice")
-    assert len(status(host)["virtual_ips"]) == len(addresses)
+    wait_until(lambda: [vip["announced"] for vip in status(host)["virtual_ips"]] == [3] * len(addresses), "each is announced thrice")
 
 
 def test_next_hops_are_kept_known(lab):
