@@ -34,7 +34,10 @@ class Service:
         return self
 
     def wait_ready(self):
-        wait_until(lambda: self.process.poll() is not None or self.answers(), f"{self.name} of {self.node.title} answers", 90)
+        try:
+            wait_until(lambda: self.process.poll() is not None or self.answers(), f"{self.name} of {self.node.title} answers", seconds=90)
+        except LabError as error:
+            raise LabError(f"{error}: {self.log()[-2000:]}") from error
         if self.process.poll() is not None:
             raise LabError(f"{self.name} of {self.node.title} ended with {self.process.returncode}: {self.log()[-2000:]}")
 
