@@ -4,6 +4,7 @@
 As a script it is one of the ends, in a process of its own: crowd.py send|receive ADDRESS
 """
 
+import itertools
 import json
 import pathlib
 import random
@@ -14,6 +15,7 @@ import sys
 import time
 
 SOURCES, TARGETS = 100, 100  # flows: their product
+ROUNDS = 2  # that each makes at least, however soon it is told to stop
 FIRST_SOURCE, FIRST_TARGET = 20000, 30000
 BURST, PAUSE = 50, 0.003
 
@@ -28,6 +30,10 @@ class Crowd:
             assert end.stdout.readline() == "ready\n"
         for end in self.ends:
             end.send_signal(signal.SIGUSR1)
+
+    def begin(self):
+        """Waits until each flow has said something."""
+        assert self.ends[1].stdout.readline() == "all\n"
 
     def stop(self):
         """(packets sent, packets of the flow that sent fewest, flows that lost some)"""
@@ -64,16 +70,20 @@ def send(address):
     flows = [(source, target) for source in range(SOURCES) for target in range(TARGETS)]
     random.Random(1).shuffle(flows)
     counts = [[0] * TARGETS for _ in sources]
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     start()
     try:
-        while True:
+        for done in itertools.count():
             for begin in range(0, len(flows), BURST):
-                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
                 for source, target in flows[begin:begin + BURST]:
                     sources[source].sendto(b"crowd", (address, FIRST_TARGET + target))
                     counts[source][target] += 1
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+                if done >= ROUNDS:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
                 time.sleep(PAUSE)
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            if not done:
+                print("all", flush=True)
     except Stop:
         return counts
 

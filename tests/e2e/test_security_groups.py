@@ -6,6 +6,7 @@ a node with containers of 172.16.0.0/16, and the server 192.168.10.25 on the oth
 """
 
 import socket
+import subprocess
 import time
 
 import pytest
@@ -118,6 +119,10 @@ def test_the_tutorials_walk(instances, groups):
         assert greeting(vm2, VM3, 22) == greeting(vm3, VM2, 22) == "SSH-2.0-lab"
 
 
+def is_ping(frame):
+    return frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_ICMP
+
+
 def test_a_new_group_has_two_rules_and_without_them_its_ports_do_not_meet(instances, groups):
     """R-SG-2: everything from and to the group itself; deleting them ends traffic inside the group at once."""
     _, vm2, vm3 = instances
@@ -129,14 +134,19 @@ def test_a_new_group_has_two_rules_and_without_them_its_ports_do_not_meet(instan
     groups.join("vm3", "inner")
     assert passes_ping(vm2, VM3) and passes_tcp(vm3, vm2, VM2, 4000) and passes_udp(vm2, vm3, VM3, 4000)
     assert not passes_ping(instances[0], VM2)
-    flood = vm2.launch("ping", "-n", "-i", "0.01", VM3, stdout=-1, text=True)
-    for name in ("inner/default-ingress", "inner/default-egress"):
-        groups.delete_rule(name)
-    with vm3.capture("eth0") as frames:
-        time.sleep(0.3)
-    flood.kill()
-    flood.communicate()
-    assert not any(frame[23:24] == b"\x01" for frame in frames if frame[12:14] == b"\x08\x00")
+    flood = vm2.launch("ping", "-n", "-i", "0.01", VM3, stdout=subprocess.DEVNULL)
+    try:
+        with vm3.capture("eth0") as frames:
+            wait_until(lambda: any(map(is_ping, frames.now())), "the flood flows")
+        for name in ("inner/default-ingress", "inner/default-egress"):
+            groups.delete_rule(name)
+        with vm3.capture("eth0") as frames:
+            time.sleep(0.3)
+        assert flood.poll() is None
+    finally:
+        flood.kill()
+        flood.wait()
+    assert not any(map(is_ping, frames))
     assert not passes_tcp(vm3, vm2, VM2, 4000)
     # Applying the group again brings them not back.
     groups.apply({"kind": "security_group", "name": "inner"})

@@ -201,7 +201,7 @@ class Datagrams:
 
     def __init__(self, source, target, address, port=7000, interval=0.0005):
         self.receiver = target.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE: a machine's own limit may be a quarter of a second
         self.receiver.bind((address, port))
         self.receiver.settimeout(0.3)
         self.sender = source.socket(socket.AF_INET, socket.SOCK_DGRAM)
