@@ -123,7 +123,7 @@ def test_without_the_routes_they_are_apart_again(lab, tenants, vips):
         host.viaduct("delete", "route", "one/192.168.11.0/24", "--wait")
 
 
-def test_same_cidr_behind_two_joined_routers_is_refused(lab, vips, joined):
+def test_same_cidr_behind_two_joined_routers_is_refused(lab, tenants, vips, joined):
     """R-RTR-10: both VPCs are named."""
     refused = lab.host("h1").viaduct("apply", "-f", "-", check=False, input=f"""
 {{kind: vpc, name: three, cidrs: [192.168.10.0/24], networks: [public]}}
