@@ -85,7 +85,9 @@ static int attach_check(const struct vd_model *model, void *userdata, struct vd_
 	if (attach->port != 0 && port->head.id != attach->port)
 		return vd_error_set(error, -ESTALE, "port %s: it was deleted and made again meanwhile: try once more",
 				    attach->port_name);
-	if (attach->link.ifindex != 0 && standing && (!attach->standing || standing->ifindex != attach->standing->ifindex))
+	/* By our own earlier try, perhaps, whose outcome the store did not tell. */
+	if (attach->link.ifindex != 0 && standing && standing->ifindex != attach->link.ifindex &&
+	    (!attach->standing || standing->ifindex != attach->standing->ifindex))
 		return vd_error_set(error, -EBUSY, "port %s: it was attached by someone else at this moment", attach->port_name);
 	return 0;
 }

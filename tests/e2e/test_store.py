@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two hosts on one store: sqlite served by the first, and an ordinary etcd cluster (R-OPS-7)."""
 
+import contextlib
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -10,6 +12,7 @@ from lab.namespace import run
 from lab.world import Lab, wait_until
 from traffic import Flood
 
+LONGER_THAN_A_CALL = 6  # seconds: CALL_MS of src/store/etcd.c, and one
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUTE = """
 kind: route
@@ -20,8 +23,9 @@ next_hop: {{address: 192.168.0.3}}
 
 
 @pytest.fixture(scope="module", params=["two_hosts", "etcd"])
-def lab(request):
+def lab(request, reach):
     with Lab.from_file(ROOT / "lab" / f"{request.param}.yaml", name=f"store{request.param[:3]}") as running:
+        reach(running.node("ecs1-c"), "10.0.3.2")
         yield running
 
 
@@ -51,6 +55,36 @@ def test_changes_from_both_hosts_at_once_are_all_kept(lab):
     expected = {f"10.9.{number}.0/24" for number in range(20, 36)}
     for host in ("h1", "h2"):
         assert expected <= destinations(lab.host(host))
+
+
+@contextlib.contextmanager
+def unanswered(store, client):
+    """Connections come about and requests arrive, but none is answered."""
+    table = "table ip lab_unanswered"
+    store.run("nft", "-f", "-", input=f"{table} {{\nchain output {{\ntype filter hook output priority 0\n"
+                                      f"tcp sport 2379 ip daddr {client.layout.underlay} ip length > 100 drop\n}}\n}}\n")
+    try:
+        yield
+    finally:
+        store.run("nft", "delete", *table.split())
+
+
+def test_an_attachment_whose_answer_is_lost_stands(lab):
+    """R-OPS-7: the write was done, the daemon cannot know: it asks again, and finds its own."""
+    if lab.etcd:
+        pytest.skip("one of three members answers")
+    h1, h2 = lab.host("h1"), lab.host("h2")
+    is_attached = lambda: h1.resource("ports", "ecs2").get("attachment")  # noqa: E731
+    h2.viaduct("detach", "ecs2")
+    wait_until(lambda: not is_attached(), "ecs2 is detached")
+    with unanswered(h1, h2):
+        attach = subprocess.Popen(h2.command(["viaduct", "attach", "ecs2", "--netns", lab.instance("ecs2").path]),
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wait_until(is_attached, "the store has it")
+        time.sleep(LONGER_THAN_A_CALL)
+    said = attach.communicate(timeout=60)[0]
+    assert attach.returncode == 0, said
+    assert lab.node("ecs1-c").ping("10.0.3.2", count=2).received == 2
 
 
 def test_a_second_daemon_of_a_living_hosts_name_is_told_so(lab):
