@@ -71,6 +71,7 @@ struct vd_sqlite {
 	int64_t revision;      /* the last one committed */
 	int64_t compacted;     /* what was before it is forgotten */
 	struct vd_sqlite_lease *leases;
+	int64_t looked; /* CLOCK_MONOTONIC, milliseconds: when somebody last looked at the leases' time */
 	bool stopping;
 	bool has_housekeeper;
 	pthread_t housekeeper;

@@ -13,7 +13,8 @@
 
 /*
  * The table keeps which leases there are, memory when they end. So a lease that ran out while no process held the store gets its
- * full ttl at open: its owner had nobody to ask. For the same reason the clock is one that stands still while the machine sleeps.
+ * full ttl at open: its owner had nobody to ask. For the same reason the clock is one that stands still while the machine sleeps,
+ * and time in which this process stood still does not count.
  */
 struct vd_sqlite_lease {
 	int64_t id, ttl;  /* seconds */
@@ -24,6 +25,10 @@ struct vd_sqlite_lease {
 /* After a failed write of the housekeeper (a full disk), in milliseconds. */
 #define RETRY_MS 1000
 
+/* While there are leases, the housekeeper looks at their time so often; when nobody has for so long, the process stood still. */
+#define LOOK_MS 1000
+#define STILL_MS 2000
+
 /* The state lock is held. */
 static struct vd_sqlite_lease *lease_find(struct vd_sqlite *sqlite, int64_t id)
 {
@@ -31,6 +36,19 @@ static struct vd_sqlite_lease *lease_find(struct vd_sqlite *sqlite, int64_t id)
 
 	HASH_FIND(hh, sqlite->leases, &id, sizeof(id), lease);
 	return lease;
+}
+
+/* What the time is for leases. The state lock is held, or nobody else knows the store. */
+static int64_t lease_clock(struct vd_sqlite *sqlite)
+{
+	int64_t now = vd_clock_ms(), still = now - sqlite->looked;
+	struct vd_sqlite_lease *lease, *next;
+
+	if (still > STILL_MS)
+		HASH_ITER (hh, sqlite->leases, lease, next)
+			lease->deadline += still;
+	sqlite->looked = now;
+	return now;
 }
 
 /* The state lock is held, or nobody else knows the store. */
@@ -42,7 +60,7 @@ static int lease_add(struct vd_sqlite *sqlite, int64_t id, int64_t ttl)
 		return -ENOMEM;
 	lease->id = id;
 	lease->ttl = ttl;
-	lease->deadline = vd_clock_ms() + ttl * 1000;
+	lease->deadline = lease_clock(sqlite) + ttl * 1000;
 	HASH_ADD(hh, sqlite->leases, id, sizeof(lease->id), lease);
 	return 0;
 }
@@ -84,7 +102,7 @@ static int lease_remove(struct vd_sqlite *sqlite, int64_t id, bool only_expired,
 	revision = sqlite->revision;
 	pthread_mutex_lock(&sqlite->state);
 	lease = lease_find(sqlite, id);
-	if (lease && (!only_expired || lease->deadline <= vd_clock_ms()))
+	if (lease && (!only_expired || lease_clock(sqlite) >= lease->deadline))
 		HASH_DEL(sqlite->leases, lease);
 	else
 		lease = NULL;
@@ -191,12 +209,14 @@ int vd_sqlite_lease_keepalive(struct vd_store *store, int64_t id, int64_t *ret_t
 {
 	struct vd_sqlite *sqlite = (struct vd_sqlite *)store;
 	struct vd_sqlite_lease *lease;
+	int64_t now;
 	int r = 0;
 
 	pthread_mutex_lock(&sqlite->state);
+	now = lease_clock(sqlite);
 	lease = lease_find(sqlite, id);
-	if (lease && lease->deadline > vd_clock_ms()) {
-		lease->deadline = vd_clock_ms() + lease->ttl * 1000;
+	if (lease && lease->deadline > now) {
+		lease->deadline = now + lease->ttl * 1000;
 		*ret_ttl = lease->ttl;
 	} else {
 		r = unknown(sqlite, id, error);
@@ -213,18 +233,18 @@ int vd_sqlite_lease_revoke(struct vd_store *store, int64_t id, struct vd_error *
 	return r == -ENOENT ? unknown(sqlite, id, error) : r;
 }
 
-/* The state lock is held. One that has ended, or 0; ret_deadline: the earliest of the others. */
-static int64_t lease_expired(struct vd_sqlite *sqlite, int64_t *ret_deadline)
+/* The state lock is held. One that has ended, or 0; ret_look: when to look again. */
+static int64_t lease_expired(struct vd_sqlite *sqlite, int64_t *ret_look)
 {
 	struct vd_sqlite_lease *lease, *next;
-	int64_t now = vd_clock_ms();
+	int64_t now = lease_clock(sqlite);
 
-	*ret_deadline = INT64_MAX;
+	*ret_look = sqlite->leases ? now + LOOK_MS : INT64_MAX;
 	HASH_ITER (hh, sqlite->leases, lease, next) {
 		if (lease->deadline <= now)
 			return lease->id;
-		if (lease->deadline < *ret_deadline)
-			*ret_deadline = lease->deadline;
+		if (lease->deadline < *ret_look)
+			*ret_look = lease->deadline;
 	}
 	return 0;
 }
@@ -246,13 +266,13 @@ static void *housekeeper_run(void *userdata)
 
 	pthread_mutex_lock(&sqlite->state);
 	while (!sqlite->stopping) {
-		int64_t deadline, expired = lease_expired(sqlite, &deadline);
+		int64_t look, expired = lease_expired(sqlite, &look);
 		int64_t excess = sqlite->revision - sqlite->compacted - VD_SQLITE_REVISIONS_KEPT;
 		int64_t keep_from = sqlite->revision - VD_SQLITE_REVISIONS_KEPT;
 		int r = 0;
 
 		if (!expired && excess <= VD_SQLITE_REVISIONS_STRIDE) {
-			wake_wait(sqlite, deadline);
+			wake_wait(sqlite, look);
 			continue;
 		}
 		pthread_mutex_unlock(&sqlite->state);

@@ -165,6 +165,27 @@ static void test_lease_does_not_run_while_the_store_is_away(void **state)
 	vd_store_close(store);
 }
 
+static void test_lease_does_not_run_while_the_process_stands_still(void **state)
+{
+	struct vd_store *store = open_store();
+	int64_t lease, ttl;
+	pid_t pid;
+
+	assert_int_equal(vd_store_lease_grant(store, 3, &lease, NULL), 0);
+	store_put(store, "/still", "1", lease);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		kill(getppid(), SIGSTOP);
+		nanosleep(&(struct timespec){.tv_sec = 4}, NULL);
+		kill(getppid(), SIGCONT);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	assert_int_equal(vd_store_lease_keepalive(store, lease, &ttl, NULL), 0);
+	vd_store_close(store);
+}
+
 static void test_old_revisions_are_forgotten_by_themselves(void **state)
 {
 	struct vd_store *store = open_store();
@@ -282,6 +303,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_history_outlives_the_process, remove_file),
 		cmocka_unit_test_teardown(test_killed_writer_loses_nothing, remove_file),
 		cmocka_unit_test_teardown(test_lease_does_not_run_while_the_store_is_away, remove_file),
+		cmocka_unit_test_teardown(test_lease_does_not_run_while_the_process_stands_still, remove_file),
 		cmocka_unit_test_teardown(test_old_revisions_are_forgotten_by_themselves, remove_file),
 		cmocka_unit_test_teardown(test_compare_and_set_counts_every_thread, remove_file),
 		cmocka_unit_test_teardown(test_bad_urls_and_files_are_refused, remove_file),
