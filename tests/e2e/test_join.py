@@ -18,7 +18,7 @@ DOCUMENTS = """
 kind: container_network
 name: apps
 cidrs: [10.40.0.0/16, "fd40::/64"]
-quarantine: 8
+quarantine: 300
 """
 
 
@@ -74,6 +74,7 @@ def test_the_blocks_of_a_dead_host_are_quarantined_and_then_free(lab, joined):
     h2.start()
     wait_until(lambda: states(joined, "h2") == ["held"] * 2, "they are held again")
     assert set(blocks(joined, "h2")) == before
+    joined.apply(DOCUMENTS.replace("300", "2"))
     h2.kill9()
     wait_until(lambda: not blocks(joined, "h2"), "they are free", seconds=40)
     h2.start()
