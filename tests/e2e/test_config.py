@@ -41,7 +41,8 @@ def test_daemon_runs_by_its_file_and_the_command_line_wins(lab):
     text = as_file(host) + "vxlan-port: 4790\nverbose: false\n"
     process = host.launch(*daemon(host, text, "--underlay", "172.31.1.1"))
     try:
-        wait_until(host.answers, "it answers", seconds=20)
+        wait_until(lambda: process.poll() is not None or host.answers(), "it answers", seconds=60)
+        assert process.poll() is None
         hosts = host.ask("GET", "/v1/status")["hosts"]
         assert [(item["name"], item["underlay"], item["api"]) for item in hosts] == [("h1", "172.31.1.1", "http://172.31.0.1:2379")]
         assert "dstport 4790" in host.ip("-d", "link", "show", "viaduct0")

@@ -24,10 +24,20 @@ GROUPS = documents([
 
 
 @pytest.fixture(scope="module")
-def lab():
+def lab(reach):
     with Lab.from_file(ROOT / "lab" / "two_hosts.yaml", name="restart") as running:
         running.host("h1").apply(GROUPS)
+        reach(running.node("ecs1-c"), "10.0.3.2")
         yield running
+
+
+@pytest.fixture(autouse=True)
+def all_well(lab):
+    """Afterwards, for the next test: both daemons run."""
+    yield
+    for host in lab.hosts.values():
+        if not host.is_running():
+            host.start()
 
 
 def status(lab):

@@ -24,8 +24,9 @@ next_hop: {{address: 192.168.0.3}}
 
 
 @pytest.fixture(scope="module", params=["two_hosts", "etcd"])
-def lab(request):
+def lab(request, reach):
     with Lab.from_file(ROOT / "lab" / f"{request.param}.yaml", name=f"away{request.param[:3]}") as running:
+        reach(running.node("ecs1-c"), "10.0.3.2")
         yield running
 
 

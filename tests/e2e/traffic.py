@@ -4,8 +4,10 @@
 import contextlib
 import dataclasses
 import itertools
+import pathlib
 import re
 import select
+import signal
 import socket
 import struct
 import tempfile
@@ -122,22 +124,32 @@ class Beat:
 UNDER_WAY = 0.2
 
 
+def catches(pid, number):
+    """Whether a process has a handler for a signal."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^SigCgt:\s*(\w+)", status, re.M)[1], 16) >> (number - 1) & 1
+
+
 class Flood:
     """ping, every 2 ms, from a node to an address, until stopped."""
 
     def __init__(self, node, target, interval=0.002):
         self.interval = interval
         self.output = tempfile.TemporaryFile("w+")
-        self.process = node.launch("ping", "-n", "-i", interval, target, stdout=self.output, stderr=-1, text=True)
+        self.process = node.launch("ping", "-n", "-i", interval, target, stdout=self.output, stderr=self.output, text=True)
+        # Before it has a handler, SIGINT ends it without a word.
+        wait_until(lambda: self.process.poll() is not None or catches(self.process.pid, signal.SIGINT), "ping has begun")
 
     def stop(self):
         """(sent, received), without those at the end that may have been under way."""
-        self.process.send_signal(2)
+        self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=20)
         self.output.seek(0)
         text = self.output.read()
         self.output.close()
-        sent = int(re.search(r"(\d+) packets transmitted", text)[1])
+        summary = re.search(r"(\d+) packets transmitted", text)
+        assert summary, f"ping ended with {self.process.returncode}: {text[-500:]}"
+        sent = int(summary[1])
         answered = {int(number) for number in re.findall(r"bytes from .* icmp_seq=(\d+) ", text)}
         last = max(answered, default=0)
         return last if (sent - last) * self.interval <= UNDER_WAY else sent, len(answered)
