@@ -3,6 +3,8 @@
 
 import pytest
 
+from lab import wait_until
+
 LAB = "two_nodes.yaml"
 
 
@@ -48,6 +50,7 @@ def test_foreign_mac_is_dropped_in_spite_of_the_opening(lab, containers):
     frame = bytes.fromhex("027669616401" "020000abcdef" "0800") + bytes.fromhex(
         "4500001c00010000401100000a00000a0a00000b" "1388138800080000")
     node.send("eth0", frame)
+    wait_until(lambda: host.dropped("source_mac") > before, "the frame is dropped")
     assert host.dropped("source_mac") == before + 1
     assert host.recent_drops("source_mac")[-1]["port"] == "node1"
 
