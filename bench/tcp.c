@@ -86,8 +86,12 @@ static void serve(const struct sockaddr_in *address)
 static int client_connect(const struct sockaddr_in *address)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-	if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		die("connect");
+	/* The server was started a moment ago. */
+	for (int tries = 0; fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0; tries++) {
+		if (fd < 0 || errno != ECONNREFUSED || tries == 100)
+			die("connect");
+		usleep(50000);
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
 }

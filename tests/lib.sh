@@ -15,6 +15,9 @@ need_root() {
 	}
 }
 
+# A mirror that fails for a moment is asked again; a machine that has just started may be installing its own updates.
+apt_patience=(-o Acquire::Retries=5 -o DPkg::Lock::Timeout=120)
+
 # apt_install PACKAGE…: packages of servers start them; on this machine itself none of them is to run.
 apt_install() (
 	policy=/usr/sbin/policy-rc.d
@@ -23,8 +26,12 @@ apt_install() (
 		trap 'exit 130' INT TERM
 		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
 	fi
-	timeout -k 10 900 apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@"
+	timeout -k 10 900 apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${apt_patience[@]}" "$@"
 )
+
+apt_update() {
+	timeout -k 10 300 apt-get update -qq "${apt_patience[@]}"
+}
 
 # Installs what .ci/packages lists and is not there yet.
 install_packages() {
@@ -35,8 +42,10 @@ install_packages() {
 	done
 	[ ${#missing[@]} = 0 ] && return 0
 	say "installing ${#missing[@]} packages: ${missing[*]}"
-	timeout -k 10 300 apt-get update -qq || say "apt-get update failed: trying with the lists that are there" >&2
-	apt_install "${missing[@]}" >"${TMPDIR:-/tmp}/viaduct-apt.log" 2>&1 || {
+	apt_update || say "apt-get update failed: trying with the lists that are there" >&2
+	# Once more: lists that were older than the mirror name packages that are not there any more.
+	apt_install "${missing[@]}" >"${TMPDIR:-/tmp}/viaduct-apt.log" 2>&1 ||
+		{ sleep 10 && apt_update && apt_install "${missing[@]}" >>"${TMPDIR:-/tmp}/viaduct-apt.log" 2>&1; } || {
 		tail -n 20 "${TMPDIR:-/tmp}/viaduct-apt.log" >&2
 		say "installing packages failed: apt-get install ${missing[*]}" >&2
 		return 1

@@ -56,7 +56,7 @@ stage_check() {
 		if "$root/tests/check/$check.py" $([ $check = coverage ] && echo --check); then
 			passed=$((passed + 1))
 		else
-			say "check $check failed"
+			say "check $check failed" | tee -a "$results/$stage.checks"
 			failed=$((failed + 1))
 		fi
 	done
@@ -64,6 +64,7 @@ stage_check() {
 	report_junit "$results/check.xml"
 	read -r more_passed more_failed <"$results/$stage.count"
 	report $((passed + more_passed)) $((failed + more_failed))
+	cat "$results/$stage.checks" >>"$results/$stage.failed" 2>/dev/null || true
 }
 
 stage_format() {
@@ -97,6 +98,7 @@ fuzz_one() {
 		touch "$scratch/passed"
 	else
 		say "fuzz $noun: FOUND"
+		say "fuzz $noun: $(grep -m 1 -a '^SUMMARY: ' "$scratch/log" || tail -n 1 "$scratch/log")" >>"$results/fuzz.failed"
 		tail -n 40 "$scratch/log"
 		find "$scratch" -maxdepth 1 -type f -name '*-*' -exec sh -c 'echo "$1:"; base64 -w0 "$1" | head -c 4000; echo' _ {} \;
 	fi

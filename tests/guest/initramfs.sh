@@ -4,12 +4,16 @@
 
 cache=${VIADUCT_CACHE:-/var/cache/viaduct/kernel61}
 
+kernel_download() {
+	timeout -k 10 300 apt-get -qq -o APT::Sandbox::User=root "${apt_patience[@]}" download "$1"
+}
+
 # The newest 6.1 cloud kernel that apt knows, unpacked into the cache: prints its directory.
 kernel_fetch() {
 	local package
 	package=$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$' | awk '{ print $1 }' | sort -V | tail -n 1)
 	if [ -z "$package" ]; then
-		timeout -k 10 300 apt-get update -qq
+		apt_update
 		package=$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$' | awk '{ print $1 }' | sort -V | tail -n 1)
 	fi
 	[ -n "$package" ] || {
@@ -20,8 +24,7 @@ kernel_fetch() {
 		mkdir -p "$cache"
 		rm -rf "${cache:?}/$package"
 		mkdir "$cache/$package"
-		(cd "$scratch" && { timeout -k 10 300 apt-get -qq -o APT::Sandbox::User=root download "$package" ||
-			{ apt-get update -qq && timeout -k 10 300 apt-get -qq -o APT::Sandbox::User=root download "$package"; }; } >&2)
+		(cd "$scratch" && { kernel_download "$package" || { apt_update && kernel_download "$package"; }; } >&2)
 		dpkg -x "$scratch"/linux-image-*.deb "$cache/$package"
 		depmod -b "$cache/$package" "${package#linux-image-}"
 		touch "$cache/$package/done"
