@@ -93,9 +93,9 @@ static int attach_check(const struct vd_model *model, void *userdata, struct vd_
 }
 
 /* What the model knows of the port, so that the loop needs no model. */
-static int attach_read(struct vd_agent *agent, struct attach *attach, struct vd_error *error)
+static int attach_read(struct vd_agent *agent, struct attach *attach, int64_t *ret_epoch, struct vd_error *error)
 {
-	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, NULL, NULL);
+	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, ret_epoch, NULL);
 	const struct vd_resource *standing;
 	const struct vd_port *port;
 	int r;
@@ -219,11 +219,15 @@ static int attachment_write(struct vd_agent *agent, struct attach *attach, json_
 int vd_live_attach(struct vd_agent *agent, const json_t *arguments, json_t **ret, struct vd_error *error)
 {
 	struct attach attach = {.host = agent->options.host};
+	int64_t epoch;
 	int r;
 
 	r = attach_parse(arguments, &attach, error);
-	if (r == 0)
-		r = attach_read(agent, &attach, error);
+	if (r == 0) {
+		r = attach_read(agent, &attach, &epoch, error);
+		if (r < 0 && vd_replica_catch_up(agent->replica, epoch))
+			r = attach_read(agent, &attach, &epoch, error);
+	}
 	if (r == 0)
 		r = vd_agent_on_loop(agent, link_make, &attach, error);
 	if (r == 1) {

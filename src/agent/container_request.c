@@ -198,8 +198,7 @@ const struct vd_subnet *vd_container_request_subnet(const struct vd_model *model
 		       : NULL;
 }
 
-int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
-				 struct vd_error *error)
+static int resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision, struct vd_error *error)
 {
 	const struct vd_model *model = vd_replica_lock(agent->replica, NULL, ret_revision, NULL);
 	const struct vd_container_network *network = (const struct vd_container_network *)vd_model_get(
@@ -221,6 +220,19 @@ int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_req
 			   : families_settle(network->cidrs, network->cidr_count, request, error);
 	}
 	vd_replica_unlock(agent->replica);
+	return r;
+}
+
+int vd_container_request_resolve(struct vd_agent *agent, struct vd_container_request *request, int64_t *ret_revision,
+				 struct vd_error *error)
+{
+	int64_t revision = 0;
+	int r = resolve(agent, request, &revision, error);
+
+	if (r < 0 && vd_replica_catch_up(agent->replica, revision))
+		r = resolve(agent, request, &revision, error);
+	if (ret_revision)
+		*ret_revision = revision;
 	return r;
 }
 

@@ -49,6 +49,11 @@ void vd_replica_unlock(struct vd_replica *replica);
 /* Waits until the model has revision. 0 or -ETIMEDOUT. */
 int vd_replica_wait(struct vd_replica *replica, int64_t revision, unsigned timeout_ms);
 /*
+ * Asks the store whether there is something newer than an epoch (of vd_replica_lock), and waits until the model has it: true then. Before
+ * "no" is said to somebody who has just been told of another host's write that is not seen here.
+ */
+bool vd_replica_catch_up(struct vd_replica *replica, int64_t epoch);
+/*
  * Sentences about records that cannot be read (they are skipped: what stood before stays), as they are now; a new reference, NULL
  * when there are none. Also from inside the callback.
  */

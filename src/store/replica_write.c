@@ -158,19 +158,17 @@ static int write_prepare(struct write *write, char **ret_pending, char **ret_aba
 	return r;
 }
 
-/* Whether the decision was on an older model than the store's, and a newer one has come by now. */
-static bool is_outdated(struct write *write)
+bool vd_replica_catch_up(struct vd_replica *replica, int64_t epoch)
 {
 	VD_CLEANUP(vd_kvs_free_cleanup) struct vd_kvs *kvs = NULL;
-	struct vd_replica *replica = write->replica;
 	bool is_newer;
 
 	if (vd_store_range(replica->store, VD_STORE_KEY_EPOCH, false, 0, 0, &kvs, NULL) < 0 || !kvs->count ||
-	    kvs->items[0].mod_revision <= write->epoch)
+	    kvs->items[0].mod_revision <= epoch)
 		return false;
 	vd_replica_wait(replica, kvs->items[0].mod_revision, CATCH_UP_MS);
 	pthread_mutex_lock(&replica->lock);
-	is_newer = replica->state.epoch > write->epoch;
+	is_newer = replica->state.epoch > epoch;
 	pthread_mutex_unlock(&replica->lock);
 	return is_newer;
 }
@@ -193,8 +191,8 @@ static int write_try(struct write *write, struct vd_error *error)
 		r = pending_fold(write, pending, error);
 		return r < 0 ? r : -EAGAIN;
 	}
-	/* "No", and "nothing to do", must not be said to somebody who has just been told of another host's write that is not seen here. */
-	if (r != -EALREADY && (r < 0 || !write->staging.count) && is_outdated(write))
+	/* "No", and "nothing to do", may be about an older model than the store's. */
+	if (r != -EALREADY && (r < 0 || !write->staging.count) && vd_replica_catch_up(write->replica, write->epoch))
 		return -EAGAIN;
 	if (r < 0)
 		return r;

@@ -5,7 +5,9 @@ import concurrent.futures
 import contextlib
 import ipaddress
 import json
+import os
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -479,6 +481,37 @@ def test_native_containers_are_ports_of_the_subnet(native, spaces):
     spaces("n3").delete()
     h2.start()
     wait_until(lambda: pods(h1) == [], "the port that no row knows is deleted")
+
+
+LATE = """
+{{kind: container_network, name: late{turn}, mode: native, subnet: s}}
+---
+{{kind: node, name: h2, container_networks: [net, pods, late{turn}]}}
+---
+{{kind: port, name: late{turn}, subnet: s}}
+"""
+
+
+def test_a_host_that_is_behind_does_not_say_no(native, spaces):
+    """What one host has just been told is true on all: another one that has not heard of it yet asks the store."""
+    h1, h2 = native
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for turn in range(5):
+            os.kill(h2.pid, signal.SIGSTOP)
+            try:
+                h1.viaduct("apply", "-f", "-", input=LATE.format(turn=turn))
+                asked = [pool.submit(add, h2, spaces(f"l{turn}"), network=f"late{turn}"),
+                         pool.submit(h2.live, "attach", port=f"late{turn}", netns=str(spaces(f"p{turn}").path))]
+                time.sleep(0.05)  # both questions lie there when it goes on
+            finally:
+                os.kill(h2.pid, signal.SIGCONT)
+            for one in asked:
+                one.result()
+    for turn in range(5):
+        ask(h2, "delete", key=f"cni/late{turn}/l{turn}/eth0")
+        h2.live("detach", port=f"late{turn}")
+    h1.viaduct("delete", "--wait", "-f", "-", input="\n---\n".join(f"{{kind: port, name: late{turn}}}" for turn in range(5)))
+    h1.apply("{kind: node, name: h2, container_networks: [net, pods]}")
 
 
 DUAL = """
