@@ -133,13 +133,15 @@ class Containerd(Service):
 
     def run(self, name, *argv):
         """`ctr run --cni`. It stays in the foreground: only so does ctr take the container off its networks (DEL) at the end."""
-        with open(self.directory / f"ctr.{name}.log", "wb") as log:
+        log_path = self.directory / f"ctr.{name}.log"
+        with open(log_path, "wb") as log:
             started = self.node.launch("ctr", "run", "--rm", "--cni", "--cgroup", f"{self.node.machine.control_group}/{name}", "--env",
                                        "PATH=/bin", "--rootfs", unpack(self.node), name, *program(argv or WEB_SERVER), stdout=log, stderr=log)
         self.running[name] = started
-        wait_until(lambda: started.poll() is not None or self.is_up(name), f"{name} of {self.node.title} runs")
+        wait_until(lambda: started.poll() is not None or self.is_up(name),
+                   lambda: f"{name} of {self.node.title} runs: {log_path.read_text()}", 90)
         if started.returncode is not None:
-            raise LabError(f"ctr run {name}: exit {started.returncode}: {(self.directory / f'ctr.{name}.log').read_text()}")
+            raise LabError(f"ctr run {name}: exit {started.returncode}: {log_path.read_text()}")
 
     def is_up(self, name):
         return any(line.split()[0] == name and line.split()[2] == "RUNNING"
@@ -150,7 +152,7 @@ class Containerd(Service):
 
     def remove(self, name):
         self.node.run("ctr", "task", "kill", "--signal", "SIGKILL", name)
-        self.running.pop(name).wait(timeout=30)
+        self.running.pop(name).wait(timeout=60)
 
 
 class Podman:
