@@ -72,8 +72,16 @@ def system_addresses(host):
     return wait_until(lambda: status(host)["gateways"], "h1 leads blue out")[0]["addresses"]
 
 
-def test_status_tells_uplinks_gateways_and_held_addresses(lab):
+def running(lab):
+    """h1 with its daemon, whatever test was before."""
     host = lab.host("h1")
+    if not host.is_running():
+        host.start()
+    return host
+
+
+def test_status_tells_uplinks_gateways_and_held_addresses(lab):
+    host = running(lab)
     addresses = system_addresses(host)
     wait_until(lambda: len(status(host)["virtual_ips"]) == len(addresses), "it holds the gateway's addresses")
     said = status(host)
@@ -91,7 +99,7 @@ def test_status_tells_uplinks_gateways_and_held_addresses(lab):
 
 def test_held_addresses_are_announced_and_answered(lab):
     """R-VIP-1: whoever knew another MAC for it learns the uplink's, by gratuitous ARP and an unsolicited advertisement."""
-    host, isp = lab.host("h1"), lab.node("isp")
+    host, isp = running(lab), lab.node("isp")
     addresses = system_addresses(host)
     mac = status(host)["uplinks"][0]["mac"]
     for address in addresses:
@@ -103,7 +111,7 @@ def test_held_addresses_are_announced_and_answered(lab):
 
 
 def test_next_hops_are_kept_known(lab):
-    host, isp = lab.host("h1"), lab.node("isp")
+    host, isp = running(lab), lab.node("isp")
     mac = isp.ip("link", "show", "eth0").split("link/ether ")[1].split()[0]
 
     def neighbours():
@@ -125,7 +133,7 @@ def has_program(host, ifname):
 
 def test_uplink_that_vanishes_is_told_and_works_again_when_it_is_back(lab):
     """R-NET-1: its name, MAC and MTU are followed while the daemon runs."""
-    host = lab.host("h1")
+    host = running(lab)
     system_addresses(host)
     assert has_program(host, "ext0")
     host.ip("link", "set", "ext0", "down")
@@ -145,7 +153,7 @@ def test_uplink_that_vanishes_is_told_and_works_again_when_it_is_back(lab):
 
 def test_daemon_starts_without_its_uplink_and_takes_it_when_it_comes(lab):
     """R-NET-1, R-OPS-5: a NIC that died before a start does not keep the host down; it is told once, and used once it is there."""
-    host = lab.host("h1")
+    host = running(lab)
     system_addresses(host)
     host.stop()
     host.ip("link", "set", "ext0", "down")
@@ -175,7 +183,7 @@ def test_host_keeps_its_own_address_on_the_uplink(lab):
 
 def test_gateway_and_program_outlive_the_daemon_and_purge_leaves_the_uplink_as_it_was(lab):
     """R-OPS-9"""
-    host = lab.host("h1")
+    host = running(lab)
     system_addresses(host)
     host.kill9()
     assert has_program(host, "ext0")
