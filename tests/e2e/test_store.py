@@ -94,7 +94,7 @@ def test_a_second_daemon_of_a_living_hosts_name_is_told_so(lab):
     other.mkdir()
     command[command.index("--run-dir") + 1] = str(other)
     command[command.index("--bpf-dir") + 1] += "-second"
-    result = run(*host.command(command), check=False, timeout=30)
+    result = run(*host.command(command), check=False, timeout=60)
     assert result.returncode == 1
     assert "another live daemon holds this name" in result.stderr
     assert lab.node("ecs1-c").ping("10.0.3.2", count=2).received == 2
