@@ -125,7 +125,8 @@ static struct faulty *faulty_new(struct vd_store *real, enum fault fault, int af
 struct listener {
 	pthread_mutex_t lock;
 	size_t calls, resyncs, changes, largest;
-	pthread_mutex_t gate; /* held by a test: the callback waits */
+	pthread_mutex_t gate;      /* held by a test: the callback waits */
+	_Atomic unsigned arrivals; /* at the gate */
 };
 
 static void listener_init(struct listener *listener)
@@ -139,6 +140,7 @@ static void on_change(const struct vd_model *model, const struct vd_changes *cha
 {
 	struct listener *listener = userdata;
 
+	listener->arrivals++;
 	pthread_mutex_lock(&listener->gate);
 	pthread_mutex_unlock(&listener->gate);
 	pthread_mutex_lock(&listener->lock);
@@ -637,13 +639,16 @@ static void test_a_compacted_replica_reads_anew(void **state)
 	struct vd_replica *writer = open_replica(store, NULL);
 	struct wish wishes[] = {{"a", 0, 1}, {"b", 0, 1}, {"c", 0, 1}, {"d", 0, 1}};
 	int64_t revision = 0;
+	unsigned arrivals;
 
 	listener_init(&listener);
 	slow = open_replica(store, &listener);
 	pthread_mutex_lock(&listener.gate);
+	arrivals = listener.arrivals;
 	write_wish(writer, "w0", &wishes[0]);
-	/* Time for the slow one to take it and wait at the gate. */
-	nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+	/* The slow one takes it, and waits at the gate. */
+	while (listener.arrivals == arrivals)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	for (unsigned i = 1; i < 4; i++) {
 		char request[8];
 
