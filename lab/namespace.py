@@ -145,7 +145,7 @@ class Namespace:
 
     def ping(self, target, count=1, size=None, dont_fragment=False, ttl=None, source=None, timeout=2.0):
         if count > 1:
-            return self.ping_series(target, count, size or 56, dont_fragment, source, timeout)
+            return self.ping_series(target, count, timeout, size or 56, dont_fragment, source)
         command = ["ping", "-n", "-c", 1, "-W", timeout]
         command += ["-s", size] if size is not None else []
         command += ["-M", "do"] if dont_fragment else []
@@ -161,7 +161,7 @@ class Namespace:
             errors=[line for line in text.splitlines() if re.match(r"(From|ping:|Fehler)", line)],
             output=text)
 
-    def ping_series(self, target, count, size, dont_fragment, source, timeout):
+    def ping_series(self, target, count, timeout, size=56, dont_fragment=False, source=None):
         """Of one identifier, the next as soon as those before are answered. `ping` waits for the last of several answers one interval only,
         whatever -W says; and all at once (-l) the second is lost where the first is kept until a neighbour's MAC is known.
         """
