@@ -12,6 +12,8 @@
 
 /* When, in ms after the data plane has it. */
 static const unsigned schedule[] = {0, 300, 1000};
+/* A repetition that is late by more ms than this is put off. */
+#define LATE_MS 100
 #define TIMES (sizeof(schedule) / sizeof(schedule[0]))
 
 struct key {
@@ -70,6 +72,9 @@ static void due(uv_timer_t *timer)
 	struct vip *vip, *after;
 
 	DL_FOREACH_SAFE (announcements->pending, vip, after) {
+		/* Who stood still may not have heard yet that the address has moved, and would call everyone back to where it was. */
+		if (vip->told && vip->since + schedule[vip->told] + LATE_MS < now)
+			vip->since = now - schedule[vip->told - 1];
 		if (vip->since + schedule[vip->told] <= now) {
 			vip_tell(agent, vip);
 			vip->told++;

@@ -2,10 +2,12 @@
 """Seed 004, 4.5: an elastic IP, bound, unbound, bound to another instance; on the instance's own host, and through a gateway."""
 
 import json
+import signal
 import sqlite3
 import time
 
 import pytest
+from scapy.layers.l2 import ARP, Ether
 
 from lab.namespace import run
 from lab.world import wait_until
@@ -120,6 +122,27 @@ def test_it_stands_on_the_instances_own_host(lab, bound):
         with lab.segments["em01"].capture(f"{here}.em01") as own, lab.segments["em01"].capture(f"{elsewhere}.em01") as foreign:
             assert desk.ping(EIP, count=2).received == 2
         assert ping_source(own, EIP) == {DESK} and not ping_source(foreign, EIP)
+
+
+def test_host_that_stood_still_calls_nobody_back_to_it(lab, bound):
+    """R-EIP-1: its repetitions are due when it goes on, and the address has moved meanwhile."""
+    desk, h2 = lab.outside("desk"), lab.host("h2")
+    bound("vm2")
+    h2.process.send_signal(signal.SIGSTOP)
+    try:
+        lab.host("h1").ask("PUT", "/v1/elastic_ips/eip1", {"network": "public", "address": EIP, "port": "vm1"})
+        time.sleep(1.6)  # longer than all of its schedule
+        with desk.capture("eth0") as frames:
+            h2.process.send_signal(signal.SIGCONT)
+            bound("vm1")
+            assert desk.ping(EIP).received == 1
+            time.sleep(1.2)  # what was put off
+    finally:
+        h2.process.send_signal(signal.SIGCONT)
+    own = uplink_mac(h2)
+    called = [frame for frame in map(Ether, frames) if ARP in frame and frame[ARP].psrc == EIP and frame[ARP].hwsrc == own]
+    assert not called, called
+    assert desk.ping(EIP).received == 1
 
 
 def test_instance_on_a_host_without_uplink_has_it_through_the_gateway(lab, bound):
