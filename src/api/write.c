@@ -5,6 +5,7 @@
 #include "api/item.h"
 #include "api/server.h"
 #include "api/status.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <time.h>
@@ -120,10 +121,10 @@ static void absent_note(struct vd_api *api, json_t *notes)
 static int effect_wait(struct vd_api *api, int64_t revision, const json_t *asked, unsigned seconds, json_t *notes,
 		       struct vd_error *error)
 {
-	time_t started = time(NULL), left;
+	int64_t started = vd_clock_ms(), left;
 	int r = vd_statuses_wait(api->statuses, revision, seconds, error);
 
-	left = (time_t)seconds - (time(NULL) - started);
+	left = seconds - (vd_clock_ms() - started) / 1000;
 	if (!r && json_object_size(asked) > 0)
 		r = vd_holders_wait(api, asked, left > 1 ? (unsigned)left : 1, notes, error);
 	absent_note(api, notes);

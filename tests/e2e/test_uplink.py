@@ -189,6 +189,7 @@ def test_gateway_and_program_outlive_the_daemon_and_purge_leaves_the_uplink_as_i
     assert has_program(host, "ext0")
     host.start()
     wait_until(lambda: status(host)["gateways"], "it adopts what it holds")
+    host.lab.watcher.learn()
     host.stop()
     assert has_program(host, "ext0")
     host.run(host.daemon_command()[0], "--run-dir", host.run_directory, "--purge")
