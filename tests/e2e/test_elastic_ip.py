@@ -312,7 +312,8 @@ def test_bound_unbound_bound_a_thousand_times_it_leaves_nothing(lab, bound):
         host.ask("PUT", "/v1/elastic_ips/eip1", {**document, "port": ("vm1", "vm2", "vm3")[turn % 3]})
         if turn % 100 == 0:
             bound(("vm1", "vm2", "vm3")[turn % 3])
-            assert desk.ping(EIP, timeout=2).received == 1
+            # Nobody waited for the turns before: a host that lags may announce one of them behind the last holder, who repeats his own.
+            wait_until(lambda: desk.ping(EIP, timeout=1).received, "it leads to its last instance")
         host.ask("PUT", "/v1/elastic_ips/eip1", document)
     bound("vm2")
     assert ssh(lab) == "SSH-2.0-vm2"
