@@ -39,6 +39,44 @@ static void packet_free(ldns_pkt **packet)
 
 /* ---- reading ---- */
 
+/*
+ * Whether one of the records that a message has once at most (RFC 6891, 6.1.1; RFC 8945, 5.2) is there twice. ldns 1.8 keeps the second
+ * and loses the first: NLnetLabs/ldns issue 317.
+ */
+static bool has_twice(const uint8_t *bytes, size_t size)
+{
+	unsigned before = 0, additional = (unsigned)(bytes[10] << 8 | bytes[11]), options = 0, signatures = 0;
+	const unsigned questions = (unsigned)(bytes[4] << 8 | bytes[5]);
+	size_t position = HEADER_SIZE;
+
+	if (additional < 2)
+		return false;
+	for (size_t i = 4; i < 10; i += 2)
+		before += (unsigned)(bytes[i] << 8 | bytes[i + 1]);
+	for (unsigned i = 0; i < before + additional; i++) {
+		ldns_rr *record = NULL;
+
+		/* What cannot be read ends ldns_wire2pkt, too. */
+		if (ldns_wire2rr(&record, bytes, size, &position, i < questions ? LDNS_SECTION_QUESTION : LDNS_SECTION_ANSWER) !=
+		    LDNS_STATUS_OK)
+			return false;
+		options += i >= before && ldns_rr_get_type(record) == LDNS_RR_TYPE_OPT;
+		signatures += i >= before && ldns_rr_get_type(record) == LDNS_RR_TYPE_TSIG;
+		ldns_rr_free(record);
+		if (options > 1 || signatures > 1)
+			return true;
+	}
+	return false;
+}
+
+/* At least a header. NULL: what follows it cannot be read. */
+static ldns_pkt *packet_read(const uint8_t *bytes, size_t size)
+{
+	ldns_pkt *packet = NULL;
+
+	return !has_twice(bytes, size) && ldns_wire2pkt(&packet, bytes, size) == LDNS_STATUS_OK ? packet : NULL;
+}
+
 static void read_edns(struct vd_dns_query *query, bool stream)
 {
 	uint16_t size = ldns_pkt_edns_udp_size(query->packet);
@@ -81,8 +119,7 @@ int vd_dns_query_new(const void *packet, size_t size, bool stream, struct vd_dns
 	query->recursion_desired = bytes[2] & 0x01;
 	query->checking_disabled = bytes[3] & 0x10;
 	query->limit = stream ? UINT16_MAX : UDP_SIZE_MIN;
-	if (ldns_wire2pkt(&query->packet, packet, size) != LDNS_STATUS_OK)
-		query->packet = NULL;
+	query->packet = packet_read(bytes, size);
 	if (query->packet) {
 		read_edns(query, stream);
 		r = read_question(query);
@@ -375,13 +412,11 @@ static int section_take(const struct vd_dns_query *query, ldns_pkt *reply, const
 int vd_dns_query_adopt(const struct vd_dns_query *query, const void *packet, size_t size, struct vd_dns_answer *ret)
 {
 	static const ldns_pkt_section sections[] = {LDNS_SECTION_ANSWER, LDNS_SECTION_AUTHORITY, LDNS_SECTION_ADDITIONAL};
-	VD_CLEANUP(packet_free) ldns_pkt *upstream = NULL, *reply = NULL;
+	VD_CLEANUP(packet_free) ldns_pkt *upstream = size < HEADER_SIZE ? NULL : packet_read(packet, size), *reply = NULL;
 	int r = 0;
 
-	if (ldns_wire2pkt(&upstream, packet, size) != LDNS_STATUS_OK) {
-		upstream = NULL;
+	if (!upstream)
 		return -EBADMSG;
-	}
 	reply = reply_new(query, ldns_pkt_get_rcode(upstream));
 	if (!reply)
 		return -ENOMEM;

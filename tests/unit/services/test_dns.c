@@ -273,6 +273,35 @@ static void test_unreadable_is_refused(void **state)
 	assert_int_equal(ldns_pkt_get_rcode(fixture->said), LDNS_RCODE_REFUSED);
 }
 
+/* Whether a query with so many of a record behind its question is taken for one that cannot be read. */
+static bool is_unreadable(struct fixture *fixture, const uint8_t *record, size_t record_size, uint8_t count)
+{
+	uint8_t query[128] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, count, 3, 'w', 'w', 'w', 0, 0, 1, 0, 1};
+	size_t size = 21;
+
+	for (uint8_t i = 0; i < count; i++, size += record_size)
+		memcpy(query + size, record, record_size);
+	forget(fixture);
+	assert_int_equal(vd_dns_query_new(query, size, false, &fixture->query), 0);
+	if (vd_dns_query_answer(fixture->query, fixture->state, &fixture->answer) != 1)
+		return false;
+	read_answer(fixture);
+	return ldns_pkt_get_rcode(fixture->said) == LDNS_RCODE_FORMERR;
+}
+
+/* Of either there is one in a message (RFC 6891, RFC 8945). ldns would lose the first of two, as the sanitizers tell. */
+static void test_what_is_there_twice_is_refused(void **state)
+{
+	static const uint8_t option[] = {0, 0, LDNS_RR_TYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 4, 0, 10, 0, 0};
+	static const uint8_t signature[] = {0, 0, LDNS_RR_TYPE_TSIG, 0, 255, 0, 0, 0, 0, 0, 0};
+
+	assert_false(is_unreadable(*state, option, sizeof(option), 1));
+	assert_true(is_unreadable(*state, option, sizeof(option), 2));
+	assert_false(is_unreadable(*state, signature, sizeof(signature), 1));
+	assert_true(is_unreadable(*state, signature, sizeof(signature), 2));
+	assert_true(is_unreadable(*state, signature, sizeof(signature), 3));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -285,6 +314,7 @@ int main(void)
 		TEST(test_servers_are_those_of_the_clients_subnet),
 		TEST(test_large_answer_is_cut_to_what_the_client_takes),
 		TEST(test_unreadable_is_refused),
+		TEST(test_what_is_there_twice_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
