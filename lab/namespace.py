@@ -24,6 +24,7 @@ CLONE_NEWNET = 0x40000000
 PING_INTERVAL = 0.05  # seconds: the next one is sent then, or as soon as those before are answered
 # <linux/if_packet.h>
 SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 1 << 4
+SO_RCVBUFFORCE = 33  # <asm-generic/socket.h>: more than the machine's own limit, which may be a quarter of a second's packets
 ETH_P_ALL = 3  # <linux/if_ether.h>
 LIBC = ctypes.CDLL(None, use_errno=True)
 # What a namespace of the lab must not take over from the machine.
@@ -192,7 +193,7 @@ class Namespace:
         def open_socket():
             # No protocol until it is bound: it would hear every other interface up to then.
             opened = sockets.socket(sockets.AF_PACKET, sockets.SOCK_RAW, 0)
-            opened.setsockopt(sockets.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+            opened.setsockopt(sockets.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 25)
             opened.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             opened.bind((ifname, ETH_P_ALL))
             return opened

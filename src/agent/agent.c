@@ -8,6 +8,7 @@
 #include "agent/removal.h"
 #include "agent/uplink.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "docker/engine.h"
 
@@ -85,8 +86,7 @@ int vd_agent_wait_applied(struct vd_agent *agent, int64_t revision, unsigned sec
 	struct timespec until;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
+	until = vd_clock_after(seconds * 1000ULL);
 	pthread_mutex_lock(&agent->lock);
 	while (agent->applied < revision && !agent->stopping && r == 0)
 		r = -pthread_cond_timedwait(&agent->changed, &agent->lock, &until);
@@ -399,16 +399,12 @@ static int store_follow(struct vd_agent *agent, struct vd_error *error)
 int vd_agent_new(const struct vd_agent_options *options, struct vd_agent **ret, struct vd_error *error)
 {
 	struct vd_agent *agent = calloc(1, sizeof(*agent));
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!agent)
 		return -ENOMEM;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&agent->lock, NULL);
-	pthread_cond_init(&agent->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	vd_clock_cond_init(&agent->changed);
 	loop_init(agent);
 	agent->needs_sync = true;
 	agent->identity = *options->identity;

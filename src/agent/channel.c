@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/channel.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -25,15 +27,11 @@ struct vd_channel {
 struct vd_channel *vd_channel_new(void)
 {
 	struct vd_channel *channel = calloc(1, sizeof(*channel));
-	pthread_condattr_t monotonic;
 
 	if (!channel)
 		return NULL;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&channel->lock, NULL);
-	pthread_cond_init(&channel->said, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	vd_clock_cond_init(&channel->said);
 	return channel;
 }
 
@@ -111,8 +109,7 @@ json_t *vd_listener_next(struct vd_listener *listener, bool *ret_closed)
 	struct timespec until;
 	json_t *object = NULL;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
+	until = vd_clock_after(1000);
 
 	pthread_mutex_lock(&channel->lock);
 	while (listener->count == 0 && listener->lost == 0 && !channel->closed)

@@ -6,6 +6,7 @@
 #include "agent/container.h"
 #include "agent/node.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "model/block.h"
 
@@ -139,8 +140,7 @@ static bool wait_due(struct vd_returns *returns, bool again)
 	bool stopping;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PAUSE_SECONDS;
+	until = vd_clock_after(PAUSE_SECONDS * 1000ULL);
 	pthread_mutex_lock(&returns->lock);
 	while (!returns->stopping && (again ? r == 0 : !returns->is_due))
 		r = again ? pthread_cond_timedwait(&returns->due, &returns->lock, &until)
@@ -164,16 +164,12 @@ static void *returns_run(void *userdata)
 int vd_agent_returns_new(struct vd_agent *agent)
 {
 	struct vd_returns *returns = calloc(1, sizeof(*returns));
-	pthread_condattr_t monotonic;
 
 	if (!returns)
 		return -ENOMEM;
 	returns->agent = agent;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&returns->lock, NULL);
-	pthread_cond_init(&returns->due, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	vd_clock_cond_init(&returns->due);
 	if (pthread_create(&returns->thread, NULL, returns_run, returns) != 0) {
 		pthread_cond_destroy(&returns->due);
 		pthread_mutex_destroy(&returns->lock);

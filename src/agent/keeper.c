@@ -5,6 +5,7 @@
 #include "agent/keeper_worker.h"
 #include "agent/private.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -139,15 +140,11 @@ static void refused(const char *sentence, void *userdata)
 int vd_agent_keeper_new(struct vd_agent *agent, struct vd_error *error)
 {
 	struct vd_keeper *keeper = calloc(1, sizeof(*keeper));
-	pthread_condattr_t monotonic;
 
 	if (!keeper)
 		return -ENOMEM;
 	pthread_mutex_init(&keeper->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&keeper->settling, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	vd_clock_cond_init(&keeper->settling);
 	keeper->is_due = true;
 	agent->keeper = keeper;
 	/* By the names of links: Docker is asked by the thread. */
@@ -245,8 +242,7 @@ void vd_agent_keeper_wait(struct vd_agent *agent)
 	uint64_t wanted;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WAIT_SECONDS;
+	until = vd_clock_after(WAIT_SECONDS * 1000ULL);
 	pthread_mutex_lock(&keeper->lock);
 	wanted = keeper->given;
 	while (keeper->settled < wanted && r == 0)

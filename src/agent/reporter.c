@@ -317,7 +317,6 @@ static void *reporter_run(void *userdata)
 int vd_reporter_new(struct vd_agent *agent, struct vd_reporter **ret, struct vd_error *error)
 {
 	struct vd_reporter *reporter = calloc(1, sizeof(*reporter));
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!reporter)
@@ -328,11 +327,8 @@ int vd_reporter_new(struct vd_agent *agent, struct vd_reporter **ret, struct vd_
 		free(reporter);
 		return r;
 	}
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&reporter->lock, NULL);
-	pthread_cond_init(&reporter->due, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	vd_clock_cond_init(&reporter->due);
 	r = -pthread_create(&reporter->thread, NULL, reporter_run, reporter);
 	if (r < 0) {
 		free(reporter);

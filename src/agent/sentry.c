@@ -63,18 +63,14 @@ int vd_sentry_new(struct vd_store *store, uint64_t (*look)(void *userdata), void
 		  struct vd_error *error)
 {
 	struct vd_sentry *sentry = calloc(1, sizeof(*sentry));
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!sentry)
 		return -ENOMEM;
 	sentry->look = look;
 	sentry->userdata = userdata;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&sentry->lock, NULL);
-	pthread_cond_init(&sentry->due, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	vd_clock_cond_init(&sentry->due);
 	r = vd_alive_new(store, alive_changed, sentry, &sentry->alive, error);
 	if (r < 0) {
 		vd_sentry_free(sentry);

@@ -77,7 +77,6 @@ static struct vd_gateway_watch *watch_make(bool progress, int64_t revision)
 {
 	struct vd_wire_line line = {.created = true, .revision = revision};
 	struct vd_gateway_watch *watch = calloc(1, sizeof(*watch));
-	pthread_condattr_t attributes;
 
 	if (!watch)
 		return NULL;
@@ -85,10 +84,7 @@ static struct vd_gateway_watch *watch_make(bool progress, int64_t revision)
 	watch->revision = revision;
 	watch->sent = vd_clock_ms();
 	pthread_mutex_init(&watch->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&watch->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vd_clock_cond_init(&watch->changed);
 	line_add(watch, &line);
 	return watch;
 }

@@ -4,6 +4,7 @@
 #include "api/item.h"
 #include "api/server.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -140,7 +141,6 @@ static void statuses_repair(struct vd_statuses *statuses)
 int vd_statuses_new(struct vd_store *store, struct vd_statuses **ret, struct vd_error *error)
 {
 	struct vd_statuses *statuses = calloc(1, sizeof(*statuses));
-	pthread_condattr_t attributes;
 	int r;
 
 	if (!statuses)
@@ -150,10 +150,7 @@ int vd_statuses_new(struct vd_store *store, struct vd_statuses **ret, struct vd_
 	statuses->alive = json_object();
 	statuses->gone = json_object();
 	pthread_mutex_init(&statuses->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&statuses->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vd_clock_cond_init(&statuses->changed);
 	r = statuses_begin(statuses, error);
 	if (r) {
 		vd_statuses_free(statuses);
@@ -211,8 +208,7 @@ int vd_statuses_wait(struct vd_statuses *statuses, int64_t revision, unsigned se
 	int r = 0;
 
 	statuses_repair(statuses);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
+	until = vd_clock_after(seconds * 1000ULL);
 	pthread_mutex_lock(&statuses->lock);
 	while (!r && (behind = statuses_behind(statuses, revision, names, sizeof(names))) > 0) {
 		if (statuses->stopping)

@@ -3,6 +3,7 @@
 
 #include "api/server.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -114,15 +115,11 @@ struct vd_queue {
 struct vd_queue *vd_queue_new(void)
 {
 	struct vd_queue *queue = calloc(1, sizeof(*queue));
-	pthread_condattr_t attributes;
 
 	if (!queue)
 		return NULL;
 	pthread_mutex_init(&queue->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->filled, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vd_clock_cond_init(&queue->filled);
 	queue->last = &queue->first;
 	queue->references = 1;
 	return queue;
@@ -225,10 +222,7 @@ int vd_queue_next(struct vd_queue *queue, char **ret_text, unsigned timeout_ms)
 	struct timespec until;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	until = vd_clock_after(timeout_ms);
 	pthread_mutex_lock(&queue->lock);
 	while (!r && !queue->first && !queue->ended)
 		r = -pthread_cond_timedwait(&queue->filled, &queue->lock, &until);

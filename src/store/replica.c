@@ -151,7 +151,6 @@ static void replica_destroy(struct vd_replica *replica)
 static void replica_locks_init(struct vd_replica *replica)
 {
 	pthread_mutexattr_t mutex;
-	pthread_condattr_t cond;
 
 	/* A callback may ask what else the replica knows. */
 	pthread_mutexattr_init(&mutex);
@@ -159,10 +158,7 @@ static void replica_locks_init(struct vd_replica *replica)
 	pthread_mutex_init(&replica->lock, &mutex);
 	pthread_mutexattr_destroy(&mutex);
 	pthread_mutex_init(&replica->writing, NULL);
-	pthread_condattr_init(&cond);
-	pthread_condattr_setclock(&cond, CLOCK_MONOTONIC);
-	pthread_cond_init(&replica->changed, &cond);
-	pthread_condattr_destroy(&cond);
+	vd_clock_cond_init(&replica->changed);
 }
 
 int vd_replica_new(struct vd_store *store, vd_replica_callback *callback, void *userdata, struct vd_replica **ret,

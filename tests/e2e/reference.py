@@ -8,7 +8,9 @@ import struct
 import threading
 import time
 
-SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
+from lab.namespace import SO_RCVBUFFORCE
+
+SO_TIMESTAMPNS = 35
 PACE = 0.004        # seconds from one packet of a flow to its next
 SETTLED = 150_000_000  # ns that a packet may take when the machine is busy
 

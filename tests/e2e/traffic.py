@@ -15,6 +15,7 @@ import threading
 import time
 
 from conversation import datagrams
+from lab.namespace import SO_RCVBUFFORCE
 from lab.world import wait_until
 
 # Offsets in struct tcp_info (linux/tcp.h).
@@ -213,7 +214,7 @@ class Datagrams:
 
     def __init__(self, source, target, address, port=7000, interval=0.0005):
         self.receiver = target.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE: a machine's own limit may be a quarter of a second
+        self.receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
         self.receiver.bind((address, port))
         self.receiver.settimeout(0.3)
         self.sender = source.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -280,7 +281,7 @@ def share_passed(source, target, address, bucket, seconds=1.5, port=7200):
     step = wire / bucket.rate / 5
     count = int(seconds / step)
     with datagrams(source, target, address, port) as (sender, receiver):
-        receiver.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE
+        receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 25)
         receiver.setblocking(False)
         arrived, before, times, start = 0, bucket.dropped(), [], time.monotonic()
         for number in range(count):
